@@ -1,0 +1,42 @@
+# Every target builds the environment first; only Python 3.11+, pip, make and git are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock requirements-data.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Vitok needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements-data.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/vitok demo
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit/test_documentation.py
+
+test: install
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: bench-prediction bench-profiles bench-replay
+
+bench-prediction bench-profiles bench-replay: bench-%: install
+	$(BIN)/python bench/$*.py
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --extra dev pyproject.toml requirements-build.in -o requirements.lock
+
+clean:
+	rm -rf $(VENV) demo-flights

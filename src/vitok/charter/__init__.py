@@ -1,0 +1,1 @@
+"""The charter: `vitok.yaml` as frozen objects, its expressions, its contradictions."""

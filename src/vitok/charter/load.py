@@ -1,0 +1,164 @@
+"""From the text of `vitok.yaml` to a Charter, with the line and column of each mistake."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.model import Charter
+from vitok.errors import CharterMistake
+from vitok.kernel.digests import digest_json
+from vitok.stats.catalogue import METRICS, SERVICE_METRICS
+
+Path = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 booleans: `true` and `false` only, so that the key `on` is a word."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A charter with its text's positions and its digest."""
+
+    charter: Charter
+    positions: dict[Path, tuple[int, int]]
+    name: str
+    digest: str
+
+    def place(self, path: Path) -> str:
+        """Where a key stands, as `vitok.yaml:12:3 accept[0]`."""
+        return _place(self.name, self.positions, path)
+
+
+def dotted(path: Path) -> str:
+    """The text form of a key's path.
+
+    >>> dotted(("accept", 0))
+    'accept[0]'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _place(name: str, positions: dict[Path, tuple[int, int]], path: Path) -> str:
+    known = path
+    while known and known not in positions:
+        known = known[:-1]
+    line, column = positions.get(known, (1, 1))
+    return f"{name}:{line}:{column} {dotted(known)}".strip()
+
+
+def _positions(node: yaml.Node, path: Path, found: dict[Path, tuple[int, int]], name: str) -> None:
+    found.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            place = f"{name}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
+            if str(key.value) in seen:
+                raise CharterMistake(place, f"key {key.value!r} stands twice", "Keep one of the two.")
+            seen.add(str(key.value))
+            found[(*path, key.value)] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            _positions(value, (*path, key.value), found, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _positions(value, (*path, index), found, name)
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    model: Any = Charter
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return None
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return model if isinstance(model, type) else None
+
+
+def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], name: str) -> CharterMistake:
+    first = error.errors()[0]
+    alternatives = [other for other in error.errors() if other["loc"][:2] == first["loc"][:2]]
+    first = max(alternatives, key=lambda other: len(other["loc"]))
+    path: Path = tuple(part for part in first["loc"] if not (isinstance(part, str) and ("-" in part or "[" in part)))
+    place, kind, value = _place(name, positions, path), first["type"], first.get("input")
+    if kind == "extra_forbidden":
+        model = _model_at(path[:-1])
+        known = sorted(model.model_fields) if model else []
+        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"Known keys here: {', '.join(known)}."
+        return CharterMistake(place, f"unknown key {path[-1]!r}", remedy)
+    if kind == "missing":
+        return CharterMistake(place, f"{dotted(path)} is missing", "Add it; docs/charter.md shows an example for each key.")
+    message = first["msg"].removeprefix("Value error, ")
+    return CharterMistake(place, f"{value!r} does not fit", f"{message[0].upper()}{message[1:]}.")
+
+
+def _check_expressions(document: Document) -> None:
+    charter = document.charter
+    for section, texts in (("accept", charter.accept), ("retrain.on", charter.retrain.on)):
+        for index, text in enumerate(texts):
+            place = document.place((*section.split("."), index))
+            expression = parse_expression(text, place)
+            if isinstance(expression, Comparison):
+                _check_metric(expression.metric, charter, place)
+            elif section == "accept":
+                raise CharterMistake(place, f"{text!r} is a trigger, no gate", "Gates compare a metric with a bound; put triggers under retrain.on.")
+
+
+def _check_metric(metric: str, charter: Charter, place: str) -> None:
+    known = [m.name for m in METRICS.values() if charter.task.type in m.tasks] + list(SERVICE_METRICS)
+    if metric not in known:
+        near = difflib.get_close_matches(metric, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise CharterMistake(place, f"unknown metric {metric!r} for a {charter.task.type} task", f"{hint}Known: {', '.join(known)}.")
+    if metric == "profit_per_1000" and charter.decide.costs is None:
+        raise CharterMistake(place, "profit needs costs", "State decide.costs: {tp, fp, fn, tn}.")
+
+
+def load_charter(text: str, name: str = "vitok.yaml") -> Document:
+    """Reads a charter.
+
+    Args:
+        text: The YAML text.
+        name: The file's name, for messages.
+
+    Raises:
+        CharterMistake: the text is no YAML, has an unknown, missing or ill-typed key, or an expression that does not parse.
+    """
+    positions: dict[Path, tuple[int, int]] = {}
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        if not isinstance(node, yaml.MappingNode):
+            raise CharterMistake(f"{name}:1:1", "the charter is no mapping", "Start it with `project: NAME`.")
+        _positions(node, (), positions, name)
+        content = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = getattr(error, "problem", None) or "it cannot be read"
+        raise CharterMistake(f"{name}:{line}:{column}", f"no valid YAML: {what}", "Mend the line.") from error
+    try:
+        charter = Charter.model_validate(content)
+    except ValidationError as error:
+        raise _mistake(error, positions, name) from None
+    document = Document(charter, positions, name, digest_json(charter.as_json()))
+    _check_expressions(document)
+    return document
+
+

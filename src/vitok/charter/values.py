@@ -1,0 +1,79 @@
+"""The units that charter values are written in: shares, multiples, durations, times."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from vitok.errors import UserMistake
+from vitok.kernel.clock import format_duration, parse_duration
+
+_SHARE = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
+_MULTIPLE = re.compile(r"^(\d+(?:\.\d+)?)\s*x$")
+_BUDGET = re.compile(r"^(\d+)\s+per\s+(.+)$")
+
+
+def _share(value: Any) -> Any:
+    if isinstance(value, str) and (match := _SHARE.match(value)):
+        return float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("write a share such as 20% or 0.2")
+    return float(value)
+
+
+def _multiple(value: Any) -> Any:
+    if isinstance(value, str) and (match := _MULTIPLE.match(value)):
+        return float(match[1])
+    raise ValueError("write a multiple such as 1.5x")
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return parse_duration(str(value))
+    except UserMistake as error:
+        raise ValueError("write a duration such as 4h, 30d or 90min") from error
+
+
+def _budget(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, str) and (match := _BUDGET.match(value)):
+        return int(match[1]), _duration(match[2])
+    raise ValueError("write a number per duration, such as 4 per 30d")
+
+
+def _format_budget(value: tuple[int, timedelta]) -> str:
+    return f"{value[0]} per {format_duration(value[1])}"
+
+
+def _text(kind: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "format": f"vitok-{kind}", "examples": [example]})
+
+
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    PlainSerializer(lambda share: f"{share * 100:g}%", return_type=str),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["20%"]}),
+]
+Multiple = Annotated[
+    float,
+    BeforeValidator(_multiple),
+    PlainSerializer(lambda multiple: f"{multiple:g}x", return_type=str),
+    _text("multiple", "1.5x"),
+]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    _text("duration", "4h"),
+]
+Budget = Annotated[
+    tuple[int, timedelta],
+    BeforeValidator(_budget),
+    PlainSerializer(_format_budget, return_type=str),
+    _text("budget", "4 per 30d"),
+]

@@ -1,0 +1,1 @@
+"""What everything else may lean on: ids, the clock, digests, durations."""

@@ -1,0 +1,18 @@
+"""Ids: sortable by time of making, unguessable enough not to collide."""
+
+import secrets
+from datetime import datetime
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(now: datetime) -> str:
+    """A 20-character id: ten characters of milliseconds, ten of randomness; ids sort by time.
+
+    >>> from datetime import UTC
+    >>> new_id(datetime(2026, 1, 1, tzinfo=UTC))[:10]
+    '01kdvnwg00'
+    """
+    milliseconds = int(now.timestamp() * 1000)
+    number = milliseconds << 50 | secrets.randbits(50)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(95, -1, -5))

@@ -1,0 +1,105 @@
+"""The bundle: one immutable, content-addressed package of a model and all that a prediction needs.
+
+A bundle is a manifest (JSON) that names the digest of each of its files; the bundle's own digest is the
+manifest's. Whoever holds the digest can verify every byte that is executed.
+"""
+
+from typing import Any
+
+import msgspec
+
+from vitok.errors import Fault
+from vitok.kernel.digests import canonical_json
+from vitok.store.blobs import Blobs
+
+FORMAT = 1
+MODEL, FEATURES, REFERENCE = "model.onnx", "features.py", "reference.json"
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One input of the model, as a caller sends it.
+
+    Args:
+        name: Column name.
+        kind: `number`, `category`, `boolean` or `time` (an instant, ISO 8601 in UTC, used by the feature function).
+        nullable: Whether training rows had it missing; otherwise a request must give it.
+        integer: Whether all training values were whole numbers (documentation only).
+        levels: The most frequent training values of a category, at most 50 (documentation only).
+        example: A value of a training row.
+    """
+
+    name: str
+    kind: str
+    nullable: bool
+    integer: bool = False
+    levels: list[str] = []
+    example: Any = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle says of itself.
+
+    Args:
+        inputs: Fields that a request gives; the feature function, if any, sees these.
+        features: Fields that the ONNX graph takes (inputs, less those used up, plus what the function adds); only
+            `number`, `boolean` (as float32 0/1) and `category` (string, "" for missing).
+        feature_function: Name of the function in `features.py`, or None.
+        output: Name of the graph's output: probabilities of shape (n, classes), or values of shape (n, 1).
+        classes: The target's values in the order of the probabilities; empty for regression.
+        positive: Index into classes of the positive class (binary), else None.
+        threshold: Score from which a row is flagged (binary), else None.
+        files: Digest of each file by its name.
+    """
+
+    format: int
+    project: str
+    task: str
+    target: str
+    id: str | None
+    entity: str | None
+    time: str | None
+    algorithm: str
+    parameters: dict[str, Any]
+    inputs: list[Field]
+    features: list[Field]
+    feature_function: str | None
+    output: str
+    classes: list[str | int | bool]
+    positive: int | None
+    threshold: float | None
+    files: dict[str, str]
+    metrics: dict[str, float]
+    parity: float
+    seed: int
+    charter: str
+    data: dict[str, Any]
+    code: dict[str, Any]
+    environment: dict[str, str]
+    created: str
+
+
+def store_bundle(blobs: Blobs, manifest: Manifest, files: dict[str, bytes]) -> str:
+    """Stores files and manifest; returns the bundle's digest.
+
+    Args:
+        manifest: Its `files` is replaced by the digests of `files`.
+    """
+    digests = {name: blobs.put(content) for name, content in sorted(files.items())}
+    complete = msgspec.structs.replace(manifest, files=digests)
+    return blobs.put(canonical_json(msgspec.to_builtins(complete)))
+
+
+def load_manifest(blobs: Blobs, digest: str) -> Manifest:
+    """Reads and verifies a bundle's manifest.
+
+    Raises:
+        NotFound: no such bundle.
+        Fault: it is damaged or of another format.
+    """
+    try:
+        manifest = msgspec.json.decode(blobs.get(digest), type=Manifest)
+    except msgspec.DecodeError as error:
+        raise Fault(f"bundle {digest[:12]}", f"the manifest cannot be read: {error}", "Register the version again.") from error
+    if manifest.format != FORMAT:
+        raise Fault(f"bundle {digest[:12]}", f"has format {manifest.format}, this Vitok reads {FORMAT}", "Use the Vitok that wrote it.")
+    return manifest

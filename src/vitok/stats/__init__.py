@@ -1,0 +1,1 @@
+"""Statistics: metrics, intervals, distances, profiles. Pure functions of arrays and a seed."""

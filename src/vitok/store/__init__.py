@@ -1,0 +1,1 @@
+"""The only openers of database, tables and files."""

@@ -1,0 +1,1 @@
+"""From sources to a validated, versioned snapshot, split for training and verdict."""

@@ -1,0 +1,1 @@
+"""Money: what decisions are worth by the charter's costs."""

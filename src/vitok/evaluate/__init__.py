@@ -1,0 +1,1 @@
+"""The verdict: gates decided on intervals, failing closed."""

@@ -1,0 +1,1 @@
+"""What is remembered: turns, versions with their verdicts, releases, windows, alerts; runs in MLflow."""

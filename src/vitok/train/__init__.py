@@ -1,0 +1,1 @@
+"""Baselines, candidates, and the search for their parameters."""

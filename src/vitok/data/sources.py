@@ -1,0 +1,105 @@
+"""Sources: tables in files, and the SQL that makes one set of rows of them."""
+
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from vitok.errors import DataMistake, NotFound
+
+_MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", "#N/A"]
+_PARQUET_MAGIC = b"PAR1"
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Reads a CSV, TSV, Parquet or JSON-lines file.
+
+    CSV is read as UTF-8, else as Windows-1252; usual marks of missing values become null; a column of which every
+    present value is a number, a date or a truth value gets that type.
+
+    Raises:
+        NotFound: no such file.
+        DataMistake: it is empty, or not what its ending says.
+    """
+    if not path.is_file():
+        raise NotFound(str(path), "there is no such file", "Give the path of a CSV, Parquet or JSON-lines file.")
+    ending = path.suffix.lower()
+    try:
+        content = path.read_bytes()
+        if not content.strip():
+            raise DataMistake(str(path), "the file is empty", "Give a file with a header and rows.")
+        if ending in (".parquet", ".pq"):
+            if content[:4] != _PARQUET_MAGIC:
+                raise DataMistake(str(path), "is no Parquet file, whatever its ending says", "Give it its true ending, or export it anew.")
+            return _utc(pl.read_parquet(content))
+        if ending in (".csv", ".tsv", ".txt"):
+            return _read_csv(path, content, "\t" if ending == ".tsv" else ",")
+        if ending in (".json", ".jsonl", ".ndjson"):
+            return _utc(pl.read_ndjson(content) if ending != ".json" else pl.read_json(content))
+    except (PolarsError, UnicodeError, OSError) as error:
+        raise DataMistake(str(path), f"cannot be read: {_first_line(error)}", "Check that the file is what its ending says.") from error
+    raise DataMistake(str(path), f"has the unknown ending {ending!r}", "Use .csv, .tsv, .parquet, .json or .jsonl.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
+    if content[:4] == _PARQUET_MAGIC or b"\x00" in content[:1000]:
+        raise DataMistake(str(path), "is no text file, whatever its ending says", "Give it its true ending, or export it anew.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    if separator == "," and text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(","):
+        separator = ";"
+    frame = pl.read_csv(
+        text.encode(), separator=separator, null_values=_MISSING, infer_schema_length=None, try_parse_dates=True, truncate_ragged_lines=False
+    )
+    if frame.width == 0 or len(set(frame.columns)) < frame.width:
+        raise DataMistake(str(path), "has no usable header", "Start the file with a line of distinct column names.")
+    return _utc(frame)
+
+
+def _utc(frame: pl.DataFrame) -> pl.DataFrame:
+    """Every date and instant as microseconds in UTC; instants without a zone are taken as UTC."""
+    expressions = []
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Datetime):
+            column = pl.col(name).dt.cast_time_unit("us")
+            expressions.append(column.dt.convert_time_zone("UTC") if kind.time_zone else column.dt.replace_time_zone("UTC"))
+        elif kind == pl.Date:
+            expressions.append(pl.col(name).cast(pl.Datetime("us", "UTC")))
+        elif kind in (pl.Categorical, pl.Enum):
+            expressions.append(pl.col(name).cast(pl.String))
+        elif isinstance(kind, pl.Decimal):
+            expressions.append(pl.col(name).cast(pl.Float64))
+    return frame.with_columns(expressions)
+
+
+def query_sources(folder: Path, sources: dict[str, str], query: str | None, place: str) -> pl.DataFrame:
+    """Runs the charter's query over its sources.
+
+    Args:
+        folder: The project's folder, which paths are relative to.
+        sources: Name of each table and its path.
+        query: SQL, or None for all rows of the only source.
+        place: Where the query stands, for messages.
+
+    Raises:
+        DataMistake: the query fails or gives no rows.
+    """
+    tables = {name: read_table(folder / path) for name, path in sources.items()}
+    if query is None:
+        if len(tables) > 1:
+            raise DataMistake(place, f"there are {len(tables)} sources and no query", "Write data.query: SELECT ... FROM ... JOIN ...")
+        frame = next(iter(tables.values()))
+    else:
+        try:
+            frame = _utc(pl.SQLContext(tables).execute(query, eager=True))
+        except (PolarsError, RuntimeError) as error:
+            raise DataMistake(place, f"the query fails: {_first_line(error)}", f"Tables: {', '.join(tables)}.") from error
+    if frame.height == 0:
+        raise DataMistake(place, "the data has no rows", "Check the sources and the query.")
+    return frame

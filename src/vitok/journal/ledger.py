@@ -1,0 +1,111 @@
+"""Reading the journal: predictions, the outcomes that stand, and both joined.
+
+Rules, the same for every ledger: of several outcomes of one id the last replacement stands, else the first
+report. An outcome joins the latest answered prediction of its id, and the latest prediction of each shadow.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+from vitok.journal.frames import OUTCOMES, PREDICTIONS, conform, decode_inputs
+from vitok.store.lake import Lake
+
+
+class _Reading:
+    """The questions that every ledger answers; where the rows lie is a subclass's matter."""
+
+    def _rows(self, table: str) -> pl.LazyFrame:
+        raise NotImplementedError
+
+    def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+        """Predictions of events from `start` (included) to `end` (excluded), in the order of their times.
+
+        Returns:
+            Columns as `vitok.journal.frames.PREDICTIONS` names them; `score` is null for multiclass, `proba` else.
+        """
+        rows = self._rows("predictions")
+        if start is not None:
+            rows = rows.filter(pl.col("time") >= start)
+        if end is not None:
+            rows = rows.filter(pl.col("time") < end)
+        return rows.sort("time", "received", "worker", "seq").collect()
+
+    def outcomes(self, as_of: datetime | None = None) -> pl.DataFrame:
+        """The outcome that stands for each id, among those known by `as_of`.
+
+        Returns:
+            Columns `id`, `value` (JSON text) and `time` (when it became known).
+        """
+        rows = self._rows("outcomes")
+        if as_of is not None:
+            rows = rows.filter(pl.col("time") <= as_of)
+        rows = rows.sort("received", "worker", "seq")
+        replaced = rows.filter("replace").unique("id", keep="last", maintain_order=True)
+        first = rows.filter(~pl.col("replace")).unique("id", keep="first", maintain_order=True)
+        standing = pl.concat([replaced, first]).unique("id", keep="first", maintain_order=True)
+        return standing.select("id", "value", "time").sort("time", "id").collect()
+
+    def labelled(
+        self, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """Predictions of a period whose outcome was known by `as_of`.
+
+        Returns:
+            The columns of `predictions`, and `value` (JSON text) and `label_time`.
+        """
+        latest = self._rows("predictions").sort("time", "received", "worker", "seq")
+        shadow = pl.when(pl.col("role") == "shadow").then("digest").otherwise(pl.lit(""))
+        latest = latest.unique(["id", shadow], keep="last", maintain_order=True)
+        if start is not None:
+            latest = latest.filter(pl.col("time") >= start)
+        if end is not None:
+            latest = latest.filter(pl.col("time") < end)
+        outcomes = self.outcomes(as_of).lazy().rename({"time": "label_time"})
+        return latest.join(outcomes, on="id", how="inner", maintain_order="left").collect()
+
+    def inputs(self, frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
+        """The inputs of predictions as columns: `kinds` gives each wanted input its kind."""
+        return decode_inputs(frame, kinds)
+
+
+class Ledger(_Reading):
+    """The journal of production, in the lake."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+
+    def _rows(self, table: str) -> pl.LazyFrame:
+        if not self._lake.exists(table):
+            return pl.DataFrame(schema=PREDICTIONS if table == "predictions" else OUTCOMES).lazy()
+        return self._lake.scan(table)
+
+
+class MemoryLedger(_Reading):
+    """A journal in memory, for replay and for tests."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, list[pl.DataFrame]] = {
+            "predictions": [pl.DataFrame(schema=PREDICTIONS)],
+            "outcomes": [pl.DataFrame(schema=OUTCOMES)],
+        }
+
+    def append_predictions(self, frame: pl.DataFrame) -> None:
+        """Adds predictions; `id` and `time` are needed, other columns have neutral values."""
+        self._append("predictions", conform(frame, PREDICTIONS))
+
+    def append_outcomes(self, frame: pl.DataFrame) -> None:
+        """Adds outcomes; `id`, `value` (JSON text) and `time` are needed."""
+        self._append("outcomes", conform(frame, OUTCOMES))
+
+    def _append(self, table: str, frame: pl.DataFrame) -> None:
+        count = sum(part.height for part in self._tables[table])
+        numbered = frame.with_columns(seq=pl.int_range(count, count + frame.height, dtype=pl.Int64))
+        self._tables[table].append(numbered)
+
+    def _rows(self, table: str) -> pl.LazyFrame:
+        parts = self._tables[table]
+        if len(parts) > 1:
+            parts[:] = [pl.concat(parts)]
+        return parts[0].lazy()

@@ -1,0 +1,68 @@
+"""What the journal remembers: every prediction that was answered and every outcome that arrived."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["prediction", "outcome"]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """One prediction, as it was answered.
+
+    Args:
+        id: Id by which the outcome will be joined.
+        unit: What the routing was by: the entity, or the id.
+        time: The moment of the event, as the caller gave it, else when the request arrived.
+        received: When the request arrived.
+        version: Version that predicted.
+        digest: Digest of its bundle.
+        role: Its role in the plan.
+        epoch: Epoch of the plan.
+        worker: Worker that answered.
+        inputs: The inputs of the model, by name.
+        score: Probability of the positive class, the predicted value, or (multiclass) one probability a class.
+        decision: The class or value that was answered.
+        warnings: What the caller was told about the row.
+    """
+
+    id: str
+    unit: str
+    time: datetime
+    received: datetime
+    version: int
+    digest: str
+    role: str
+    epoch: int
+    worker: str
+    inputs: dict[str, Any]
+    score: float | list[float]
+    decision: str | int | float | bool
+    warnings: list[str] = []
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What really happened to a predicted row.
+
+    Args:
+        id: Id of the prediction.
+        value: The target's true value.
+        time: When it became known.
+        received: When it arrived here.
+        replace: Whether it overrides what was reported before.
+    """
+
+    id: str
+    value: str | int | float | bool
+    time: datetime
+    received: datetime
+    replace: bool = False
+
+
+Record = Prediction | Outcome
+
+
+def kind_of(record: Record) -> Kind:
+    """The kind under which a record is stored."""
+    return "prediction" if isinstance(record, Prediction) else "outcome"

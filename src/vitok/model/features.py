@@ -1,0 +1,60 @@
+"""From rows as they come to the columns that the graph takes; one definition for training and serving."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import polars as pl
+
+from vitok.errors import UserMistake
+
+FeatureFunction = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def load_feature_function(source: str, name: str, place: str) -> FeatureFunction:
+    """Executes the user's feature module and wraps its function with checks.
+
+    Args:
+        source: Python text; it travels inside the bundle.
+        name: The function.
+        place: Where it stands, for messages.
+
+    Raises:
+        UserMistake: the text does not run or has no such function; later, from the function returned: it raises,
+            returns no frame, or changes the number of rows.
+    """
+    module = ModuleType("vitok_features")
+    try:
+        exec(compile(source, place, "exec"), module.__dict__)  # noqa: S102 - the user's own code, verified by digest
+    except Exception as error:
+        raise UserMistake(place, f"does not run: {type(error).__name__}: {error}", "Mend the file.") from error
+    function: Any = getattr(module, name, None)
+    if not callable(function):
+        raise UserMistake(place, f"has no function {name!r}", "Correct the charter's `features`, or add the function.")
+
+    def checked(frame: pl.DataFrame) -> pl.DataFrame:
+        try:
+            result = function(frame)
+        except Exception as error:
+            raise UserMistake(f"{place}:{name}", f"fails: {type(error).__name__}: {error}", "Mend the feature function; it must cope with missing values.") from error
+        if not isinstance(result, pl.DataFrame) or result.height != frame.height:
+            got = f"{result.height} rows" if isinstance(result, pl.DataFrame) else type(result).__name__
+            raise UserMistake(f"{place}:{name}", f"gives {got} for {frame.height} rows", "Return a Polars DataFrame with the same rows in the same order.")
+        return result
+
+    return checked
+
+
+def encode(frame: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
+    """The columns that the graph takes: numbers and booleans as float32 with NaN, categories as text with "".
+
+    Args:
+        frame: Rows after the feature function.
+        kinds: Kind of each feature, in the graph's order.
+    """
+    return frame.select(
+        pl.col(name).cast(pl.String).fill_null("")
+        if kind == "category"
+        else pl.col(name).cast(pl.Float32, strict=False).fill_null(float("nan"))
+        for name, kind in kinds.items()
+    )

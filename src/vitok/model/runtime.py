@@ -1,0 +1,224 @@
+"""Running a bundle: verified bytes, an ONNX session, the feature function, and scores that become decisions."""
+
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vitok.errors import DataMistake, Fault
+from vitok.kernel.clock import parse_time
+from vitok.model.bundle import FEATURES, MODEL, Field, Manifest, load_manifest
+from vitok.store.blobs import Blobs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Scores = npt.NDArray[np.float64]
+Columns = dict[str, npt.NDArray[Any]]
+_CHUNK = 50_000
+
+
+def load_model(blobs: Blobs, digest: str, threads: int = 1, version: int | None = None) -> "Model":
+    """Loads a bundle and verifies every byte that will be executed.
+
+    Args:
+        threads: Threads that one prediction may use.
+        version: Its number, for messages.
+
+    Raises:
+        NotFound: the bundle or one of its files is not in the store.
+        Fault: a byte differs from its digest, or the graph does not fit the manifest.
+    """
+    manifest = load_manifest(blobs, digest)
+    name = f"model {manifest.project}" + (f" version {version}" if version is not None else f" {digest[:12]}")
+    session = _open_session(name, blobs.get(manifest.files[MODEL]), threads)
+    function = None
+    if manifest.feature_function is not None:
+        source = blobs.get(manifest.files[FEATURES]).decode()
+        function = _load_function(name, source, manifest.feature_function, digest)
+    expected, actual = {f.name for f in manifest.features}, {node.name for node in session.get_inputs()}
+    if not actual <= expected or manifest.output not in {node.name for node in session.get_outputs()}:
+        raise Fault(name, "the graph does not fit the manifest", "Register the version again.")
+    return Model(manifest, digest, session, function, name, actual)
+
+
+class Model:
+    """A bundle that is ready to predict; safe to use from several threads.
+
+    Args:
+        name: How messages call it.
+        used: Names of the features that the graph really takes (a converter drops those without effect).
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        digest: str,
+        session: Any,
+        function: "Callable[[pl.DataFrame], pl.DataFrame] | None",
+        name: str,
+        used: set[str],
+    ) -> None:
+        self.manifest = manifest
+        self.digest = digest
+        self.name = name
+        self._session = session
+        self._function = function
+        self._features = [field for field in manifest.features if field.name in used]
+        self._threshold = 0.5 if manifest.threshold is None else manifest.threshold
+
+    def score_frame(self, frame: "pl.DataFrame") -> Scores:
+        """Scores the rows of a frame.
+
+        Returns:
+            Shape (n,): probability of the positive class (binary) or value (regression); (n, k) for multiclass.
+
+        Raises:
+            DataMistake: an input is missing from the frame or has another type.
+            Fault: the model or its feature function fails.
+        """
+        inputs = input_frame(self.manifest.inputs, frame)
+        parts = [self._run(columns, n) for columns, n in self._chunks(inputs)]
+        return np.concatenate(parts) if parts else self._shape(np.empty((0, max(len(self.manifest.classes), 1))))
+
+    def score_rows(self, rows: Sequence[dict[str, Any]]) -> Scores:
+        """Scores rows that a `RequestSchema` has checked; the fast way for small requests."""
+        if self._function is None:
+            return self._run({field.name: _from_rows(field, rows) for field in self._features}, len(rows))
+        return self.score_frame(frame_of_rows(self.manifest.inputs, rows))
+
+    def decide(self, scores: Scores) -> list[Any]:
+        """Decisions: the class from the threshold (binary), the likeliest class, or the value itself."""
+        classes = self.manifest.classes
+        if not classes:
+            return [float(score) for score in scores]
+        if self.manifest.positive is None:
+            return [classes[place] for place in np.argmax(scores, axis=1)]
+        positive, negative = classes[self.manifest.positive], classes[1 - self.manifest.positive]
+        return [positive if flagged else negative for flagged in (scores >= self._threshold).tolist()]
+
+    def warm_up(self) -> None:
+        """Makes one prediction from the examples of the manifest, so that the first caller does not wait."""
+        row = {field.name: field.example for field in self.manifest.inputs}
+        self.decide(self.score_rows([row]))
+
+    def _chunks(self, inputs: "pl.DataFrame") -> "Iterator[tuple[Columns, int]]":
+        features = inputs if self._function is None else self._apply(inputs)
+        for part in features.iter_slices(_CHUNK):
+            yield {field.name: _from_frame(field, part, self.name) for field in self._features}, part.height
+
+    def _apply(self, inputs: "pl.DataFrame") -> "pl.DataFrame":
+        place = f"{self.name}, {FEATURES}:{self.manifest.feature_function}"
+        try:
+            result = self._function(inputs)  # type: ignore[misc]
+        except Exception as error:  # user code may raise anything
+            raise Fault(place, f"failed: {type(error).__name__}: {error}", "Correct it and train again.") from error
+        if result.height != inputs.height:
+            raise Fault(place, f"returned {result.height} rows for {inputs.height}", "Return one row for each row.")
+        return result
+
+    def _run(self, columns: Columns, count: int) -> Scores:
+        try:
+            (output,) = self._session.run([self.manifest.output], columns)
+        except Exception as error:  # onnxruntime has a dozen classes without a common parent
+            raise Fault(self.name, f"cannot predict: {error}", "Roll back and look at the bundle.") from error
+        scores = np.asarray(output, dtype=np.float64).reshape(count, -1)
+        if not np.isfinite(scores).all():
+            row = int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])
+            raise Fault(self.name, f"gave {scores[row].tolist()} for row {row}", "Roll back and look at the bundle.")
+        return self._shape(scores)
+
+    def _shape(self, scores: Scores) -> Scores:
+        if not self.manifest.classes:
+            return scores[:, 0]
+        return scores if self.manifest.positive is None else scores[:, self.manifest.positive]
+
+
+def input_frame(fields: Sequence[Field], frame: "pl.DataFrame") -> "pl.DataFrame":
+    """The inputs of a model in the types in which feature functions see them, in training and in production.
+
+    Numbers are Float64, booleans Boolean, categories String, times UTC microseconds.
+
+    Raises:
+        DataMistake: a column is missing or cannot be cast.
+    """
+    import polars as pl
+
+    types = {"number": pl.Float64, "boolean": pl.Boolean, "category": pl.String, "time": pl.Datetime("us", "UTC")}
+    columns = []
+    for field in fields:
+        if field.name not in frame.columns:
+            raise DataMistake(f"column {field.name!r}", "is missing", "Give every input of the model.")
+        source, target = frame[field.name], types[field.kind]
+        try:
+            if field.kind == "time" and source.dtype == pl.String:
+                source = pl.Series(field.name, [None if v is None else parse_time(v) for v in source], dtype=target)
+            elif field.kind == "time" and source.dtype.is_temporal() and getattr(source.dtype, "time_zone", 1) is None:
+                source = source.dt.replace_time_zone("UTC")
+            columns.append(source.cast(target))
+        except pl.exceptions.PolarsError as error:
+            raise DataMistake(
+                f"column {field.name!r}", f"is {source.dtype}: {error}", f"Give a {field.kind}."
+            ) from error
+    return pl.DataFrame(columns)
+
+
+def frame_of_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> "pl.DataFrame":
+    """Rows of a request as a frame; what a row leaves out is null."""
+    import polars as pl
+
+    types = {"number": pl.Float64, "boolean": pl.Boolean, "category": pl.String, "time": pl.String}
+    columns = [
+        pl.Series(f.name, [row.get(f.name) for row in rows], dtype=types[f.kind], strict=False) for f in fields
+    ]
+    return pl.DataFrame(columns)
+
+
+def _from_rows(field: Field, rows: Sequence[dict[str, Any]]) -> npt.NDArray[Any]:
+    name = field.name
+    if field.kind == "category":
+        values = [[row.get(name) or ""] for row in rows]
+        return np.array(values, dtype=object)
+    # numpy reads None as NaN, true as 1
+    return np.array([[row.get(name)] for row in rows], dtype=np.float32)
+
+
+def _from_frame(field: Field, frame: "pl.DataFrame", place: str) -> npt.NDArray[Any]:
+    import polars as pl
+
+    if field.name not in frame.columns:
+        raise Fault(place, f"feature {field.name!r} is missing", "The feature function must add it.")
+    column = frame[field.name]
+    try:
+        if field.kind == "category":
+            return column.cast(pl.String).fill_null("").to_numpy().astype(object).reshape(-1, 1)
+        return column.cast(pl.Float32).fill_null(float("nan")).to_numpy().reshape(-1, 1)
+    except pl.exceptions.PolarsError as error:
+        raise Fault(place, f"feature {field.name!r} is {column.dtype}: {error}", f"It must be a {field.kind}.") from error
+
+
+def _open_session(name: str, graph: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # see Model._run
+        raise Fault(name, f"cannot be loaded: {error}", "Register the version again.") from error
+
+
+def _load_function(name: str, source: str, function: str, digest: str) -> Any:
+    module = ModuleType(f"vitok_features_{digest[:12]}")
+    try:
+        # The text is the user's own, and its digest is part of the bundle that was accepted.
+        exec(compile(source, f"{FEATURES}@{digest[:12]}", "exec"), module.__dict__)  # noqa: S102
+        return getattr(module, function)
+    except Exception as error:  # user code may raise anything
+        raise Fault(
+            f"{name}, {FEATURES}", f"cannot be loaded: {type(error).__name__}: {error}", "Correct it and train again."
+        ) from error

@@ -1,0 +1,233 @@
+"""What a request must look like, from a bundle's manifest: typed decoding, and errors that say where and what.
+
+Bodies are decoded by msgspec straight into typed rows. Only when that refuses a body is it looked at again, row by
+row, to name the place, the value and the remedy.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, NotRequired, TypedDict
+
+import msgspec
+
+from vitok.errors import RequestMistake, UserMistake
+from vitok.kernel.clock import format_time, parse_time
+from vitok.model.bundle import Field, Manifest
+
+FLOAT32_MAX = 3.4028234663852886e38
+COMPLETE_LEVELS = 50  # a manifest lists at most this many levels: fewer means that the list is complete
+_Number = Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
+_TYPES: dict[str, Any] = {"number": _Number, "boolean": bool, "category": str, "time": str}
+_NAMES = {"number": "a number", "boolean": "true or false", "category": "a string", "time": "an ISO 8601 time"}
+_Id = Annotated[str, msgspec.Meta(min_length=1)] | int
+
+Row = dict[str, Any]
+
+
+class RequestSchema:
+    """Reads and checks the rows of a request.
+
+    Args:
+        manifest: Manifest of the bundle that shall answer.
+        also: Further names that a row may have, for example inputs of another version in production.
+    """
+
+    def __init__(self, manifest: Manifest, also: Iterable[str] = ()) -> None:
+        self.manifest = manifest
+        self.fields = {field.name: field for field in manifest.inputs}
+        extra: dict[str, Any] = dict.fromkeys(also, Any)
+        if manifest.time is not None:
+            extra[manifest.time] = str | None
+        if manifest.entity is not None:
+            extra[manifest.entity] = str | int | float | bool | None
+        if manifest.id is not None:
+            extra[manifest.id] = _Id | None
+        self._extra = {name: kind for name, kind in extra.items() if name not in self.fields}
+        types = {name: _row_type(field) for name, field in self.fields.items()}
+        types |= {name: NotRequired[kind] for name, kind in self._extra.items()}
+        self._row = TypedDict("Row", types)  # type: ignore[misc]
+        self._decoder = msgspec.json.Decoder(_body_type(self._row))
+        self._names = frozenset(types)
+        times = [name for name, field in self.fields.items() if field.kind == "time"]
+        self._times = [*times, *([manifest.time] if manifest.time in self._extra else [])]
+        self._levels = {f.name: frozenset(f.levels) for f in manifest.inputs if _has_all_levels(f)}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that a row may have."""
+        return self._names
+
+    def decode(self, body: bytes) -> list[Row]:
+        """Reads `{"rows": [...]}`.
+
+        Raises:
+            RequestMistake: the body is no JSON, or a row is not what the model takes.
+        """
+        try:
+            rows: list[Row] = self._decoder.decode(body).rows
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            rows = self._explain(decode_json(body))
+        return self._finish(rows)
+
+    def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Checks rows that were decoded elsewhere.
+
+        Raises:
+            RequestMistake: a row is not what the model takes.
+        """
+        try:
+            return self._finish(msgspec.convert(rows, list[self._row]))  # type: ignore[name-defined]
+        except (msgspec.ValidationError, OverflowError):
+            return self._finish(self._explain({"rows": list(rows)}))
+
+    def warnings(self, row: Row) -> list[str]:
+        """What the caller should know about a row that was accepted."""
+        found = []
+        for name, levels in self._levels.items():
+            value = row.get(name)
+            if value is not None and value not in levels:
+                found.append(f"{name}: {value!r} was not in the training data")
+        return found
+
+    def _finish(self, rows: list[Row]) -> list[Row]:
+        if not rows:
+            raise RequestMistake("rows", "is empty", "Send at least one row.")
+        for number, row in enumerate(rows):
+            if not row.keys() <= self._names:
+                self._refuse_unknown(number, row)
+            for name in self._times:
+                if row.get(name) is not None:
+                    row[name] = format_time(_time(f"rows[{number}].{name}", row[name]))
+        return rows
+
+    def _explain(self, body: Any) -> list[Row]:
+        """Walks the rows of a body that was refused, and raises for the first thing that is wrong."""
+        if not isinstance(body, dict) or not isinstance(body.get("rows"), list):
+            raise RequestMistake("body", "has no list `rows`", 'Send {"rows": [{...}, ...]}.')
+        unknown = sorted(set(body) - {"rows"})
+        if unknown:
+            raise RequestMistake("body", f"has an unknown key {unknown[0]!r}", "Send only `rows`.")
+        for number, row in enumerate(body["rows"]):
+            if not isinstance(row, dict):
+                raise RequestMistake(f"rows[{number}]", f"is {_show(row)}", "Send an object for each row.")
+            self._refuse_unknown(number, row)
+            for name, field in self.fields.items():
+                _check_field(f"rows[{number}].{name}", field, row)
+            for name, kind in self._extra.items():
+                _check_extra(f"rows[{number}].{name}", kind, row.get(name))
+        return [dict(row) for row in body["rows"]]
+
+    def _refuse_unknown(self, number: int, row: Mapping[str, Any]) -> None:
+        for name in row:
+            if name not in self._names:
+                near = difflib.get_close_matches(str(name), sorted(self._names), n=1, cutoff=0.0)
+                remedy = f"Did you mean {near[0]!r}? " if near else ""
+                raise RequestMistake(
+                    f"rows[{number}].{name}",
+                    f"is no input of the model (value {_show(row[name])})",
+                    f"{remedy}Leave out what the model does not take.",
+                )
+
+
+def outcome_value(manifest: Manifest, place: str, value: Any) -> str | int | float | bool:
+    """An outcome's value in the type of the model's target.
+
+    Raises:
+        RequestMistake: it is none of the classes, or no finite number.
+
+    """
+    if not manifest.classes:
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > FLOAT32_MAX:
+            raise RequestMistake(place, f"is {_show(value)}", "Send a number.")
+        return float(value)
+    for known in manifest.classes:
+        # 1 and 0 stand for true and false, and the reverse: exports of labels often say the one for the other.
+        if value == known and isinstance(value, str) == isinstance(known, str):
+            return known
+    raise RequestMistake(place, f"is {_show(value)}", f"Send one of {_show(manifest.classes)}.")
+
+
+def decode_json(body: bytes) -> Any:
+    """Decodes JSON of any shape.
+
+    Raises:
+        RequestMistake: it is no JSON, not UTF-8, or nested too deeply.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError as error:
+        raise RequestMistake("body", "is nested too deeply", "Send rows of plain values.") from error
+    except UnicodeDecodeError as error:
+        raise RequestMistake("body", f"is not UTF-8 (byte {error.start})", "Send the JSON as UTF-8.") from error
+    except msgspec.DecodeError as error:
+        if any(token in body for token in (b"NaN", b"Infinity")):
+            raise RequestMistake(
+                "body", "holds NaN or Infinity, which JSON does not have", "Send null for a missing value."
+            ) from error
+        if "out of range" in str(error):
+            raise RequestMistake(
+                "body", "holds a number too large for float32", "Send null for a missing value."
+            ) from error
+        raise RequestMistake("body", f"is no JSON: {error}", "Send a JSON object.") from error
+
+
+def _row_type(field: Field) -> Any:
+    kind = _TYPES[field.kind]
+    return NotRequired[kind | None] if field.nullable else kind
+
+
+def _body_type(row: Any) -> Any:
+    return msgspec.defstruct("Body", [("rows", list[row])], forbid_unknown_fields=True)
+
+
+def _has_all_levels(field: Field) -> bool:
+    return field.kind == "category" and 0 < len(field.levels) < COMPLETE_LEVELS
+
+
+def _check_field(place: str, field: Field, row: Mapping[str, Any]) -> None:
+    if row.get(field.name) is None:
+        if field.nullable:
+            return
+        what = "is null" if field.name in row else "is missing"
+        raise RequestMistake(
+            place, f"{what}, and training data always had it", f"Send {_NAMES[field.kind]}{_example(field)}."
+        )
+    value = row[field.name]
+    if field.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= FLOAT32_MAX:
+            raise RequestMistake(
+                place, f"is {value!r}, too large for float32 or no number", "Send null for a missing value."
+            )
+        return
+    expected = {"number": (), "boolean": bool, "category": str, "time": str}[field.kind]
+    if not isinstance(value, expected):
+        raise RequestMistake(place, f"is {_show(value)}", f"Send {_NAMES[field.kind]}{_example(field)}.")
+    if field.kind == "time":
+        _time(place, value)
+
+
+def _check_extra(place: str, kind: Any, value: Any) -> None:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise RequestMistake(place, f"is {_show(value)}", f"{error}.") from error
+
+
+def _time(place: str, value: str) -> Any:
+    try:
+        return parse_time(value, place)
+    except UserMistake as error:
+        raise RequestMistake(error.place, error.what, error.remedy) from error
+
+
+def _example(field: Field) -> str:
+    return "" if field.example is None else f", for example {_show(field.example)}"
+
+
+def _show(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

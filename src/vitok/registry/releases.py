@@ -1,0 +1,76 @@
+"""Releases: the sequence of plans; the one with the highest epoch is in force."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+
+from vitok.release.plan import Plan
+from vitok.store.schema import releases
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One plan that came into force.
+
+    Args:
+        epoch: Number of the plan.
+        id: Short name.
+        version: The version that was released, or rolled back to.
+        strategy: `immediate` or `rollback`.
+        state: `promoted` while in force, `superseded` after a later release, `rolled back` if it was taken back.
+        actor: Who asked for it.
+        evidence: Why it was allowed.
+    """
+
+    epoch: int
+    id: str
+    created: datetime
+    version: int
+    strategy: str
+    state: str
+    actor: str
+    plan: Plan
+    evidence: dict[str, Any]
+
+
+def _release(row: Row[Any]) -> Release:
+    values = dict(row._mapping)
+    return Release(**{**values, "plan": msgspec.convert(values["plan"], Plan)})
+
+
+def current(connection: Connection) -> Release | None:
+    """The release in force, None before the first."""
+    row = connection.execute(select(releases).order_by(releases.c.epoch.desc()).limit(1)).first()
+    return None if row is None else _release(row)
+
+
+def all_releases(connection: Connection) -> list[Release]:
+    """All releases, oldest first."""
+    return [_release(row) for row in connection.execute(select(releases).order_by(releases.c.epoch))]
+
+
+def activate(
+    connection: Connection,
+    plan: Plan,
+    *,
+    release_id: str,
+    now: datetime,
+    actor: str,
+    before: str,
+    evidence: dict[str, Any],
+) -> Release:
+    """Puts a plan in force. Two at once collide on the epoch, and the second fails.
+
+    Args:
+        before: The state that the release in force so far takes.
+    """
+    connection.execute(update(releases).where(releases.c.state == "promoted").values(state=before))
+    values = {"epoch": plan.epoch, "id": release_id, "created": now, "version": plan.champion.version}
+    values |= {"strategy": plan.strategy, "state": "promoted", "actor": actor, "evidence": evidence}
+    connection.execute(insert(releases).values(**values, plan=msgspec.to_builtins(plan)))
+    release = current(connection)
+    assert release is not None
+    return release

@@ -1,0 +1,67 @@
+"""The state database: SQLite in the project's folder, or Postgres by URL."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from vitok.errors import Fault, UserMistake
+from vitok.store.schema import HEAD
+
+
+def _tune_sqlite(connection: Any, record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def open_database(url: str) -> Engine:
+    """Opens the database and brings its schema up to date.
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:///...` or `postgresql+psycopg://...`.
+
+    Raises:
+        UserMistake: the URL cannot be read or the server not reached.
+        Fault: the file is no database or was written by a newer Vitok.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed)
+    except (ArgumentError, ImportError, OSError) as error:
+        raise UserMistake("VITOK_DATABASE_URL", f"cannot be used: {error}", "Write a URL such as sqlite:///state.sqlite.") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    revision = _revision(engine)
+    if revision != HEAD:
+        _migrate(engine, revision)
+    return engine
+
+
+def _revision(engine: Engine) -> str | None:
+    try:
+        with engine.connect() as connection:
+            if not engine.dialect.has_table(connection, "alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except OperationalError as error:
+        raise UserMistake("state database", f"cannot be opened: {error.orig}", "Check VITOK_DATABASE_URL, the disk, and the server.") from error
+    except DBAPIError as error:
+        raise Fault("state database", f"is damaged: {error.orig}", "Restore .vitok/state.sqlite from a backup.") from error
+
+
+def _migrate(engine: Engine, revision: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    if revision is not None and revision > HEAD:
+        raise Fault("state database", f"has schema {revision}, this Vitok knows {HEAD}", "Update Vitok.")
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,119 @@
+"""The tables of the state database, and the one type for instants."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Dialect, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+HEAD = "0001"  # the newest migration; a database at this revision needs no Alembic at start-up
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant; SQLite drops zones, so they are put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+metadata = MetaData()
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("as_of", Instant, nullable=False),
+    Column("trigger", String(200), nullable=False),
+    Column("stage", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("version", Integer),
+    Column("charter", String(64), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("seconds", JSON, nullable=False),
+    Column("message", Text, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created", Instant, nullable=False),
+    Column("turn", String(32), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("gates", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("summary", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("created", Instant, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("strategy", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("evidence", JSON, nullable=False),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("start", Instant, primary_key=True),
+    Column("end", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("labelled", Integer, nullable=False),
+    Column("version", Integer),
+    Column("drift", JSON, nullable=False),
+    Column("quality", JSON, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("opened", Instant, nullable=False),
+    Column("resolved", Instant),
+    Column("window", Instant, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+)
+
+charters = Table(
+    "charters",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("seen", Instant, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("time", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+)

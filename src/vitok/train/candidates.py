@@ -1,0 +1,118 @@
+"""Candidates and baselines by name: scikit-learn pipelines that the packaging room can turn into one graph."""
+
+from typing import Any
+
+from vitok.stats.catalogue import TaskKind
+
+CANDIDATES = ("linear", "lightgbm")
+LINEAR_ROWS = 200_000  # more rows do not change a linear model of a few hundred columns, but its time
+
+
+def default_parameters(name: str) -> dict[str, Any]:
+    """The parameters that a candidate has before any search."""
+    if name == "linear":
+        return {"strength": 1.0}
+    return {
+        "learning_rate": 0.05,
+        "num_leaves": 31,
+        "min_child_samples": 50,
+        "colsample_bytree": 0.8,
+        "reg_lambda": 1.0,
+    }
+
+
+def suggest_parameters(name: str, trial: Any) -> dict[str, Any]:
+    """Draws parameters from an Optuna trial."""
+    if name == "linear":
+        return {"strength": trial.suggest_float("strength", 1e-4, 1e3, log=True)}
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 7, 127, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 10, 300, log=True),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
+    }
+
+
+def build_candidate(
+    name: str, task: TaskKind, numbers: list[str], categories: list[str], parameters: dict[str, Any], seed: int
+) -> Any:
+    """An unfitted pipeline of preprocessing and model.
+
+    Args:
+        name: `linear` or `lightgbm`.
+        numbers: Columns of float32 with NaN for missing.
+        categories: Columns of text with "" for missing.
+        parameters: As `default_parameters` names them; `n_estimators` besides, for LightGBM.
+    """
+    from sklearn.pipeline import Pipeline
+
+    if name == "linear":
+        steps = [("prepare", _prepare_linear(numbers, categories)), ("model", _linear(task, parameters, seed))]
+    else:
+        steps = [("prepare", _prepare_trees(task, numbers, categories, seed)), ("model", _lightgbm(task, parameters, seed))]
+    return Pipeline(steps)
+
+
+def build_baseline(name: str, task: TaskKind, numbers: list[str], categories: list[str], seed: int) -> Any:
+    """An unfitted baseline: `prior` knows no feature, `rule` is a tree of depth three."""
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if name == "prior":
+        return DummyRegressor() if task == "regression" else DummyClassifier(strategy="prior")
+    tree = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
+    model = tree(max_depth=3, min_samples_leaf=20, random_state=seed)
+    return Pipeline([("prepare", _prepare_trees(task, numbers, categories, seed)), ("model", model)])
+
+
+def _prepare_linear(numbers: list[str], categories: list[str]) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    scaled = Pipeline([("impute", impute), ("scale", StandardScaler())])
+    parts = [("numbers", scaled, numbers), ("categories", OneHotEncoder(handle_unknown="ignore"), categories)]
+    return ColumnTransformer([part for part in parts if part[2]])
+
+
+def _prepare_trees(task: TaskKind, numbers: list[str], categories: list[str], seed: int) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.preprocessing import OrdinalEncoder, TargetEncoder
+
+    # With many classes a target encoding has a column for each of them: codes keep the model small.
+    if task == "multiclass":
+        encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    else:
+        kind, folds = ("binary", StratifiedKFold) if task == "binary" else ("continuous", KFold)
+        encode = TargetEncoder(target_type=kind, cv=folds(5, shuffle=True, random_state=seed))
+    parts = [("numbers", "passthrough", numbers), ("categories", encode, categories)]
+    return ColumnTransformer([part for part in parts if part[2]])
+
+
+def _linear(task: TaskKind, parameters: dict[str, Any], seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if task == "regression":
+        return Ridge(alpha=1 / parameters["strength"])
+    return LogisticRegression(C=parameters["strength"], max_iter=500, random_state=seed)
+
+
+def _lightgbm(task: TaskKind, parameters: dict[str, Any], seed: int) -> Any:
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    model = LGBMRegressor if task == "regression" else LGBMClassifier
+    return model(
+        **{"n_estimators": 600, **parameters},
+        subsample=0.9,
+        subsample_freq=1,
+        random_state=seed,
+        deterministic=True,
+        force_row_wise=True,
+        n_jobs=2,
+        verbose=-1,
+    )

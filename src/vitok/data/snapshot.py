@@ -58,7 +58,7 @@ def read_rows(folder: Path, charter: Charter, place: str) -> tuple[pl.DataFrame,
     task = charter.task
     for name in (task.time, task.label_time):
         if name is not None and frame[name].null_count() < frame.height:
-            frame = frame.with_columns(_time_column(frame[name]))
+            frame = frame.with_columns(time_column(frame[name]))
     frame, lost = expecting.coerce(frame, expected)
     expecting.enforce(frame, expected, charter.data.expect)
     return frame, lost
@@ -84,7 +84,12 @@ def require_columns(frame: pl.DataFrame, charter: Charter) -> None:
         raise DataMistake(f"column {task.id}", f"ids repeat: {repeated.len()} rows, first rows {rows} with {value!r}", "Remove duplicates, or name another task.id.")
 
 
-def _time_column(series: pl.Series) -> pl.Series:
+def time_column(series: pl.Series) -> pl.Series:
+    """A column as instants.
+
+    Raises:
+        DataMistake: a value that is present is no time.
+    """
     times = series if series.dtype.is_temporal() else expecting.as_times(series)
     broken = times.is_null() & series.is_not_null()
     if broken.any():

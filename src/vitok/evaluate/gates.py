@@ -115,11 +115,11 @@ def _slack(gate: Comparison, result: Gate) -> float:
 def _against(gate: Comparison, evidence: Evidence, name: str, other: Scored, who: str) -> Gate:
     """Decides on the paired difference, told in the metric's own units around the other's value."""
     own = estimate(gate.metric, evidence.candidate, seed=evidence.seed)
-    theirs = estimate(gate.metric, other, seed=evidence.seed)
     lead = estimate_difference(gate.metric, evidence.candidate, other, seed=evidence.seed)
-    paired = Estimate(own.value, theirs.value + lead.low, theirs.value + lead.high, lead.rows, lead.method)
-    limit = _limit(gate.bound, theirs.value)
-    return _decide(gate, name, paired, limit, f"{limit:.4g} ({who}: {theirs.value:.4g})")
+    theirs = own.value - lead.value
+    paired = Estimate(own.value, theirs + lead.low, theirs + lead.high, lead.rows, lead.method)
+    limit = _limit(gate.bound, theirs)
+    return _decide(gate, name, paired, limit, f"{limit:.4g} ({who}: {theirs:.4g})")
 
 
 def _limit(bound: Bound, value: float) -> float:

@@ -9,40 +9,37 @@ import msgspec
 import polars as pl
 
 from vitok.errors import DataMistake
-from vitok.journal.records import Outcome
+from vitok.journal.records import Outcome, as_text
 from vitok.journal.spool import Entry
 
 TIME = pl.Datetime("us", "UTC")
-PREDICTIONS = pl.Schema(
-    {
-        "worker": pl.String,
-        "seq": pl.Int64,
-        "id": pl.String,
-        "unit": pl.String,
-        "time": TIME,
-        "received": TIME,
-        "version": pl.Int64,
-        "digest": pl.String,
-        "role": pl.String,
-        "epoch": pl.Int64,
-        "score": pl.Float64,
-        "proba": pl.List(pl.Float64),
-        "decision": pl.String,
-        "inputs": pl.String,
-        "warnings": pl.String,
-    }
-)
-OUTCOMES = pl.Schema(
-    {
-        "worker": pl.String,
-        "seq": pl.Int64,
-        "id": pl.String,
-        "value": pl.String,
-        "time": TIME,
-        "received": TIME,
-        "replace": pl.Boolean,
-    }
-)
+_PREDICTIONS: dict[str, Any] = {
+    "worker": pl.String,
+    "seq": pl.Int64,
+    "id": pl.String,
+    "unit": pl.String,
+    "time": TIME,
+    "received": TIME,
+    "version": pl.Int64,
+    "digest": pl.String,
+    "role": pl.String,
+    "epoch": pl.Int64,
+    "score": pl.Float64,
+    "proba": pl.List(pl.Float64),
+    "decision": pl.String,
+    "inputs": pl.String,
+    "warnings": pl.String,
+}
+_OUTCOMES: dict[str, Any] = {
+    "worker": pl.String,
+    "seq": pl.Int64,
+    "id": pl.String,
+    "value": pl.String,
+    "time": TIME,
+    "received": TIME,
+    "replace": pl.Boolean,
+}
+PREDICTIONS, OUTCOMES = pl.Schema(_PREDICTIONS), pl.Schema(_OUTCOMES)
 _DEFAULTS: dict[str, Any] = {
     "worker": "",
     "seq": 0,
@@ -81,15 +78,6 @@ class _Stored(msgspec.Struct):
 
 _decode_prediction = msgspec.json.Decoder(_Stored).decode
 decode_outcome = msgspec.json.Decoder(Outcome).decode
-
-
-def as_text(value: Any) -> str:
-    """A decision or class as text: strings as they are, everything else as JSON.
-
-    >>> as_text("late"), as_text(True), as_text(3)
-    ('late', 'true', '3')
-    """
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def prediction_frame(entries: Iterable[tuple[str, Entry]]) -> pl.DataFrame:
@@ -166,5 +154,6 @@ def decode_inputs(frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame
     columns = frame.select(pl.col("inputs").str.json_decode(struct)).unnest("inputs")
     times = [name for name, kind in kinds.items() if kind == "time"]
     return columns.with_columns(
-        pl.col(name).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC") for name in times
+        pl.col(name).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", time_zone="UTC")
+        for name in times
     )

@@ -84,7 +84,9 @@ class Lookup:
                 return predicted, self._look_into_index(wanted, predicted, reported)
             except sqlite3.Error as error:
                 raise Fault(
-                    "journal", f"cannot be read: {error}", "Send the outcomes again; check the disk if it persists."
+                    "journal",
+                    f"cannot be read: {error}",
+                    "Send the outcomes again; check the disk if it persists.",
                 ) from error
 
     def close(self) -> None:

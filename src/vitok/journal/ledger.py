@@ -55,7 +55,10 @@ class _Reading:
         Returns:
             The columns of `predictions`, and `value` (JSON text) and `label_time`.
         """
-        latest = self._rows("predictions").sort("time", "received", "worker", "seq")
+        rows = self._rows("predictions")
+        if as_of is not None:
+            rows = rows.filter(pl.col("received") <= as_of)
+        latest = rows.sort("time", "received", "worker", "seq")
         shadow = pl.when(pl.col("role") == "shadow").then("digest").otherwise(pl.lit(""))
         latest = latest.unique(["id", shadow], keep="last", maintain_order=True)
         if start is not None:

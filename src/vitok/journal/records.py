@@ -1,5 +1,6 @@
 """What the journal remembers: every prediction that was answered and every outcome that arrived."""
 
+import json
 from datetime import datetime
 from typing import Any, Literal
 
@@ -66,3 +67,12 @@ Record = Prediction | Outcome
 def kind_of(record: Record) -> Kind:
     """The kind under which a record is stored."""
     return "prediction" if isinstance(record, Prediction) else "outcome"
+
+
+def as_text(value: Any) -> str:
+    """A decision or class as text: strings as they are, everything else as JSON.
+
+    >>> as_text("late"), as_text(True), as_text(3)
+    ('late', 'true', '3')
+    """
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,1 @@
+"""The coil: turns, releases, watching, triggers, replay; one use case for each verb."""

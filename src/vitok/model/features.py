@@ -45,16 +45,24 @@ def load_feature_function(source: str, name: str, place: str) -> FeatureFunction
     return checked
 
 
+def slots(kinds: dict[str, str]) -> dict[str, str]:
+    """Names that pipelines are fitted with, by feature: converters change names that are no plain identifiers."""
+    return {name: f"f{position}" for position, name in enumerate(kinds)}
+
+
 def encode(frame: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
-    """The columns that the graph takes: numbers and booleans as float32 with NaN, categories as text with "".
+    """The columns that a pipeline takes, under the names of their slots: float32 with NaN, text with "".
 
     Args:
         frame: Rows after the feature function.
         kinds: Kind of each feature, in the graph's order.
     """
+    names = slots(kinds)
     return frame.select(
-        pl.col(name).cast(pl.String).fill_null("")
-        if kind == "category"
-        else pl.col(name).cast(pl.Float32, strict=False).fill_null(float("nan"))
+        (
+            pl.col(name).cast(pl.String).fill_null("")
+            if kind == "category"
+            else pl.col(name).cast(pl.Float32, strict=False).fill_null(float("nan"))
+        ).alias(names[name])
         for name, kind in kinds.items()
     )

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from vitok.errors import Refused
+from vitok.model.features import slots
 from vitok.stats.catalogue import TaskKind
 
 PARITY_LIMIT = 1e-5
@@ -36,7 +37,7 @@ def convert(pipeline: Any, sample: pl.DataFrame, kinds: dict[str, str], task: Ta
 
     Args:
         pipeline: Fitted scikit-learn pipeline.
-        sample: Encoded rows; rows with everything missing and with unseen categories are added for the check.
+        sample: Encoded rows, columns named by their slots; rows with everything missing and with unseen categories are added for the check.
         kinds: Kind of each feature, in order.
 
     Raises:
@@ -67,11 +68,22 @@ def _to_onnx(pipeline: Any, kinds: dict[str, str], task: TaskKind) -> tuple[byte
 
         _register_lightgbm()
         inputs = [
-            (name, (StringTensorType if kind == "category" else FloatTensorType)([None, 1])) for name, kind in kinds.items()
+            (slot, (StringTensorType if kinds[name] == "category" else FloatTensorType)([None, 1]))
+            for name, slot in slots(kinds).items()
         ]
         options = {} if task == "regression" else {id(pipeline): {"zipmap": False}}
         model = to_onnx(pipeline, initial_types=inputs, options=options, target_opset=_OPSET)
+    _rename_inputs(model.graph, {slot: name for name, slot in slots(kinds).items()})
     return model.SerializeToString(), "variable" if task == "regression" else "probabilities"
+
+
+def _rename_inputs(graph: Any, names: dict[str, str]) -> None:
+    """Gives the graph's inputs the features' own names, which is how requests call them."""
+    for value in graph.input:
+        value.name = names[value.name]
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            node.input[position] = names.get(name, name)
 
 
 def _register_lightgbm() -> None:
@@ -95,10 +107,10 @@ def _register_lightgbm() -> None:
 def _hard_rows(sample: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
     """The sample, one row with everything missing, and its first rows with unseen categories."""
     rows = sample.head(_PARITY_ROWS)
-    nothing = pl.DataFrame(
-        {name: [""] if kind == "category" else pl.Series([float("nan")], dtype=pl.Float32) for name, kind in kinds.items()}
-    )
-    texts = [name for name, kind in kinds.items() if kind == "category"]
+    names = slots(kinds)
+    gap = pl.Series([float("nan")], dtype=pl.Float32)
+    nothing = pl.DataFrame({names[name]: [""] if kind == "category" else gap for name, kind in kinds.items()})
+    texts = [names[name] for name, kind in kinds.items() if kind == "category"]
     unseen = rows.head(100).with_columns(pl.lit("\u2205 unseen").alias(name) for name in texts)
     return pl.concat([rows, nothing.select(rows.columns), unseen])
 
@@ -116,8 +128,9 @@ def _run(content: bytes, output: str, rows: pl.DataFrame, kinds: dict[str, str])
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     wanted = {value.name for value in session.get_inputs()}
+    names = slots(kinds)
     inputs = {
-        name: rows[name].to_numpy().astype(object if kind == "category" else np.float32).reshape(-1, 1)
+        name: rows[names[name]].to_numpy().astype(object if kind == "category" else np.float32).reshape(-1, 1)
         for name, kind in kinds.items()
         if name in wanted
     }

@@ -81,7 +81,9 @@ class Model:
         """
         inputs = input_frame(self.manifest.inputs, frame)
         parts = [self._run(columns, n) for columns, n in self._chunks(inputs)]
-        return np.concatenate(parts) if parts else self._shape(np.empty((0, max(len(self.manifest.classes), 1))))
+        return (
+            np.concatenate(parts) if parts else self._shape(np.empty((0, max(len(self.manifest.classes), 1))))
+        )
 
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> Scores:
         """Scores rows that a `RequestSchema` has checked; the fast way for small requests."""
@@ -114,9 +116,13 @@ class Model:
         try:
             result = self._function(inputs)  # type: ignore[misc]
         except Exception as error:  # user code may raise anything
-            raise Fault(place, f"failed: {type(error).__name__}: {error}", "Correct it and train again.") from error
+            raise Fault(
+                place, f"failed: {type(error).__name__}: {error}", "Correct it and train again."
+            ) from error
         if result.height != inputs.height:
-            raise Fault(place, f"returned {result.height} rows for {inputs.height}", "Return one row for each row.")
+            raise Fault(
+                place, f"returned {result.height} rows for {inputs.height}", "Return one row for each row."
+            )
         return result
 
     def _run(self, columns: Columns, count: int) -> Scores:
@@ -127,7 +133,9 @@ class Model:
         scores = np.asarray(output, dtype=np.float64).reshape(count, -1)
         if not np.isfinite(scores).all():
             row = int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])
-            raise Fault(self.name, f"gave {scores[row].tolist()} for row {row}", "Roll back and look at the bundle.")
+            raise Fault(
+                self.name, f"gave {scores[row].tolist()} for row {row}", "Roll back and look at the bundle."
+            )
         return self._shape(scores)
 
     def _shape(self, scores: Scores) -> Scores:
@@ -146,7 +154,12 @@ def input_frame(fields: Sequence[Field], frame: "pl.DataFrame") -> "pl.DataFrame
     """
     import polars as pl
 
-    types = {"number": pl.Float64, "boolean": pl.Boolean, "category": pl.String, "time": pl.Datetime("us", "UTC")}
+    types: dict[str, Any] = {
+        "number": pl.Float64,
+        "boolean": pl.Boolean,
+        "category": pl.String,
+        "time": pl.Datetime("us", "UTC"),
+    }
     columns = []
     for field in fields:
         if field.name not in frame.columns:
@@ -154,8 +167,14 @@ def input_frame(fields: Sequence[Field], frame: "pl.DataFrame") -> "pl.DataFrame
         source, target = frame[field.name], types[field.kind]
         try:
             if field.kind == "time" and source.dtype == pl.String:
-                source = pl.Series(field.name, [None if v is None else parse_time(v) for v in source], dtype=target)
-            elif field.kind == "time" and source.dtype.is_temporal() and getattr(source.dtype, "time_zone", 1) is None:
+                source = pl.Series(
+                    field.name, [None if v is None else parse_time(v) for v in source], dtype=target
+                )
+            elif (
+                field.kind == "time"
+                and source.dtype.is_temporal()
+                and getattr(source.dtype, "time_zone", 1) is None
+            ):
                 source = source.dt.replace_time_zone("UTC")
             columns.append(source.cast(target))
         except pl.exceptions.PolarsError as error:
@@ -169,9 +188,15 @@ def frame_of_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> "p
     """Rows of a request as a frame; what a row leaves out is null."""
     import polars as pl
 
-    types = {"number": pl.Float64, "boolean": pl.Boolean, "category": pl.String, "time": pl.String}
+    types: dict[str, Any] = {
+        "number": pl.Float64,
+        "boolean": pl.Boolean,
+        "category": pl.String,
+        "time": pl.String,
+    }
     columns = [
-        pl.Series(f.name, [row.get(f.name) for row in rows], dtype=types[f.kind], strict=False) for f in fields
+        pl.Series(f.name, [row.get(f.name) for row in rows], dtype=types[f.kind], strict=False)
+        for f in fields
     ]
     return pl.DataFrame(columns)
 
@@ -196,7 +221,9 @@ def _from_frame(field: Field, frame: "pl.DataFrame", place: str) -> npt.NDArray[
             return column.cast(pl.String).fill_null("").to_numpy().astype(object).reshape(-1, 1)
         return column.cast(pl.Float32).fill_null(float("nan")).to_numpy().reshape(-1, 1)
     except pl.exceptions.PolarsError as error:
-        raise Fault(place, f"feature {field.name!r} is {column.dtype}: {error}", f"It must be a {field.kind}.") from error
+        raise Fault(
+            place, f"feature {field.name!r} is {column.dtype}: {error}", f"It must be a {field.kind}."
+        ) from error
 
 
 def _open_session(name: str, graph: bytes, threads: int) -> Any:
@@ -220,5 +247,7 @@ def _load_function(name: str, source: str, function: str, digest: str) -> Any:
         return getattr(module, function)
     except Exception as error:  # user code may raise anything
         raise Fault(
-            f"{name}, {FEATURES}", f"cannot be loaded: {type(error).__name__}: {error}", "Correct it and train again."
+            f"{name}, {FEATURES}",
+            f"cannot be loaded: {type(error).__name__}: {error}",
+            "Correct it and train again.",
         ) from error

@@ -7,9 +7,10 @@ row, to name the place, the value and the remedy.
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from vitok.errors import RequestMistake, UserMistake
 from vitok.kernel.clock import format_time, parse_time
@@ -19,7 +20,12 @@ FLOAT32_MAX = 3.4028234663852886e38
 COMPLETE_LEVELS = 50  # a manifest lists at most this many levels: fewer means that the list is complete
 _Number = Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 _TYPES: dict[str, Any] = {"number": _Number, "boolean": bool, "category": str, "time": str}
-_NAMES = {"number": "a number", "boolean": "true or false", "category": "a string", "time": "an ISO 8601 time"}
+_NAMES = {
+    "number": "a number",
+    "boolean": "true or false",
+    "category": "a string",
+    "time": "an ISO 8601 time",
+}
 _Id = Annotated[str, msgspec.Meta(min_length=1)] | int
 
 Row = dict[str, Any]
@@ -45,30 +51,29 @@ class RequestSchema:
             extra[manifest.id] = _Id | None
         self._extra = {name: kind for name, kind in extra.items() if name not in self.fields}
         types = {name: _row_type(field) for name, field in self.fields.items()}
-        types |= {name: NotRequired[kind] for name, kind in self._extra.items()}
-        self._row = TypedDict("Row", types)  # type: ignore[misc]
+        types |= {name: (kind, None) for name, kind in self._extra.items()}
+        self._names = tuple(types)
+        self._row = _row_struct(types)
         self._decoder = msgspec.json.Decoder(_body_type(self._row))
-        self._names = frozenset(types)
         times = [name for name, field in self.fields.items() if field.kind == "time"]
         self._times = [*times, *([manifest.time] if manifest.time in self._extra else [])]
-        self._levels = {f.name: frozenset(f.levels) for f in manifest.inputs if _has_all_levels(f)}
+        self._levels = {f.name: frozenset(f.levels) for f in manifest.inputs if has_all_levels(f)}
 
     @property
-    def names(self) -> frozenset[str]:
+    def names(self) -> tuple[str, ...]:
         """Every name that a row may have."""
         return self._names
 
     def decode(self, body: bytes) -> list[Row]:
-        """Reads `{"rows": [...]}`.
+        """Reads `{"rows": [...]}`; in the result every row has every name, null where it was not given.
 
         Raises:
             RequestMistake: the body is no JSON, or a row is not what the model takes.
         """
         try:
-            rows: list[Row] = self._decoder.decode(body).rows
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            rows = self._explain(decode_json(body))
-        return self._finish(rows)
+            return self._finish(self._decoder.decode(body).rows)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._explained(decode_json(body), error) from error
 
     def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Checks rows that were decoded elsewhere.
@@ -78,8 +83,8 @@ class RequestSchema:
         """
         try:
             return self._finish(msgspec.convert(rows, list[self._row]))  # type: ignore[name-defined]
-        except (msgspec.ValidationError, OverflowError):
-            return self._finish(self._explain({"rows": list(rows)}))
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise self._explained({"rows": list(rows)}, error) from error
 
     def warnings(self, row: Row) -> list[str]:
         """What the caller should know about a row that was accepted."""
@@ -90,41 +95,46 @@ class RequestSchema:
                 found.append(f"{name}: {value!r} was not in the training data")
         return found
 
-    def _finish(self, rows: list[Row]) -> list[Row]:
-        if not rows:
+    def _finish(self, found: list[Any]) -> list[Row]:
+        if not found:
             raise RequestMistake("rows", "is empty", "Send at least one row.")
-        for number, row in enumerate(rows):
-            if not row.keys() <= self._names:
-                self._refuse_unknown(number, row)
-            for name in self._times:
-                if row.get(name) is not None:
+        rows: list[Row] = [dict(zip(self._names, astuple(row), strict=True)) for row in found]
+        for name in self._times:
+            for number, row in enumerate(rows):
+                if row[name] is not None:
                     row[name] = format_time(_time(f"rows[{number}].{name}", row[name]))
         return rows
 
-    def _explain(self, body: Any) -> list[Row]:
-        """Walks the rows of a body that was refused, and raises for the first thing that is wrong."""
+    def _explained(self, body: Any, refusal: Exception) -> RequestMistake:
+        """The first thing that is wrong with a body that was refused, with its place and the remedy."""
         if not isinstance(body, dict) or not isinstance(body.get("rows"), list):
-            raise RequestMistake("body", "has no list `rows`", 'Send {"rows": [{...}, ...]}.')
+            return RequestMistake("body", "has no list `rows`", 'Send {"rows": [{...}, ...]}.')
         unknown = sorted(set(body) - {"rows"})
         if unknown:
-            raise RequestMistake("body", f"has an unknown key {unknown[0]!r}", "Send only `rows`.")
-        for number, row in enumerate(body["rows"]):
-            if not isinstance(row, dict):
-                raise RequestMistake(f"rows[{number}]", f"is {_show(row)}", "Send an object for each row.")
-            self._refuse_unknown(number, row)
-            for name, field in self.fields.items():
-                _check_field(f"rows[{number}].{name}", field, row)
-            for name, kind in self._extra.items():
-                _check_extra(f"rows[{number}].{name}", kind, row.get(name))
-        return [dict(row) for row in body["rows"]]
+            return RequestMistake("body", f"has an unknown key {unknown[0]!r}", "Send only `rows`.")
+        try:
+            for number, row in enumerate(body["rows"]):
+                self._inspect(f"rows[{number}]", row)
+        except RequestMistake as mistake:
+            return mistake
+        return RequestMistake("body", f"is refused: {refusal}", "Send rows as /openapi.json describes them.")
 
-    def _refuse_unknown(self, number: int, row: Mapping[str, Any]) -> None:
+    def _inspect(self, place: str, row: Any) -> None:
+        if not isinstance(row, dict):
+            raise RequestMistake(place, f"is {_show(row)}", "Send an object for each row.")
+        self._refuse_unknown(place, row)
+        for name, field in self.fields.items():
+            _check_field(f"{place}.{name}", field, row)
+        for name, kind in self._extra.items():
+            _check_extra(f"{place}.{name}", kind, row.get(name))
+
+    def _refuse_unknown(self, place: str, row: Mapping[str, Any]) -> None:
         for name in row:
             if name not in self._names:
-                near = difflib.get_close_matches(str(name), sorted(self._names), n=1, cutoff=0.0)
+                near = difflib.get_close_matches(str(name), self._names, n=1, cutoff=0.0)
                 remedy = f"Did you mean {near[0]!r}? " if near else ""
                 raise RequestMistake(
-                    f"rows[{number}].{name}",
+                    f"{place}.{name}",
                     f"is no input of the model (value {_show(row[name])})",
                     f"{remedy}Leave out what the model does not take.",
                 )
@@ -135,7 +145,6 @@ def outcome_value(manifest: Manifest, place: str, value: Any) -> str | int | flo
 
     Raises:
         RequestMistake: it is none of the classes, or no finite number.
-
     """
     if not manifest.classes:
         if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > FLOAT32_MAX:
@@ -159,7 +168,9 @@ def decode_json(body: bytes) -> Any:
     except RecursionError as error:
         raise RequestMistake("body", "is nested too deeply", "Send rows of plain values.") from error
     except UnicodeDecodeError as error:
-        raise RequestMistake("body", f"is not UTF-8 (byte {error.start})", "Send the JSON as UTF-8.") from error
+        raise RequestMistake(
+            "body", f"is not UTF-8 (byte {error.start})", "Send the JSON as UTF-8."
+        ) from error
     except msgspec.DecodeError as error:
         if any(token in body for token in (b"NaN", b"Infinity")):
             raise RequestMistake(
@@ -172,16 +183,24 @@ def decode_json(body: bytes) -> Any:
         raise RequestMistake("body", f"is no JSON: {error}", "Send a JSON object.") from error
 
 
-def _row_type(field: Field) -> Any:
+def _row_type(field: Field) -> tuple[Any, ...]:
     kind = _TYPES[field.kind]
-    return NotRequired[kind | None] if field.nullable else kind
+    return (kind | None, None) if field.nullable else (kind,)
 
 
-def _body_type(row: Any) -> Any:
-    return msgspec.defstruct("Body", [("rows", list[row])], forbid_unknown_fields=True)
+def _row_struct(types: Mapping[str, tuple[Any, ...]]) -> type[msgspec.Struct]:
+    """A row as a struct; its attributes are numbered, since a column's name need not be an identifier."""
+    fields = [(f"field_{place}", *kind) for place, kind in enumerate(types.values())]
+    names = {f"field_{place}": name for place, name in enumerate(types)}
+    return msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, kw_only=True)
 
 
-def _has_all_levels(field: Field) -> bool:
+def _body_type(row: type[msgspec.Struct]) -> Any:
+    return msgspec.defstruct("Body", [("rows", list[row])], forbid_unknown_fields=True)  # type: ignore[valid-type]
+
+
+def has_all_levels(field: Field) -> bool:
+    """Whether a category's list of levels is complete, so that another value is news."""
     return field.kind == "category" and 0 < len(field.levels) < COMPLETE_LEVELS
 
 
@@ -200,7 +219,7 @@ def _check_field(place: str, field: Field, row: Mapping[str, Any]) -> None:
                 place, f"is {value!r}, too large for float32 or no number", "Send null for a missing value."
             )
         return
-    expected = {"number": (), "boolean": bool, "category": str, "time": str}[field.kind]
+    expected: Any = {"number": (), "boolean": bool, "category": str, "time": str}[field.kind]
     if not isinstance(value, expected):
         raise RequestMistake(place, f"is {_show(value)}", f"Send {_NAMES[field.kind]}{_example(field)}.")
     if field.kind == "time":

@@ -1,5 +1,6 @@
 """Runs and trials in MLflow: a journal for people; no decision reads it."""
 
+import logging
 import os
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,8 @@ class Tracker:
     def __init__(self, url: str, experiment: str) -> None:
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         self._client = MlflowClient(tracking_uri=url)
         found = self._client.get_experiment_by_name(experiment)
         self._experiment = found.experiment_id if found else self._client.create_experiment(experiment)

@@ -62,7 +62,9 @@ class Plan(msgspec.Struct, frozen=True):
             raise self._fault("gives a shadow a share", "A shadow answers nothing: its share is 0.")
         total = sum(arm.share for arm in self.live)
         if abs(total - 1) > 1e-9:
-            raise self._fault(f"has shares that sum to {total:g}", "The champion's and challengers' sum must be 1.")
+            raise self._fault(
+                f"has shares that sum to {total:g}", "The champion's and challengers' sum must be 1."
+            )
 
     @property
     def champion(self) -> Arm:

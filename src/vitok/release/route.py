@@ -40,7 +40,9 @@ def route_many(plan: Plan, units: Sequence[str]) -> npt.NDArray[np.intp]:
     places = np.array([plan.arms.index(arm) for arm in live], dtype=np.intp)
     if len(live) == 1:
         return np.full(len(units), places[0])
-    positions = np.fromiter((position(plan.project, unit) for unit in units), dtype=np.float64, count=len(units))
+    positions = np.fromiter(
+        (position(plan.project, unit) for unit in units), dtype=np.float64, count=len(units)
+    )
     return places[np.searchsorted(np.array(_bounds(live)), positions, side="right")]
 
 

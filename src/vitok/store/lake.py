@@ -59,7 +59,9 @@ class Lake:
             DataMistake: the frame's columns or types are not those of the table.
         """
         if (writer is None) != (sequence is None):
-            raise Fault(f"table {table}", "a writer needs a sequence and the reverse", "Give both or neither.")
+            raise Fault(
+                f"table {table}", "a writer needs a sequence and the reverse", "Give both or neither."
+            )
         return self.append_all(table, frame, {} if writer is None else {writer: int(sequence or 0)})
 
     def append_all(self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int]) -> bool:
@@ -138,7 +140,7 @@ class Lake:
         marks = [Transaction(writer, last) for writer, last in sorted((sequences or {}).items())]
         for attempt in range(_ATTEMPTS):
             try:
-                return _guarded(
+                _guarded(
                     f"table {table}",
                     lambda: write_deltalake(
                         self._address(table),
@@ -148,10 +150,10 @@ class Lake:
                         **how,
                     ),
                 )
+                return
             except Fault as error:
                 if not isinstance(error.__cause__, CommitFailedError) or marks or attempt == _ATTEMPTS - 1:
                     raise
-        return None
 
     def _check_types(self, table: str, frame: pl.DataFrame) -> None:
         expected = dict(self.scan(table).collect_schema())
@@ -163,11 +165,15 @@ class Lake:
                 raise DataMistake(f"table {table}", f"column {name!r} ({kind}) is missing", "Add it.")
             if given[name] != kind:
                 raise DataMistake(
-                    f"table {table}, column {name!r}", f"is {given[name]}, the table has {kind}", "Cast it first."
+                    f"table {table}, column {name!r}",
+                    f"is {given[name]}, the table has {kind}",
+                    "Cast it first.",
                 )
         extra = sorted(set(given) - set(expected))
         if extra:
-            raise DataMistake(f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version.")
+            raise DataMistake(
+                f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version."
+            )
 
 
 def plain_types(frame: pl.DataFrame, table: str = "frame") -> pl.DataFrame:
@@ -183,11 +189,15 @@ def plain_types(frame: pl.DataFrame, table: str = "frame") -> pl.DataFrame:
             casts.append(column.cast(pl.String))
         elif isinstance(kind, pl.Datetime) and kind != TIME:
             naive = column.cast(pl.Datetime("us", kind.time_zone))
-            casts.append(naive.dt.convert_time_zone("UTC") if kind.time_zone else naive.dt.replace_time_zone("UTC"))
+            casts.append(
+                naive.dt.convert_time_zone("UTC") if kind.time_zone else naive.dt.replace_time_zone("UTC")
+            )
         elif kind.is_unsigned_integer():
             casts.append(column.cast(pl.Int64))
         elif kind in (pl.Time, pl.Duration, pl.Object, pl.Int128):
-            raise DataMistake(f"{table}, column {name!r}", f"has type {kind}", "Cast it to a number or a text.")
+            raise DataMistake(
+                f"{table}, column {name!r}", f"has type {kind}", "Cast it to a number or a text."
+            )
     return frame.with_columns(casts) if casts else frame
 
 
@@ -204,4 +214,6 @@ def _translated(place: str, error: Exception) -> VitokError:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if any(sign in str(error) for sign in _NO_SPACE):
         return UserMistake(place, f"cannot be written: {text}", "Free disk space, then run again.")
-    return Fault(place, f"the table cannot be used: {text}", "Restore the lake from a backup if it is damaged.")
+    return Fault(
+        place, f"the table cannot be used: {text}", "Restore the lake from a backup if it is damaged."
+    )

@@ -35,7 +35,13 @@ def suggest_parameters(name: str, trial: Any) -> dict[str, Any]:
 
 
 def build_candidate(
-    name: str, task: TaskKind, numbers: list[str], categories: list[str], parameters: dict[str, Any], seed: int
+    name: str,
+    task: TaskKind,
+    numbers: list[str],
+    categories: list[str],
+    complete: list[str],
+    parameters: dict[str, Any],
+    seed: int,
 ) -> Any:
     """An unfitted pipeline of preprocessing and model.
 
@@ -43,6 +49,7 @@ def build_candidate(
         name: `linear` or `lightgbm`.
         numbers: Columns of float32 with NaN for missing.
         categories: Columns of text with "" for missing.
+        complete: Those of the numbers that no training row misses.
         parameters: As `default_parameters` names them; `n_estimators` besides, for LightGBM.
     """
     from sklearn.pipeline import Pipeline
@@ -50,7 +57,8 @@ def build_candidate(
     if name == "linear":
         steps = [("prepare", _prepare_linear(numbers, categories)), ("model", _linear(task, parameters, seed))]
     else:
-        steps = [("prepare", _prepare_trees(task, numbers, categories, seed)), ("model", _lightgbm(task, parameters, seed))]
+        prepare = _prepare_trees(task, numbers, categories, complete, seed)
+        steps = [("prepare", prepare), ("single", _to_single()), ("model", _lightgbm(task, parameters, seed))]
     return Pipeline(steps)
 
 
@@ -64,7 +72,7 @@ def build_baseline(name: str, task: TaskKind, numbers: list[str], categories: li
         return DummyRegressor() if task == "regression" else DummyClassifier(strategy="prior")
     tree = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
     model = tree(max_depth=3, min_samples_leaf=20, random_state=seed)
-    return Pipeline([("prepare", _prepare_trees(task, numbers, categories, seed)), ("model", model)])
+    return Pipeline([("prepare", _prepare_trees(task, numbers, categories, [], seed)), ("model", model)])
 
 
 def _prepare_linear(numbers: list[str], categories: list[str]) -> Any:
@@ -79,8 +87,11 @@ def _prepare_linear(numbers: list[str], categories: list[str]) -> Any:
     return ColumnTransformer([part for part in parts if part[2]])
 
 
-def _prepare_trees(task: TaskKind, numbers: list[str], categories: list[str], seed: int) -> Any:
+def _prepare_trees(
+    task: TaskKind, numbers: list[str], categories: list[str], complete: list[str], seed: int
+) -> Any:
     from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
     from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.preprocessing import OrdinalEncoder, TargetEncoder
 
@@ -90,8 +101,45 @@ def _prepare_trees(task: TaskKind, numbers: list[str], categories: list[str], se
     else:
         kind, folds = ("binary", StratifiedKFold) if task == "binary" else ("continuous", KFold)
         encode = TargetEncoder(target_type=kind, cv=folds(5, shuffle=True, random_state=seed))
-    parts = [("numbers", "passthrough", numbers), ("categories", encode, categories)]
+    # LightGBM reads a gap as 0 in a column that had none in training, the graph sends it down a default branch:
+    # filling such columns makes both the same, and changes no training row.
+    gappy = [name for name in numbers if name not in complete]
+    fill = SimpleImputer(strategy="median")
+    parts = [("complete", fill, complete), ("numbers", "passthrough", gappy), ("categories", encode, categories)]
     return ColumnTransformer([part for part in parts if part[2]])
+
+
+def _to_single() -> Any:
+    """A cast to float32, the precision that the graph has: trees are grown on what they will see."""
+    import numpy as np
+    from skl2onnx.sklapi import CastTransformer
+
+    return CastTransformer(dtype=np.float32)
+
+
+def round_thresholds(model: Any) -> None:
+    """Moves each threshold of a fitted LightGBM model down to the next float32.
+
+    For float32 inputs `x <= t` and `x <= floor32(t)` are the same, so no prediction changes; but a graph stores
+    thresholds as float32 rounded to nearest, and one that is rounded up sends a neighbouring value the other way.
+    """
+    import lightgbm
+    import numpy as np
+
+    def floor32(text: str) -> str:
+        exact = float(text)
+        single = np.float32(exact)
+        if float(single) > exact:
+            single = np.nextafter(single, np.float32(-np.inf))
+        return repr(float(single))
+
+    lines = []
+    for line in model.booster_.model_to_string().split("\n"):
+        if line.startswith("threshold="):
+            line = "threshold=" + " ".join(floor32(value) for value in line.removeprefix("threshold=").split())
+        if not line.startswith("tree_sizes="):  # byte lengths of the trees, which have changed
+            lines.append(line)
+    model._Booster = lightgbm.Booster(model_str="\n".join(lines))
 
 
 def _linear(task: TaskKind, parameters: dict[str, Any], seed: int) -> Any:

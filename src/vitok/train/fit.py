@@ -10,7 +10,7 @@ import polars as pl
 
 from vitok.kernel.clock import stopwatch
 from vitok.stats.catalogue import METRICS, PRIMARY, TaskKind
-from vitok.train.candidates import LINEAR_ROWS, build_baseline, build_candidate, default_parameters, suggest_parameters
+from vitok.train.candidates import LINEAR_ROWS, build_baseline, build_candidate, default_parameters, round_thresholds, suggest_parameters
 
 _PATIENCE = 30
 
@@ -33,6 +33,11 @@ class TrainingSet:
     numbers: list[str]
     categories: list[str]
     seed: int
+
+    @property
+    def complete(self) -> list[str]:
+        """Numbers that no training row misses."""
+        return [name for name in self.numbers if not self.train[name].is_nan().any()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,9 @@ def _search(
 
 
 def _fit_once(name: str, rows: TrainingSet, parameters: dict[str, Any], metric: str) -> _Fitted:
-    pipeline = build_candidate(name, rows.task, rows.numbers, rows.categories, parameters, rows.seed)
+    pipeline = build_candidate(
+        name, rows.task, rows.numbers, rows.categories, rows.complete, parameters, rows.seed
+    )
     used = dict(parameters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence and feature-name notes of the libraries
@@ -192,9 +199,11 @@ def _thinned(rows: TrainingSet) -> tuple[pl.DataFrame, np.ndarray]:
 def _fit_with_early_stopping(pipeline: Any, rows: TrainingSet) -> int:
     import lightgbm
 
-    prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+    prepare, model = pipeline[:-1], pipeline.named_steps["model"]
     train = prepare.fit_transform(rows.train, rows.truth)
     validation = prepare.transform(rows.validation)
     stop = lightgbm.early_stopping(_PATIENCE, first_metric_only=True, verbose=False)
     model.fit(train, rows.truth, eval_set=[(validation, rows.validation_truth)], callbacks=[stop])
-    return int(model.best_iteration_ or model.n_estimators)
+    trees = int(model.best_iteration_ or model.n_estimators)
+    round_thresholds(model)
+    return trees

@@ -1,0 +1,65 @@
+"""The `vitok` command: finds the verb, imports only its module, maps errors to exit codes."""
+
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+
+import vitok
+from vitok.cli.output import report
+
+VERBS = {
+    "init": "init",
+    "check": "check",
+    "run": "run",
+    "models": "models",
+    "card": "card",
+    "release": "release",
+    "rollback": "rollback",
+    "releases": "releases",
+    "up": "up",
+    "serve": "serve",
+    "predict": "predict",
+    "outcomes": "outcomes",
+    "watch": "watch",
+    "replay": "replay",
+    "status": "status",
+    "doctor": "doctor",
+    "demo": "demo",
+}
+
+
+def build(verbs: list[str]) -> typer.Typer:
+    """The application with some verbs, or all of them for the overview."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.callback()(_root)
+    for verb in verbs:
+        importlib.import_module(f"vitok.cli.{VERBS[verb]}").register(app)
+    return app
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """The whole production life of a model as one closed loop: charter, data, training, verdict, release, serving, watching."""
+    if version:
+        typer.echo(f"vitok {vitok.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        sys.stdout.write(f"vitok {vitok.__version__}\n")
+        return
+    verb = next((word for word in arguments if not word.startswith("-")), None)
+    app = build([verb] if verb in VERBS and "--help" not in arguments[:1] else list(VERBS))
+    try:
+        code = app(standalone_mode=True)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        code = report(error, "--json" in arguments)
+    sys.exit(code)

@@ -1,0 +1,84 @@
+"""What every command shares: its options, where its words go, and how errors become exit codes."""
+
+import errno
+import getpass
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from vitok.errors import Fault, Refused, UserMistake, VitokError
+
+ProjectOption = Annotated[Path, typer.Option("--project", help="The project's folder.", show_default="here")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+
+HERE = Path()
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def say(line: str) -> None:
+    """One line of progress, on stderr."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def show(as_json: bool, payload: dict[str, Any], text: str) -> None:
+    """The result: one JSON object, or text for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+    else:
+        Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    sys.stdout.flush()
+
+
+def table(rows: list[list[Any]], header: list[str]) -> str:
+    """Rows as aligned text."""
+    cells = [header, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def actor() -> str:
+    """Who is at the keyboard."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def report(error: BaseException, as_json: bool) -> int:
+    """Tells an error, and gives the exit code that it means."""
+    known = as_vitok_error(error)
+    if known is None:
+        raise error
+    if as_json:
+        content = {"kind": type(known).__name__, "place": known.place, "what": known.what, "remedy": known.remedy}
+        sys.stdout.write(json.dumps({"error": content}, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"vitok: {known}\n")
+    if isinstance(known, Refused):
+        return 3
+    return 2 if isinstance(known, UserMistake) else 1
+
+
+def as_vitok_error(error: BaseException) -> VitokError | None:
+    """The error in Vitok's words, None if it is a surprise."""
+    if isinstance(error, VitokError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return UserMistake("vitok", "interrupted", "Run the command again when you like.")
+    text = str(getattr(error, "orig", error))
+    if (isinstance(error, OSError) and error.errno in _FULL) or "disk is full" in text or "No space left" in text:
+        return UserMistake("disk", f"is full: {text.splitlines()[0]}", "Free space, then run the command again.")
+    if isinstance(error, PermissionError):
+        return UserMistake(str(error.filename), "cannot be accessed: permission denied", "Change its permissions.")
+    if type(error).__module__.startswith("sqlalchemy"):
+        return Fault("state database", text.splitlines()[0], "See `vitok doctor`.")
+    return None

@@ -1,0 +1,45 @@
+"""`vitok run`: one turn of the coil."""
+
+from typing import Annotated, Any
+
+import typer
+
+from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.kernel.clock import parse_time
+from vitok.loop.turn import run_turn
+from vitok.wire import open_project
+
+
+def run(
+    project: ProjectOption = HERE,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="Use only what was known by then.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="No search for parameters.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Runs one turn: snapshot, baselines, candidates, tuning, packaging, verdict. Exit code 3 if the verdict is *refused*."""
+    moment = None if as_of is None else parse_time(as_of, "--as-of")
+    opened = open_project(project, say=say)
+    result = run_turn(opened, as_of=moment, quick=quick, actor=actor())
+    payload = result.as_json()
+    show(as_json, payload, render(payload))
+    if not result.accepted:
+        raise typer.Exit(3)
+
+
+def render(payload: dict[str, Any]) -> str:
+    """The turn for people."""
+    rows = [["passed" if g["passed"] else "FAILED", g["name"], g["reason"]] for g in payload["gates"]]
+    lines = [table(rows, ["gate", "rule", "why"]), ""]
+    lines += [f"note: {warning}" for warning in payload["warnings"]]
+    version, seconds = payload["version"], sum(payload["seconds"].values())
+    lines.append(f"Version {version}: {payload['verdict'].upper()} in {seconds:.0f} s.")
+    if payload["verdict"] == "accepted":
+        lines.append(f"Next: vitok card {version}, vitok release {version}")
+    else:
+        lines.append("The champion stays. A refused version cannot be released.")
+    return "\n".join(lines)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: vitok run --as-of 2013-03-01")(run)

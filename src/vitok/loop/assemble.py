@@ -1,0 +1,160 @@
+"""From the best fitted candidate to a stored bundle."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import vitok
+from vitok.errors import Refused
+from vitok.kernel.clock import format_time
+from vitok.loop.prepare import Prepared
+from vitok.loop.project import Project
+from vitok.model.bundle import FEATURES, FORMAT, MODEL, REFERENCE, Field, Manifest, load_manifest, store_bundle
+from vitok.model.package import Graph, convert
+from vitok.stats.bins import fit_bins
+from vitok.stats.profiles import Reference, profile
+from vitok.stats.thresholds import best_threshold
+from vitok.train.fit import Trained, predict_scores
+
+_PACKAGES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "polars", "scikit-learn", "skl2onnx")
+SCORE = "score"
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A stored bundle that waits for its verdict.
+
+    Args:
+        digest: Of the bundle.
+        manifest: What it says of itself.
+        chosen: The candidate inside.
+        skipped: Better candidates that could not be packaged, with the reason.
+    """
+
+    digest: str
+    manifest: Manifest
+    chosen: Trained
+    skipped: dict[str, str]
+
+
+def assemble(project: Project, prepared: Prepared, candidates: list[Trained]) -> Assembled:
+    """Packages the first candidate whose graph answers as its pipeline does.
+
+    Args:
+        candidates: Best first.
+
+    Raises:
+        Refused: none can be packaged.
+    """
+    skipped: dict[str, str] = {}
+    kinds = dict(prepared.columns.kinds)
+    for chosen in candidates:
+        try:
+            graph = convert(chosen.pipeline, prepared.encoded[prepared.parts.test], kinds, prepared.classes.task)
+        except Refused as error:
+            skipped[chosen.name] = str(error)
+            continue
+        digest = _store(project, prepared, chosen, graph)
+        return Assembled(digest, load_manifest(project.blobs, digest), chosen, skipped)
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+    raise Refused("packaging", f"no candidate can be shipped: {reasons}", "Choose other candidates.")
+
+
+def _store(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> str:
+    files = {MODEL: graph.content, REFERENCE: _reference(prepared, chosen)}
+    if prepared.feature_source is not None:
+        files[FEATURES] = prepared.feature_source.encode()
+    return store_bundle(project.blobs, _manifest(project, prepared, chosen, graph), files)
+
+
+def _reference(prepared: Prepared, chosen: Trained) -> bytes:
+    """Profiles that production is compared with: inputs over all rows of the snapshot, scores over held-out rows."""
+    names = {kind: [f.name for f in prepared.inputs if f.kind == kind] for kind in ("number", "category", "boolean")}
+    frame = prepared.snapshot.frame
+    bins = fit_bins(frame, names["number"], names["category"] + names["boolean"])
+    inputs = Reference(bins, profile(frame, bins))
+    held_out = np.concatenate([prepared.parts.validation, prepared.parts.test])
+    scores = score_frame_of(predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task))
+    score_bins = fit_bins(scores, [SCORE], [])
+    outputs = Reference(score_bins, profile(scores, score_bins))
+    return json.dumps({"inputs": inputs.to_json(), "score": outputs.to_json()}, sort_keys=True).encode()
+
+
+def score_frame_of(scores: np.ndarray) -> Any:
+    """Scores as a one-column frame; of several classes, the share of the likeliest one."""
+    import polars as pl
+
+    flat = scores if scores.ndim == 1 else scores.max(axis=1)
+    return pl.DataFrame({SCORE: flat.astype(np.float64)})
+
+
+def _manifest(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> Manifest:
+    charter, task, snapshot = project.charter, project.charter.task, prepared.snapshot
+    features = [
+        Field(name, kind, nullable=True) for name, kind in prepared.columns.kinds.items()
+    ]
+    span = [format_time(t) if t else None for t in (snapshot.start, snapshot.end)]
+    binary = prepared.classes.task == "binary"
+    return Manifest(
+        format=FORMAT,
+        project=charter.project,
+        task=task.type,
+        target=task.target,
+        id=task.id,
+        entity=task.entity,
+        time=task.time,
+        algorithm=chosen.name,
+        parameters=chosen.parameters,
+        inputs=prepared.inputs,
+        features=features,
+        feature_function=prepared.feature_function,
+        output=graph.output,
+        classes=list(prepared.classes.values),
+        positive=1 if binary else None,
+        threshold=choose_threshold(project, prepared, chosen) if binary else None,
+        files={},
+        metrics={f"validation_{chosen.metric}": chosen.validation},
+        parity=graph.parity,
+        seed=charter.train.seed,
+        charter=project.document.digest,
+        data={
+            "table_version": snapshot.version,
+            "digest": snapshot.digest,
+            "rows": snapshot.frame.height,
+            "start": span[0],
+            "end": span[1],
+        },
+        code={"vitok": vitok.__version__, "commit": _commit(project)},
+        environment={"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}},
+        created=format_time(project.clock()),
+    )
+
+
+def choose_threshold(project: Project, prepared: Prepared, chosen: Trained) -> float:
+    """The charter's threshold, or the best one on the validation rows."""
+    decide = project.charter.decide
+    if decide.threshold != "best":
+        return float(decide.threshold)
+    validation = prepared.parts.validation
+    scores = predict_scores(chosen.pipeline, prepared.encoded[validation], "binary")
+    return best_threshold(prepared.truth[validation], scores, cost_tuple(project))
+
+
+def cost_tuple(project: Project) -> tuple[float, float, float, float] | None:
+    """The charter's costs as (tp, fp, fn, tn), or None."""
+    costs = project.charter.decide.costs
+    return None if costs is None else (costs.tp, costs.fp, costs.fn, costs.tn)
+
+
+def _commit(project: Project) -> str | None:
+    command = ["git", "-C", str(project.folder), "rev-parse", "HEAD"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,167 @@
+"""From the sources to encoded parts: what every fit and every verdict of a turn works on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from vitok.charter.model import Charter
+from vitok.data.leakage import find_leaks
+from vitok.data.snapshot import Snapshot, take_snapshot
+from vitok.data.splits import Parts, split
+from vitok.data.target import Classes, find_classes
+from vitok.errors import DataMistake, NotFound
+from vitok.loop.project import Project
+from vitok.model.bundle import Field
+from vitok.model.features import encode, load_feature_function, slots
+from vitok.model.runtime import input_frame
+from vitok.train.columns import Columns, choose_features
+from vitok.train.fit import TrainingSet
+
+_LEVELS = 50
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a turn knows of its data.
+
+    Args:
+        snapshot: The rows and their version.
+        classes: Meaning of the target's codes.
+        truth: Codes or values of all rows, shape (n,).
+        parts: Row numbers of train, validation and test.
+        inputs: Fields that a request will have to give.
+        columns: Features and what was left out.
+        encoded: All rows as the graph takes them.
+        feature_source, feature_function: The user's code, if any.
+    """
+
+    snapshot: Snapshot
+    classes: Classes
+    truth: np.ndarray
+    parts: Parts
+    inputs: list[Field]
+    columns: Columns
+    encoded: pl.DataFrame
+    feature_source: str | None
+    feature_function: str | None
+
+    def training_set(self, seed: int) -> TrainingSet:
+        """The rows to fit and validate on."""
+        kinds, parts = self.columns.kinds, self.parts
+        names = slots(dict(kinds))
+        return TrainingSet(
+            task=self.classes.task,
+            train=self.encoded[parts.train],
+            truth=self.truth[parts.train],
+            validation=self.encoded[parts.validation],
+            validation_truth=self.truth[parts.validation],
+            numbers=[names[name] for name, kind in kinds.items() if kind != "category"],
+            categories=[names[name] for name, kind in kinds.items() if kind == "category"],
+            seed=seed,
+        )
+
+
+def prepare(project: Project, as_of: datetime) -> Prepared:
+    """Takes a snapshot and makes it ready.
+
+    Raises:
+        DataMistake: the data does not fit the charter, or a feature tells the target.
+    """
+    charter = project.charter
+    rows, lost = project.rows()
+    snapshot = take_snapshot(rows, lost, charter, project.lake, as_of=as_of, window=charter.retrain.window)
+    frame = snapshot.frame
+    classes = find_classes(frame[charter.task.target], charter.task.type, charter.task.positive)
+    truth = classes.encode(frame[charter.task.target])
+    times = frame[charter.task.time] if charter.task.time is not None else None
+    parts = split(
+        truth,
+        times,
+        by=charter.data.split.by,
+        test=charter.data.split.test,
+        validation=charter.data.split.validation,
+        classes=len(classes.values),
+        seed=charter.train.seed,
+    )
+    source, name, function = feature_code(project)
+    raw = frame.select(input_columns(frame, charter))
+    fields = describe_inputs(raw)
+    raw = input_frame(fields, raw)
+    derived = raw if function is None else function(raw)
+    columns = choose_features(derived[parts.train])
+    if not columns.kinds:
+        raise DataMistake("data", "no column can be a feature", f"Left out: {columns.left_out}.")
+    _refuse_leaks(derived, truth, parts, columns, charter, len(classes.values))
+    inputs = [field for field in fields if function is not None or field.name in columns.kinds]
+    encoded = encode(derived, dict(columns.kinds))
+    return Prepared(snapshot, classes, truth, parts, inputs, columns, encoded, source, name)
+
+
+def feature_code(project: Project) -> tuple[str | None, str | None, Callable[[pl.DataFrame], pl.DataFrame] | None]:
+    """The charter's feature function: its text, its name, and itself; all None if there is none.
+
+    Raises:
+        NotFound: the file is missing.
+        UserMistake: it does not run.
+    """
+    if project.charter.features is None:
+        return None, None, None
+    file, _, name = project.charter.features.partition(":")
+    path = project.folder / file
+    place = project.document.place(("features",))
+    if not name or not path.is_file():
+        raise NotFound(place, f"{project.charter.features!r} names no function in a file of the project", "Write file.py:function.")
+    source = path.read_text(encoding="utf-8")
+    return source, name, load_feature_function(source, name, file)
+
+
+def input_columns(frame: pl.DataFrame, charter: Charter) -> list[str]:
+    """Columns that may be inputs: all but target, ids, label time, personal and excluded ones.
+
+    The time of the decision is an input only for a feature function to derive from.
+    """
+    task = charter.task
+    closed = {task.target, task.id, task.entity, task.label_time, *charter.data.exclude, *charter.data.personal}
+    if charter.features is None:
+        closed.add(task.time)
+    return [name for name in frame.columns if name not in closed]
+
+
+def describe_inputs(raw: pl.DataFrame) -> list[Field]:
+    """The fields of a request, as training rows showed them."""
+    return [_field(series) for series in raw]
+
+
+def _field(series: pl.Series) -> Field:
+    present = series.drop_nulls()
+    example: Any = present[0] if len(present) else None
+    kind, integer, levels = "category", False, []
+    if series.dtype == pl.Boolean:
+        kind = "boolean"
+    elif series.dtype.is_temporal():
+        kind = "time"
+        example = None if example is None else example.isoformat()
+    elif series.dtype.is_numeric():
+        kind, integer = "number", bool(series.dtype.is_integer())
+    else:
+        counts = present.value_counts(sort=True).head(_LEVELS)
+        levels = counts[series.name].to_list()
+    return Field(series.name, kind, series.null_count() > 0, integer, levels, example)
+
+
+def _refuse_leaks(
+    derived: pl.DataFrame, truth: np.ndarray, parts: Parts, columns: Columns, charter: Charter, classes: int
+) -> None:
+    judged = derived[parts.train].select(name for name in columns.kinds if name not in charter.data.trusted)
+    leaks = find_leaks(judged, truth[parts.train], classes, charter.train.seed)
+    if leaks:
+        named = ", ".join(f"{leak.column} ({leak.measure} {leak.value:.4f} alone)" for leak in leaks)
+        raise DataMistake(
+            f"column {leaks[0].column}",
+            f"tells the target {charter.task.target!r} before it can be known: {named}",
+            "Add it to data.exclude; or, if it truly is known at the moment of the decision, to data.trusted.",
+        )

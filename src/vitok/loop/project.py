@@ -1,0 +1,58 @@
+"""A project as the use cases see it: its charter, its stores, its clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Engine
+
+from vitok.charter.load import Document
+from vitok.charter.model import Charter
+from vitok.data.snapshot import read_rows
+from vitok.kernel.clock import Clock
+from vitok.registry.tracking import Tracker
+from vitok.store.blobs import Blobs
+from vitok.store.lake import Lake
+
+Rows = tuple[pl.DataFrame, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's charter, stores and clock; replay makes one with a virtual clock and stores of its own.
+
+    Args:
+        folder: Where `vitok.yaml` and the sources are.
+        state: Where everything that Vitok writes is.
+        document: The charter with positions.
+        engine: State database.
+        lake: Versioned tables.
+        blobs: Bundles.
+        clock: The only source of time.
+        tracker: Opens the run tracker, or None for no tracking.
+        say: Takes progress lines.
+        cached_rows: Rows to use in place of reading the sources again.
+    """
+
+    folder: Path
+    state: Path
+    document: Document
+    engine: Engine
+    lake: Lake
+    blobs: Blobs
+    clock: Clock
+    tracker: Callable[[], Tracker] | None
+    say: Callable[[str], None]
+    cached_rows: Rows | None = None
+
+    @property
+    def charter(self) -> Charter:
+        """The charter."""
+        return self.document.charter
+
+    def rows(self) -> Rows:
+        """All rows of the sources, checked, and the cells lost in coercion."""
+        if self.cached_rows is not None:
+            return self.cached_rows
+        return read_rows(self.folder, self.charter, self.document.place(("data", "query")))

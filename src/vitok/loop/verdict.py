@@ -1,0 +1,154 @@
+"""Judging a stored bundle: the very bytes that would be released, on the test rows, beside baselines and champion."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vitok.charter.expressions import Comparison, parse_expression
+from vitok.errors import VitokError
+from vitok.evaluate.gates import Evidence, Gate, judge
+from vitok.kernel.clock import stopwatch
+from vitok.loop.assemble import Assembled, cost_tuple
+from vitok.loop.prepare import Prepared
+from vitok.loop.project import Project
+from vitok.model.runtime import Model, load_model
+from vitok.registry import releases
+from vitok.stats.catalogue import metrics_for
+from vitok.stats.estimates import Estimate, Undecidable, estimate
+from vitok.stats.scores import Scored
+from vitok.stats.thresholds import best_threshold
+from vitok.train.fit import Trained, predict_scores
+
+_LATENCY_CALLS = 1000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a turn's judgement.
+
+    Args:
+        gates: Each gate with its figures.
+        metrics: Every metric of the task on the test rows, and the figures of the bundle.
+        baselines, champion: The main metrics of those that it was compared with; `champion` has its version.
+        notes: What could not be had, and why.
+    """
+
+    gates: list[Gate]
+    metrics: dict[str, Estimate]
+    baselines: dict[str, dict[str, Estimate]]
+    champion: dict[str, Any] | None
+    notes: list[str]
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether every gate passed."""
+        return all(gate.passed for gate in self.gates)
+
+
+def judge_bundle(project: Project, prepared: Prepared, assembled: Assembled, baselines: list[Trained]) -> Verdict:
+    """Decides the charter's gates for a stored bundle."""
+    model = load_model(project.blobs, assembled.digest)
+    test = prepared.snapshot.frame[prepared.parts.test]
+    candidate = scored_by(project, prepared, model, test)
+    others = {trained.name: _baseline(project, prepared, trained) for trained in baselines}
+    notes: list[str] = []
+    version, champion = _champion(project, prepared, test, notes)
+    gates = [expression for text in project.charter.accept if isinstance(expression := parse_expression(text), Comparison)]
+    columns = {gate.slice.column for gate in gates if gate.slice is not None} & set(test.columns)
+    service = measure_bundle(project, assembled, model)
+    evidence = Evidence(
+        candidate=candidate,
+        baselines=others,
+        champion=champion,
+        champion_version=version,
+        slices={name: test[name].cast(str).fill_null("missing").to_numpy().astype(str) for name in columns},
+        service=service,
+        seed=project.charter.train.seed,
+    )
+    figures = all_metrics(candidate, project)
+    return Verdict(
+        gates=judge(gates, evidence),
+        metrics={**figures, **service},
+        baselines={name: all_metrics(scored, project) for name, scored in others.items()},
+        champion=None if version is None else {
+            "version": version,
+            "metrics": {} if champion is None else all_metrics(champion, project),
+        },
+        notes=notes,
+    )
+
+
+def scored_by(project: Project, prepared: Prepared, model: Model, rows: Any) -> Scored:
+    """A model's answers on test rows, with decisions at its own threshold."""
+    scores = model.score_frame(rows)
+    threshold = model.manifest.threshold
+    decisions = None if threshold is None else (scores >= threshold).astype(np.int64)
+    truth = prepared.truth[prepared.parts.test]
+    return Scored(prepared.classes.task, truth, scores, decisions, cost_tuple(project))
+
+
+def _baseline(project: Project, prepared: Prepared, trained: Trained) -> Scored:
+    task, parts = prepared.classes.task, prepared.parts
+    scores = predict_scores(trained.pipeline, prepared.encoded[parts.test], task)
+    decisions = None
+    if task == "binary":
+        validation = predict_scores(trained.pipeline, prepared.encoded[parts.validation], task)
+        cut = best_threshold(prepared.truth[parts.validation], validation, cost_tuple(project))
+        decisions = (scores >= cut).astype(np.int64)
+    return Scored(task, prepared.truth[parts.test], scores, decisions, cost_tuple(project))
+
+
+def _champion(project: Project, prepared: Prepared, test: Any, notes: list[str]) -> tuple[int | None, Scored | None]:
+    """The version in production on the test rows; its version alone if it cannot be run on them."""
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+    if release is None:
+        return None, None
+    arm = release.plan.champion
+    try:
+        model = load_model(project.blobs, arm.digest, version=arm.version)
+        if model.manifest.classes != list(prepared.classes.values):
+            notes.append(f"version {arm.version} knows classes {model.manifest.classes}: not comparable")
+            return arm.version, None
+        return arm.version, scored_by(project, prepared, model, test)
+    except VitokError as error:
+        notes.append(f"version {arm.version} could not be run: {error}")
+        return arm.version, None
+
+
+def all_metrics(scored: Scored, project: Project) -> dict[str, Estimate]:
+    """Every metric of the task that these rows can tell."""
+    found = {}
+    for metric in metrics_for(scored.task, with_costs=scored.costs is not None):
+        try:
+            found[metric.name] = estimate(metric.name, scored, seed=project.charter.train.seed)
+        except Undecidable:
+            continue
+    return found
+
+
+def measure_bundle(project: Project, assembled: Assembled, model: Model) -> dict[str, Estimate]:
+    """Latency of single-row predictions inside the model, and the bundle's size."""
+    row = {field.name: field.example for field in assembled.manifest.inputs}
+    model.warm_up()
+    times = np.empty(_LATENCY_CALLS)
+    for call in range(_LATENCY_CALLS):
+        started = stopwatch()
+        model.score_rows([row])
+        times[call] = (stopwatch() - started) * 1000
+    size = sum(len(project.blobs.get(digest)) for digest in assembled.manifest.files.values()) / 1e6
+    return {
+        "latency_p50_ms": _quantile(times, 0.50),
+        "latency_p99_ms": _quantile(times, 0.99),
+        "size_mb": Estimate(size, size, size, 1, "exact"),
+    }
+
+
+def _quantile(times: np.ndarray, q: float) -> Estimate:
+    """A quantile with its interval from order statistics (binomial, normal approximation)."""
+    n = len(times)
+    ordered = np.sort(times)
+    half = 1.645 * np.sqrt(n * q * (1 - q))
+    low, high = max(0, int(n * q - half)), min(n - 1, int(np.ceil(n * q + half)))
+    return Estimate(float(np.quantile(times, q)), float(ordered[low]), float(ordered[high]), n, "order statistics")

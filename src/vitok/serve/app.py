@@ -1,0 +1,166 @@
+"""The data plane as one ASGI application: routes, limits, and what is answered when something fails."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vitok.journal.index import Lookup
+from vitok.journal.spool import Spool
+from vitok.kernel.clock import Clock, stopwatch
+from vitok.kernel.ids import new_id
+from vitok.serve.deployment import PlanWatcher
+from vitok.serve.endpoints import Endpoints, Handler
+from vitok.serve.http import (
+    ASGIApp,
+    HttpProblem,
+    Receive,
+    Scope,
+    Send,
+    error_response,
+    read_request,
+    send_response,
+)
+from vitok.serve.metrics import Metrics
+from vitok.serve.recorder import Recorder
+from vitok.serve.rows import OutcomeDesk
+
+MAX_BODY_BYTES = 16 * 2**20
+_SUPERVISOR_SECONDS = 1.0
+_Routes = dict[int, list[tuple[list[str], dict[str, Handler]]]]
+
+
+class ServeSettings(NamedTuple):
+    """Settings of the data plane.
+
+    Args:
+        max_body_bytes: Largest body of a request.
+        durable: Whether each answer waits until the disk has its record (survives a power cut).
+        supervisor: Process without which this worker ends, so that it never keeps the port of a dead server.
+    """
+
+    max_body_bytes: int = MAX_BODY_BYTES
+    durable: bool = False
+    supervisor: int | None = None
+
+
+def create_app(
+    folder: Path, clock: Clock, settings: ServeSettings | None = None, otherwise: ASGIApp | None = None
+) -> "DataPlane":
+    """The data plane of a project.
+
+    Args:
+        folder: The project's `.vitok` folder: `plan.json`, `blobs` and `journal` lie in it.
+        clock: The present.
+        otherwise: An application that gets the paths which are not the data plane's, for example the dashboard.
+    """
+    return DataPlane(folder, clock, settings or ServeSettings(), otherwise)
+
+
+class DataPlane:
+    """One worker: follows the plan, answers, and records before it answers."""
+
+    def __init__(
+        self, folder: Path, clock: Clock, settings: ServeSettings, otherwise: ASGIApp | None
+    ) -> None:
+        self.worker = f"{os.getpid()}-{new_id(clock())}"
+        self.watcher = PlanWatcher(folder)
+        self._journal = folder / "journal"
+        self._clock = clock
+        self._settings = settings
+        self._otherwise = otherwise
+        self._metrics = Metrics(self.worker)
+        self._closing = contextlib.AsyncExitStack()
+        self._routes: _Routes = {}
+
+    async def start(self) -> None:
+        """Opens the journal, loads the plan and starts to follow it."""
+        spool = Spool(self._journal, self.worker, self._settings.durable)
+        self._closing.callback(spool.close)
+        lookup = Lookup(self._journal)
+        self._closing.callback(lookup.close)
+        recorder = Recorder(spool)
+        desk = OutcomeDesk(lookup, recorder)
+        endpoints = Endpoints(self.worker, self._clock, self.watcher, recorder, desk, self._metrics)
+        for path, handlers in endpoints.routes().items():
+            parts = path.split("/")
+            self._routes.setdefault(len(parts), []).append((parts, handlers))
+        await self.watcher.poll()
+        self._run_beside(self.watcher.watch())
+        if self._settings.supervisor is not None:
+            self._run_beside(_end_with(self._settings.supervisor))
+
+    async def stop(self) -> None:
+        """Stops following the plan and gives the journal back."""
+        await self._closing.aclose()
+
+    def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        self._closing.push_async_callback(_cancel, asyncio.create_task(work))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif self._otherwise is not None:
+            await self._otherwise(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:  # the server prints the message and ends
+            return await send({"type": "lifespan.startup.failed", "message": str(error)})
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        return await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = stopwatch()
+        route, handlers, names = self._find(scope["path"])
+        if not handlers and self._otherwise is not None:
+            return await self._otherwise(scope, receive, send)
+        try:
+            handler = _choose(handlers, scope["method"], scope["path"])
+            request = await read_request(scope, receive, self._settings.max_body_bytes)
+            response = await handler(request, names)
+        except Exception as error:  # whatever fails, the caller gets an answer and others go on
+            response = error_response(error)
+        self._metrics.count_request(route, response.status, stopwatch() - started)
+        return await send_response(send, response)
+
+    def _find(self, path: str) -> tuple[str, dict[str, Handler], list[str]]:
+        parts = path.strip("/").split("/")
+        for pattern, handlers in self._routes.get(len(parts), ()):
+            if all(wanted in ("*", part) for wanted, part in zip(pattern, parts, strict=True)):
+                names = [part for wanted, part in zip(pattern, parts, strict=True) if wanted == "*"]
+                return "/".join(pattern), handlers, names
+        return "other", {}, []
+
+
+def _choose(handlers: dict[str, Handler], method: str, path: str) -> Handler:
+    if not handlers:
+        raise HttpProblem(404, f"{path}: is no address of this server. GET /openapi.json lists them")
+    if method not in handlers:
+        allowed = ", ".join(handlers)
+        raise HttpProblem(405, f"{path}: takes {allowed}, not {method}", ((b"allow", allowed.encode()),))
+    return handlers[method]
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _end_with(supervisor: int) -> None:
+    while os.getppid() == supervisor:
+        await asyncio.sleep(_SUPERVISOR_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,129 @@
+"""What a worker serves: the release plan with its models loaded, replaced as a whole when the plan changes."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from vitok.errors import Refused, VitokError
+from vitok.model.runtime import Model, load_model
+from vitok.model.schema import RequestSchema
+from vitok.release.plan import Arm, Plan
+from vitok.serve.http import log
+from vitok.store.blobs import Blobs
+
+POLL_SECONDS = 0.5
+_RETRY_SECONDS = 5.0
+
+
+class Served(NamedTuple):
+    """One arm of the plan, ready to answer."""
+
+    arm: Arm
+    model: Model
+    schema: RequestSchema
+
+    @property
+    def shape(self) -> list[tuple[str, str, bool]]:
+        """What decides whether two arms take the same rows."""
+        return [(field.name, field.kind, field.nullable) for field in self.model.manifest.inputs]
+
+
+class Deployment:
+    """A plan whose models are all loaded and warm; never changed, only replaced.
+
+    Args:
+        models: The model of each arm, by digest.
+    """
+
+    def __init__(self, plan: Plan, models: Mapping[str, Model]) -> None:
+        self.plan = plan
+        self.models = models
+        names = {field.name for model in models.values() for field in model.manifest.inputs}
+        self.served = {
+            arm.version: Served(arm, models[arm.digest], RequestSchema(models[arm.digest].manifest, names))
+            for arm in plan.arms
+        }
+        self.champion = self.served[plan.champion.version]
+        self.shadows = [self.served[arm.version] for arm in plan.shadows]
+
+
+def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model]) -> Deployment:
+    """Loads and warms every model of a plan that is not loaded yet.
+
+    Raises:
+        Refused: the plan has no accepted verdict for one of its bundles.
+        VitokError: a bundle cannot be loaded.
+    """
+    models = {}
+    for arm in plan.arms:
+        if not plan.is_accepted(arm.digest):
+            raise Refused(
+                f"release plan {plan.epoch}, version {arm.version}",
+                f"bundle {arm.digest[:12]} has no accepted verdict",
+                "Only accepted versions are served: `vitok release` makes such plans.",
+            )
+        if arm.digest not in loaded:
+            models[arm.digest] = load_model(blobs, arm.digest, version=arm.version)
+            models[arm.digest].warm_up()
+        else:
+            models[arm.digest] = loaded[arm.digest]
+    return Deployment(plan, models)
+
+
+class PlanWatcher:
+    """Follows the plan file: a new plan serves once all its models are warm, until then the old one does.
+
+    Args:
+        folder: The project's `.vitok` folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "plan.json"
+        self._blobs = Blobs(folder / "blobs")
+        self._seen: tuple[int, int, int] | None = None
+        self._retry_at = 0.0
+        self.current: Deployment | None = None
+        self.problem: str | None = None
+
+    async def watch(self) -> None:
+        """Looks at the file again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self.poll()
+
+    async def poll(self) -> None:
+        """Looks at the file once and takes a changed plan over; problems are kept in `problem`."""
+        mark = self._mark()
+        is_due = self.problem is not None and time.monotonic() >= self._retry_at
+        if mark is None or (mark == self._seen and not is_due):
+            return
+        self._seen, self._retry_at = mark, time.monotonic() + _RETRY_SECONDS
+        try:
+            self.current = await asyncio.to_thread(self._load)
+        except (VitokError, OSError) as error:
+            if str(error) != self.problem:
+                log.error("the new release plan cannot be served: %s", error)
+            self.problem = str(error)
+        except Exception as error:  # a plan must never end the watch
+            log.exception("the new release plan cannot be served")
+            self.problem = f"{type(error).__name__}: see the log"
+        else:
+            self.problem = None
+            log.info(
+                "release plan %s: serving version %s",
+                self.current.plan.epoch,
+                self.current.champion.arm.version,
+            )
+
+    def _load(self) -> Deployment:
+        plan = Plan.from_json(self._path.read_bytes())
+        return load_deployment(plan, self._blobs, self.current.models if self.current else {})
+
+    def _mark(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None  # between two plans, or a disk that is away: the plan in memory stays
+        return status.st_mtime_ns, status.st_ino, status.st_size

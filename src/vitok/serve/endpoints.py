@@ -1,0 +1,142 @@
+"""What each address of the data plane answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from vitok.errors import NotFound
+from vitok.kernel.clock import Clock
+from vitok.serve import v2
+from vitok.serve.deployment import Deployment, PlanWatcher
+from vitok.serve.http import HttpProblem, Request, Response, json_response
+from vitok.serve.metrics import Metrics
+from vitok.serve.openapi import describe
+from vitok.serve.predict import Answer, served_version
+from vitok.serve.recorder import Recorder
+from vitok.serve.rows import OutcomeDesk, answer_rows, render_outcomes
+
+_INLINE_BYTES = 16 * 2**10  # a larger body is read and scored in a thread, so that other requests do not wait
+
+Handler = Callable[[Request, list[str]], Awaitable[Response]]
+
+
+class Endpoints:
+    """The handlers of one worker.
+
+    Args:
+        worker: Id of the worker.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        clock: Clock,
+        watcher: PlanWatcher,
+        recorder: Recorder,
+        desk: OutcomeDesk,
+        metrics: Metrics,
+    ) -> None:
+        self._worker = worker
+        self._clock = clock
+        self._watcher = watcher
+        self._recorder = recorder
+        self._desk = desk
+        self._metrics = metrics
+
+    def routes(self) -> dict[str, dict[str, Handler]]:
+        """Handlers by path and method; `*` stands for any part of a path, and is handed to the handler."""
+        return {
+            "health/live": {"GET": self._is_live},
+            "health/ready": {"GET": self._is_ready},
+            "metrics": {"GET": self._show_metrics},
+            "openapi.json": {"GET": self._show_openapi},
+            "models/*/predict": {"POST": self._predict},
+            "models/*/outcomes": {"POST": self._take_outcomes},
+            "v2": {"GET": self._show_server},
+            "v2/health/live": {"GET": self._is_live},
+            "v2/health/ready": {"GET": self._is_ready},
+            "v2/repository/index": {"POST": self._show_index, "GET": self._show_index},
+            "v2/models/*": {"GET": self._show_model},
+            "v2/models/*/ready": {"GET": self._is_model_ready},
+            "v2/models/*/infer": {"POST": self._infer},
+            "v2/models/*/versions/*": {"GET": self._show_model},
+            "v2/models/*/versions/*/ready": {"GET": self._is_model_ready},
+            "v2/models/*/versions/*/infer": {"POST": self._infer},
+        }
+
+    def _deployment(self, names: list[str] | None = None) -> Deployment:
+        deployment = self._watcher.current
+        if deployment is None:
+            why = self._watcher.problem or "no version has been released"
+            raise HttpProblem(503, f"no model is served: {why}. Release one with `vitok release VERSION`")
+        if names and names[0] != deployment.plan.project:
+            raise NotFound(
+                f"model {names[0]!r}", "is not served here", f"This server has {deployment.plan.project!r}."
+            )
+        return deployment
+
+    async def _predict(self, request: Request, names: list[str]) -> Response:
+        deployment, received = self._deployment(names), self._clock()
+        return await self._commit(
+            request, lambda: answer_rows(deployment, request.body, received, self._worker)
+        )
+
+    async def _infer(self, request: Request, names: list[str]) -> Response:
+        deployment, received, version = self._deployment(names), self._clock(), _version(names)
+        return await self._commit(
+            request,
+            lambda: v2.answer_infer(
+                deployment, request.body, request.headers, version, received, self._worker
+            ),
+        )
+
+    async def _commit(self, request: Request, work: Callable[[], tuple[Answer, Response]]) -> Response:
+        answer, response = work() if len(request.body) <= _INLINE_BYTES else await asyncio.to_thread(work)
+        await self._recorder.commit(answer.records)
+        self._metrics.count_predictions(answer.records)
+        return response
+
+    async def _take_outcomes(self, request: Request, names: list[str]) -> Response:
+        manifest = self._deployment(names).champion.model.manifest
+        found, problems = await self._desk.take(manifest, request.body, self._clock())
+        for result, outcomes in found._asdict().items():
+            self._metrics.count_outcomes(result, len(outcomes))
+        return render_outcomes(found, problems)
+
+    async def _is_live(self, request: Request, names: list[str]) -> Response:
+        return json_response({"live": True})
+
+    async def _is_ready(self, request: Request, names: list[str]) -> Response:
+        plan = self._deployment().plan
+        return json_response({"ready": True, "epoch": plan.epoch, "problem": self._watcher.problem})
+
+    async def _is_model_ready(self, request: Request, names: list[str]) -> Response:
+        served = served_version(self._deployment(names), _version(names))
+        return json_response({"name": names[0], "version": str(served.arm.version), "ready": True})
+
+    async def _show_server(self, request: Request, names: list[str]) -> Response:
+        return json_response(v2.server_metadata())
+
+    async def _show_model(self, request: Request, names: list[str]) -> Response:
+        deployment = self._deployment(names)
+        return json_response(v2.model_metadata(deployment, served_version(deployment, _version(names))))
+
+    async def _show_index(self, request: Request, names: list[str]) -> Response:
+        return json_response(v2.repository_index(self._watcher.current))
+
+    async def _show_metrics(self, request: Request, names: list[str]) -> Response:
+        epoch = self._watcher.current.plan.epoch if self._watcher.current else None
+        return Response(200, self._metrics.render(epoch), b"text/plain; version=0.0.4")
+
+    async def _show_openapi(self, request: Request, names: list[str]) -> Response:
+        deployment = self._watcher.current
+        if deployment is None:
+            return json_response(describe("a project without a release", None))
+        return json_response(describe(deployment.plan.project, deployment.champion.model.manifest))
+
+
+def _version(names: list[str]) -> int | None:
+    if len(names) < 2:
+        return None
+    if not names[1].isdecimal():
+        raise NotFound(f"version {names[1]!r}", "is no number", "Give the number that `vitok models` shows.")
+    return int(names[1])

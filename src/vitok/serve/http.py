@@ -1,0 +1,109 @@
+"""The few parts of HTTP that the data plane needs, on bare ASGI: bodies, answers, and errors as statuses."""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from vitok.errors import Busy, NotFound, Refused, UserMistake
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("vitok.serve")
+encode = msgspec.json.Encoder().encode
+
+
+class Request(NamedTuple):
+    """One request whose body has been read."""
+
+    method: str
+    path: str
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+class Response(NamedTuple):
+    """One answer."""
+
+    status: int
+    body: bytes
+    content_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class HttpProblem(Exception):
+    """A refusal that has a status of its own."""
+
+    def __init__(self, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        self.status = status
+        self.headers = headers
+        super().__init__(message)
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(status, encode(content))
+
+
+def error_response(error: Exception) -> Response:
+    """The answer to a request that failed: always `{"error": "..."}`, never a stack trace."""
+    if isinstance(error, HttpProblem):
+        return Response(error.status, encode({"error": str(error)}), headers=error.headers)
+    if isinstance(error, NotFound):
+        status = 404
+    elif isinstance(error, Busy):
+        status = 503
+    elif isinstance(error, UserMistake):
+        status = 400
+    elif isinstance(error, Refused):
+        status = 403
+    else:
+        log.error("a request failed", exc_info=error)
+        status = 500
+    # Only messages that were written for people go out; what else went wrong is in the log.
+    text = str(error) if hasattr(error, "remedy") else "the server failed: its log says why. Try again later"
+    return Response(status, encode({"error": text}))
+
+
+async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
+    """Reads a request with its whole body.
+
+    Raises:
+        HttpProblem: the body is larger than the limit (413) or compressed (415).
+    """
+    headers = {name.lower(): value for name, value in scope["headers"]}
+    too_large = HttpProblem(
+        413, f"body: is larger than {limit} bytes. Send fewer rows", ((b"connection", b"close"),)
+    )
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise HttpProblem(415, "body: is compressed. Send it without Content-Encoding")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise too_large
+        body = b"".join(parts)
+    return Request(scope["method"], scope["path"], headers, body)
+
+
+async def send_response(send: Send, response: Response) -> None:
+    """Sends an answer."""
+    headers = [
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+        *response.headers,
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

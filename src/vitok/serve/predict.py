@@ -1,0 +1,147 @@
+"""The use case of the data plane: checked rows in, journal records of their predictions out."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from vitok.errors import NotFound
+from vitok.journal.records import Prediction, as_text
+from vitok.kernel.clock import parse_time
+from vitok.kernel.ids import new_id
+from vitok.model.schema import Row
+from vitok.release.route import route_many
+from vitok.serve.deployment import Deployment, Served
+from vitok.serve.http import HttpProblem, log
+
+MAX_ROWS = 10_000
+
+
+class Answer:
+    """Predictions that answer a request, in the order of its rows, and all that is to be recorded."""
+
+    def __init__(self, predictions: list[Prediction], shadows: list[Prediction]) -> None:
+        self.predictions = predictions
+        self.records = [*predictions, *shadows] if shadows else predictions
+
+
+class _Batch(NamedTuple):
+    """Rows of one request with what identifies them."""
+
+    rows: list[Row]
+    ids: list[str]
+    units: list[str]
+    times: list[datetime]
+    received: datetime
+
+    def part(self, places: list[int]) -> "_Batch":
+        """Some of the rows, in the order of the places."""
+        return _Batch(
+            [self.rows[place] for place in places],
+            [self.ids[place] for place in places],
+            [self.units[place] for place in places],
+            [self.times[place] for place in places],
+            self.received,
+        )
+
+
+def predict(
+    deployment: Deployment, rows: list[Row], received: datetime, worker: str, version: int | None = None
+) -> Answer:
+    """Routes, scores and decides rows.
+
+    Args:
+        rows: As the champion's schema (or the asked version's) returned them.
+        version: The version to ask, instead of the one that the plan routes each unit to.
+
+    Raises:
+        HttpProblem: too many rows (413).
+        RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
+        Fault: a model fails.
+    """
+    if len(rows) > MAX_ROWS:
+        raise HttpProblem(413, f"rows: {len(rows)} rows, at most {MAX_ROWS}. Send several requests")
+    asker = served_version(deployment, version)
+    batch = _identify(asker, rows, received)
+    if version is not None or len(deployment.plan.live) == 1:
+        answered = _predict(asker, asker, batch, deployment.plan.epoch, worker)
+    else:
+        answered = _predict_routed(deployment, asker, batch, worker)
+    shadows: list[Prediction] = []
+    for served in deployment.shadows:
+        try:
+            shadows += _predict(served, asker, batch, deployment.plan.epoch, worker)
+        except Exception as error:  # a shadow must never disturb an answer
+            log.warning("shadow version %s failed: %s", served.arm.version, error)
+    return Answer(answered, shadows)
+
+
+def served_version(deployment: Deployment, version: int | None) -> Served:
+    """The champion, or the version that was asked for.
+
+    Raises:
+        NotFound: the version is not in the plan.
+    """
+    if version is None:
+        return deployment.champion
+    if version not in deployment.served:
+        known = ", ".join(str(number) for number in sorted(deployment.served))
+        raise NotFound(f"version {version}", "is not being served", f"In production: {known}.")
+    return deployment.served[version]
+
+
+def _identify(asker: Served, rows: list[Row], received: datetime) -> _Batch:
+    manifest = asker.model.manifest
+    ids = [_text(row, manifest.id) or new_id(received) for row in rows]
+    if manifest.entity is None:
+        units = ids
+    else:
+        units = [_text(row, manifest.entity) or key for row, key in zip(rows, ids, strict=True)]
+    given = [row.get(manifest.time) if manifest.time else None for row in rows]
+    times = [received if time is None else parse_time(time) for time in given]
+    return _Batch(rows, ids, units, times, received)
+
+
+def _text(row: Row, name: str | None) -> str | None:
+    value = None if name is None else row.get(name)
+    return None if value is None else as_text(value)
+
+
+def _predict_routed(deployment: Deployment, asker: Served, batch: _Batch, worker: str) -> list[Prediction]:
+    places: dict[int, list[int]] = {}
+    for place, arm in enumerate(route_many(deployment.plan, batch.units).tolist()):
+        places.setdefault(arm, []).append(place)
+    answered: dict[int, Prediction] = {}
+    for arm, chosen in places.items():
+        served = deployment.served[deployment.plan.arms[arm].version]
+        found = _predict(served, asker, batch.part(chosen), deployment.plan.epoch, worker)
+        answered.update(zip(chosen, found, strict=True))
+    return [answered[place] for place in range(len(batch.rows))]
+
+
+def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: str) -> list[Prediction]:
+    model, rows = served.model, batch.rows
+    if served.shape != asker.shape:
+        known = set(served.schema.names)
+        rows = served.schema.check([{name: row[name] for name in row if name in known} for row in rows])
+    scores = model.score_rows(rows)
+    names = [field.name for field in model.manifest.inputs]
+    columns = zip(
+        rows, batch.ids, batch.units, batch.times, scores.tolist(), model.decide(scores), strict=True
+    )
+    return [
+        Prediction(
+            key,
+            unit,
+            time,
+            batch.received,
+            served.arm.version,
+            served.arm.digest,
+            served.arm.role,
+            epoch,
+            worker,
+            {name: row[name] for name in names},
+            score,
+            decision,
+            served.schema.warnings(row),
+        )
+        for row, key, unit, time, score, decision in columns
+    ]

@@ -1,0 +1,140 @@
+"""The row API: rows as JSON objects in, predictions as JSON objects out; and the outcomes that follow."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from vitok.errors import RequestMistake, UserMistake
+from vitok.journal.index import Lookup
+from vitok.journal.outcomes import Classified, classify
+from vitok.journal.records import Outcome, Prediction, as_text
+from vitok.kernel.clock import parse_time
+from vitok.model.bundle import Manifest
+from vitok.model.schema import decode_json, outcome_value
+from vitok.serve.deployment import Deployment
+from vitok.serve.http import HttpProblem, Response, json_response
+from vitok.serve.predict import MAX_ROWS, Answer, predict
+from vitok.serve.recorder import Recorder
+
+
+def answer_rows(
+    deployment: Deployment, body: bytes, received: datetime, worker: str
+) -> tuple[Answer, Response]:
+    """Answers `{"rows": [...]}`; the response may go out once the answer's records are committed.
+
+    Raises:
+        RequestMistake: the body or a row is not what the model takes.
+        HttpProblem: too many rows (413).
+        Fault: a model fails.
+    """
+    rows = deployment.champion.schema.decode(body)
+    answer = predict(deployment, rows, received, worker)
+    versions = {prediction.version for prediction in answer.predictions}
+    head: dict[str, Any] = {"model": deployment.plan.project}
+    if len(versions) == 1:
+        head["version"] = versions.pop()
+    classes = deployment.champion.model.manifest.classes
+    predictions = [_render(prediction, classes, "version" not in head) for prediction in answer.predictions]
+    return answer, json_response({**head, "predictions": predictions})
+
+
+def _render(prediction: Prediction, classes: list[Any], names_version: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": prediction.id}
+    if names_version:
+        found["version"] = prediction.version
+    if isinstance(prediction.score, list):
+        labels = [as_text(value) for value in classes]
+        found["scores"] = dict(zip(labels, prediction.score, strict=True))
+    else:
+        found["score"] = prediction.score
+    found["decision"] = prediction.decision
+    if prediction.warnings:
+        found["warnings"] = prediction.warnings
+    return found
+
+
+class OutcomeDesk:
+    """Takes outcomes: checks them, sorts them by what is known, records what is new."""
+
+    def __init__(self, lookup: Lookup, recorder: Recorder) -> None:
+        self._lookup = lookup
+        self._recorder = recorder
+        self._turn = asyncio.Lock()  # what one request decides, the next one must see
+
+    async def take(self, manifest: Manifest, body: bytes, received: datetime) -> tuple[Classified, list[str]]:
+        """Takes `{"outcomes": [...]}`; what is new is committed when this returns.
+
+        Returns:
+            The outcomes by what became of them, and messages for entries that could not be read.
+
+        Raises:
+            RequestMistake: the body is not of that form.
+            HttpProblem: too many outcomes (413), or they could not be recorded (503).
+        """
+        entries = _entries(body)
+        outcomes, problems = [], []
+        for number, entry in enumerate(entries):
+            try:
+                outcomes.append(_outcome(manifest, f"outcomes[{number}]", entry, received))
+            except RequestMistake as mistake:
+                problems.append(str(mistake))
+        async with self._turn:
+            ids = [outcome.id for outcome in outcomes]
+            predicted, known = await asyncio.to_thread(self._lookup.find, ids)
+            found = classify(outcomes, predicted, known)
+            if found.to_store:
+                await self._recorder.commit(found.to_store)
+        return found, problems
+
+
+def render_outcomes(found: Classified, problems: list[str]) -> Response:
+    """The answer to a request with outcomes."""
+    remedy = 'the first value stands. Send it with "replace": true to override it'
+    conflicts = [
+        f"{o.id}: {as_text(o.value)!r} contradicts what was reported before; {remedy}."
+        for o in found.conflicts
+    ]
+    return json_response(
+        {
+            "matched": len(found.matched),
+            "unmatched": [outcome.id for outcome in found.unmatched],
+            "duplicates": len(found.duplicates),
+            "conflicts": [outcome.id for outcome in found.conflicts],
+            "problems": [*problems, *conflicts],
+        }
+    )
+
+
+def _entries(body: bytes) -> list[Any]:
+    content = decode_json(body)
+    entries = content.get("outcomes") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or set(content) != {"outcomes"}:
+        raise RequestMistake(
+            "body", "has no list `outcomes`, or more", 'Send {"outcomes": [{"id": ..., "value": ...}]}.'
+        )
+    if len(entries) > MAX_ROWS:
+        raise HttpProblem(413, f"outcomes: {len(entries)} of them, at most {MAX_ROWS}. Send several requests")
+    return entries
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    id: str | int
+    value: Any
+    time: str | None = None
+    replace: bool = False
+
+
+def _outcome(manifest: Manifest, place: str, entry: Any, received: datetime) -> Outcome:
+    try:
+        read = msgspec.convert(entry, _Entry)
+    except msgspec.ValidationError as error:
+        remedy = "Send id, value, and if need be time and replace."
+        raise RequestMistake(place, f"is refused: {error}", remedy) from error
+    value = outcome_value(manifest, f"{place}.value", read.value)
+    try:
+        time = received if read.time is None else parse_time(read.time, f"{place}.time")
+    except UserMistake as error:
+        raise RequestMistake(error.place, error.what, error.remedy) from error
+    return Outcome(as_text(read.id), value, time, received, read.replace)

@@ -1,0 +1,139 @@
+"""The Open Inference Protocol V2: what a model takes and gives, and inference."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from vitok import __version__
+from vitok.errors import RequestMistake
+from vitok.journal.records import as_text
+from vitok.model.bundle import Field, Manifest
+from vitok.serve.deployment import Deployment, Served
+from vitok.serve.http import Response
+from vitok.serve.predict import Answer, predict, served_version
+from vitok.serve.tensors import NUMBERS, InferRequest, Output, read_infer, write_infer
+
+_DATATYPES = {"number": "FP32", "boolean": "BOOL", "category": "BYTES", "time": "BYTES"}
+_TAKEN = {"number": frozenset(NUMBERS), "boolean": frozenset({"BOOL"})}
+_TEXT = frozenset({"BYTES"})
+
+
+def server_metadata() -> dict[str, Any]:
+    """What the server says of itself."""
+    return {"name": "vitok", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]}
+
+
+def model_metadata(deployment: Deployment, served: Served) -> dict[str, Any]:
+    """What a model takes and gives."""
+    manifest = served.model.manifest
+    return {
+        "name": deployment.plan.project,
+        "versions": [str(number) for number in sorted(deployment.served)],
+        "platform": "onnxruntime_onnx",
+        "inputs": [
+            {"name": field.name, "datatype": _DATATYPES[field.kind], "shape": [-1, 1]}
+            for field in manifest.inputs
+        ],
+        "outputs": [
+            {"name": name, "datatype": datatype, "shape": shape}
+            for name, (datatype, shape) in _outputs(manifest).items()
+        ],
+    }
+
+
+def repository_index(deployment: Deployment | None) -> list[dict[str, str]]:
+    """The versions in production."""
+    if deployment is None:
+        return []
+    return [
+        {"name": deployment.plan.project, "version": str(number), "state": "READY", "reason": ""}
+        for number in sorted(deployment.served)
+    ]
+
+
+def answer_infer(
+    deployment: Deployment,
+    body: bytes,
+    headers: Mapping[bytes, bytes],
+    version: int | None,
+    received: datetime,
+    worker: str,
+) -> tuple[Answer, Response]:
+    """Answers an inference request; the response may go out once the answer's records are committed.
+
+    Raises:
+        RequestMistake: the request is not what the protocol or the model takes.
+        NotFound: the version is not in production.
+        Fault: a model fails.
+    """
+    served = served_version(deployment, version)
+    request, columns = read_infer(body, headers.get(b"inference-header-content-length"))
+    _check_datatypes(served, request)
+    manifest = served.model.manifest
+    asked = _asked(request, manifest)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    answer = predict(deployment, served.schema.check(rows), received, worker, version)
+    versions = {prediction.version for prediction in answer.predictions}
+    head: dict[str, Any] = {"model_name": deployment.plan.project}
+    if len(versions) == 1:  # rows of a batch may be routed to several; the output `version` names each row's
+        head["model_version"] = str(versions.pop())
+    if request.id is not None:
+        head["id"] = request.id
+    everything = {output.name: output for output in _tensors(answer, manifest)}
+    binary = {name for name, is_binary in asked.items() if is_binary}
+    return answer, write_infer(head, [everything[name] for name in asked], binary)
+
+
+def _outputs(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
+    is_multiclass = bool(manifest.classes) and manifest.positive is None
+    score = ("scores", ("FP32", [-1, len(manifest.classes)])) if is_multiclass else ("score", ("FP32", [-1]))
+    decision = ("FP64", [-1]) if not manifest.classes else ("BYTES", [-1])
+    return dict([score]) | {"decision": decision, "id": ("BYTES", [-1]), "version": ("INT64", [-1])}
+
+
+def _tensors(answer: Answer, manifest: Manifest) -> list[Output]:
+    found, count = answer.predictions, len(answer.predictions)
+    scores = np.array([prediction.score for prediction in found], dtype=np.float32)
+    name = "score" if scores.ndim == 1 else "scores"
+    decision = (
+        Output("decision", "BYTES", [count], [as_text(prediction.decision) for prediction in found])
+        if manifest.classes
+        else Output("decision", "FP64", [count], np.array([prediction.decision for prediction in found]))
+    )
+    return [
+        Output(name, "FP32", list(scores.shape), scores),
+        decision,
+        Output("id", "BYTES", [count], [prediction.id for prediction in found]),
+        Output("version", "INT64", [count], np.array([prediction.version for prediction in found])),
+    ]
+
+
+def _asked(request: InferRequest, manifest: Manifest) -> dict[str, bool]:
+    """The outputs to send, and whether each goes out in binary."""
+    known = _outputs(manifest)
+    default = bool(request.parameters.get("binary_data_output", False))
+    if not request.outputs:
+        return dict.fromkeys(known, default)
+    for output in request.outputs:
+        if output.name not in known:
+            raise RequestMistake("outputs", f"{output.name!r} is no output", f"There are {', '.join(known)}.")
+        if output.parameters.get("classification"):
+            raise RequestMistake("outputs", "classification is not offered", "Read `decision` instead.")
+    return {output.name: bool(output.parameters.get("binary_data", default)) for output in request.outputs}
+
+
+def _check_datatypes(served: Served, request: InferRequest) -> None:
+    fields: dict[str, Field] = served.schema.fields
+    for place, tensor in enumerate(request.inputs):
+        field = fields.get(tensor.name)
+        if field is None:
+            continue  # an id, entity or time column, or unknown: the schema decides
+        taken = _TAKEN.get(field.kind, _TEXT)
+        if tensor.datatype not in taken:
+            raise RequestMistake(
+                f"inputs[{place}] ({tensor.name})",
+                f"has datatype {tensor.datatype}, the model takes a {field.kind}",
+                f"Send {' or '.join(sorted(taken))}.",
+            )

@@ -1,0 +1,161 @@
+"""Bins frozen from a reference: what a profile counts by.
+
+Edges are quantiles, so that an outlier moves nothing; a value that holds many rows gets a bin of its own.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from vitok.stats.scores import Floats
+
+NUMERIC_BINS = 64
+COUNTED_LEVELS = 100
+KNOWN_LEVELS = 10_000
+# A sum counts in steps of 2**-16 of the reference's spread: the rounding of a mean is below 1e-5 of it.
+STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NumericBins:
+    """Bins of a numeric column.
+
+    Args:
+        edges: Rising; bin i holds edges[i] <= x < edges[i+1], the last one also its upper edge (which stands
+            twice if it is a bin of its own). The first and the last are the reference's least and greatest
+            value. Empty if it has no finite value.
+        unit: Power of two: values enter sums as whole multiples of it, so that sums are exact in any order.
+        offset: Value that sums are taken from.
+    """
+
+    edges: tuple[float, ...]
+    unit: float
+    offset: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The bins as JSON values."""
+        return {"kind": "numeric", "edges": list(self.edges), "unit": self.unit, "offset": self.offset}
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryBins:
+    """Bins of a categorical column.
+
+    Args:
+        levels: The most frequent levels, each counted for itself.
+        known: Further levels of the reference, counted together as `other`.
+        complete: Whether the two name every level; if not, any further level counts as `other`.
+        novelty: Share of rows whose level would be new even without a change: the share of reference rows
+            whose level occurs once (Good, Biometrika 40, 1953).
+    """
+
+    levels: tuple[str, ...]
+    known: tuple[str, ...]
+    complete: bool
+    novelty: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The bins as JSON values."""
+        return {
+            "kind": "category",
+            "levels": list(self.levels),
+            "known": list(self.known),
+            "complete": self.complete,
+            "novelty": self.novelty,
+        }
+
+
+Bins = Mapping[str, NumericBins | CategoryBins]
+
+
+def bins_from_json(value: Mapping[str, Any]) -> NumericBins | CategoryBins:
+    """Reads the bins of one column."""
+    if value["kind"] == "numeric":
+        return NumericBins(tuple(map(float, value["edges"])), float(value["unit"]), float(value["offset"]))
+    return CategoryBins(
+        tuple(value["levels"]), tuple(value["known"]), bool(value["complete"]), float(value["novelty"])
+    )
+
+
+def fit_bins(
+    frame: pl.DataFrame, numeric: Sequence[str], categorical: Sequence[str], bins: int = NUMERIC_BINS
+) -> dict[str, NumericBins | CategoryBins]:
+    """Freezes the bins of a reference.
+
+    Args:
+        frame: The reference rows.
+        numeric: Columns to bin by quantiles.
+        categorical: Columns to count by level.
+        bins: How many bins of equal mass a numeric column gets, about.
+    """
+    result: dict[str, NumericBins | CategoryBins] = {}
+    for name in numeric:
+        values = numbers(frame[name])
+        result[name] = _numeric_bins(np.sort(values[np.isfinite(values)]), bins)
+    for name in categorical:
+        result[name] = _category_bins(frame[name])
+    return result
+
+
+def numbers(column: pl.Series) -> Floats:
+    """A column as float64 with NaN for missing; text that is no number is missing."""
+    if column.dtype == pl.Float32:  # sorts twice as fast, and its values are float64 values
+        return column.to_numpy()
+    return column.cast(pl.Float64, strict=False).to_numpy()
+
+
+def level_counts(column: pl.Series) -> tuple[list[str], list[int], int]:
+    """Levels of a column as text, their rows, and the number of missing rows."""
+    missing = column.null_count()
+    table = column.drop_nulls().value_counts() if missing else column.value_counts()
+    levels = table.to_series(0)
+    if levels.dtype == pl.Boolean:
+        levels = pl.Series(["true" if level else "false" for level in levels.to_list()], dtype=pl.String)
+    return levels.cast(pl.String).to_list(), table.to_series(1).to_list(), missing
+
+
+def _numeric_bins(ordered: Floats, bins: int) -> NumericBins:
+    if len(ordered) == 0:
+        return NumericBins((), 1.0, 0.0)
+    ordered = ordered.astype(np.float64)
+    n = len(ordered)
+    cuts = ordered[np.arange(bins) * n // bins]
+    edges = np.unique(np.append(cuts, ordered[-1]))
+    rows = np.searchsorted(ordered, edges, "right") - np.searchsorted(ordered, edges)
+    heavy = edges[rows >= n / bins]
+    edges = np.unique(np.concatenate([edges, np.nextafter(heavy[heavy < ordered[-1]], np.inf)]))
+    if len(heavy) and heavy[-1] == ordered[-1]:
+        edges = np.append(edges, ordered[-1])
+    places = np.searchsorted(ordered, edges)
+    places[-1] = n
+    edges = edges[
+        np.append(np.diff(places) > 0, True)
+    ]  # a bin without reference rows joins the one before it
+    unit, offset = _scale(ordered)
+    return NumericBins(tuple(edges.tolist()), unit, offset)
+
+
+def _scale(ordered: Floats) -> tuple[float, float]:
+    """Unit and offset of sums: 2**-16 of the spread, and the median rounded to the unit."""
+    low, middle, high = (float(ordered[int(len(ordered) * share)]) for share in (0.25, 0.5, 0.75))
+    widest = float(ordered[-1]) / 2 - float(ordered[0]) / 2
+    spread = high / 2 - low / 2 or widest or abs(middle) or 1.0
+    exponent = min(max(math.frexp(spread)[1] - STEPS, -1000), 900)
+    return 2.0**exponent, middle
+
+
+def _category_bins(column: pl.Series) -> CategoryBins:
+    levels, rows, _ = level_counts(column)
+    ranked = sorted(zip(levels, rows, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    names = [name for name, _ in ranked]
+    once = sum(1 for _, count in ranked if count == 1)
+    return CategoryBins(
+        tuple(names[:COUNTED_LEVELS]),
+        tuple(names[COUNTED_LEVELS : COUNTED_LEVELS + KNOWN_LEVELS]),
+        len(names) <= COUNTED_LEVELS + KNOWN_LEVELS,
+        once / max(1, sum(rows)),
+    )

@@ -65,9 +65,8 @@ def flight_graph(weights: dict[str, float], bias: float = 0.0, output: str = "bi
         weights: Effect of each numeric feature.
         output: `binary`, `three` (three classes) or `value`.
     """
-    from onnx import TensorProto, checker, helper, numpy_helper
-
     import numpy as np
+    from onnx import TensorProto, checker, helper, numpy_helper
 
     nodes, terms = [], ["carrier_effect"]
     constants = {"zero": 0.0, "bias": bias} | {f"weight_{name}": weight for name, weight in weights.items()}
@@ -143,22 +142,21 @@ def featured_bundle(blobs: Blobs, source: str = FEATURES, **changes: Any) -> str
 
 
 def cancer_bundle(blobs: Blobs) -> tuple[str, Any, Any]:
-    """Stores boosted trees on scikit-learn's breast cancer data; returns digest, frame and fitted classifier."""
+    """Stores boosted trees on scikit-learn's cancer data; returns digest, frame and fitted classifier."""
+    import numpy as np
     import polars as pl
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.compose import ColumnTransformer
     from sklearn.datasets import load_breast_cancer
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
 
-    import numpy as np
-
     data = load_breast_cancer()
-    names = [str(name) for name in data.feature_names]
+    names = [str(name).replace(" ", "_") for name in data.feature_names]  # the converter renames others
     frame = pl.DataFrame(data.data.astype(np.float32), schema=names)
     columns = ColumnTransformer([("all", "passthrough", names)])
-    trees = HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0)
+    trees = GradientBoostingClassifier(n_estimators=100, random_state=0)
     pipe = make_pipeline(columns, trees).fit(frame, data.target)
     graph = to_onnx(
         pipe,
@@ -179,3 +177,27 @@ def cancer_bundle(blobs: Blobs) -> tuple[str, Any, Any]:
         classes=[0, 1],
     )
     return store_bundle(blobs, described, {"model.onnx": graph.SerializeToString()}), frame, pipe
+
+
+def write_plan(home: Any, *digests: str, project: str = "flights", share: float = 0.0, **changes: Any) -> Any:
+    """Writes a plan into a project's `.vitok` folder: a champion, and a challenger if there are two."""
+    from vitok.release.plan import Arm, Plan
+    from vitok.store.blobs import write_atomically
+
+    roles = ("champion", "challenger", "shadow")
+    parts = (1 - share, share, 0.0)
+    arms = tuple(
+        Arm(number + 1, digest, role, part)  # type: ignore[arg-type]
+        for number, (digest, role, part) in enumerate(zip(digests, roles, parts, strict=False))
+    )
+    values: dict[str, Any] = {
+        "epoch": 1,
+        "project": project,
+        "strategy": "immediate",
+        "arms": arms,
+        "verdicts": dict.fromkeys(digests, "accepted"),
+        "created": "2026-01-01T00:00:00Z",
+    }
+    plan = Plan(**(values | changes))
+    write_atomically(home / "plan.json", plan.to_json())
+    return plan

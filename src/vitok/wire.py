@@ -13,7 +13,11 @@ from vitok.loop.project import Project
 from vitok.registry.tracking import Tracker
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
+from vitok.loop.status import project_status
+from vitok.serve.app import DataPlane, create_app
+from vitok.serve.server import worker_folder, worker_settings
 from vitok.store.lake import Lake
+from vitok.web.app import create_pages
 
 CHARTER = "vitok.yaml"
 STATE = ".vitok"
@@ -71,3 +75,11 @@ def open_project(folder: Path, *, clock: Clock = system_clock, say: Callable[[st
         tracker=lambda: Tracker(tracking, document.charter.project),
         say=say,
     )
+
+
+def whole_app() -> DataPlane:
+    """One worker of `vitok up`: predictions, and the pages under every path that is not the data plane's."""
+    state = worker_folder()
+    project = open_project(state.parent)
+    pages = create_pages(lambda: project_status(project))
+    return create_app(state, system_clock, worker_settings(), otherwise=pages)

@@ -15,17 +15,18 @@ from vitok.errors import CharterMistake
 from vitok.kernel.clock import format_duration, parse_duration
 
 GRAMMAR = r"""
-expression: comparison | drift | schedule | labels
+expression: comparison | alarm | schedule | labels
 comparison: [slice "."] NAME OPERATOR bound
 slice: "slice" "(" COLUMN ["=" value] ")"
 bound: NUMBER PERCENT?                              -> number
      | [NUMBER "*"] REFERENCE [SIGN NUMBER]         -> reference
-drift: "drift"
+alarm: ALARM
 schedule: "schedule" "(" (PERIOD | DURATION) ")"
 labels: "labels" ">=" COUNT
 value: STRING | COLUMN | NUMBER
 
 OPERATOR: ">=" | "<=" | ">" | "<"
+ALARM.2: "drift" | "quality"
 REFERENCE.2: "baseline" | "champion" | "accepted"
 PERIOD.2: "hourly" | "daily" | "weekly" | "monthly"
 DURATION: /\d+(\.\d+)?\s*(min|ms|s|m|h|d|w|y)/
@@ -90,11 +91,13 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """A drift alert is open."""
+class Alarm:
+    """An alarm of this kind is open."""
+
+    kind: Literal["drift", "quality"]
 
     def __str__(self) -> str:
-        return "drift"
+        return self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Labels:
         return f"labels >= {self.at_least}"
 
 
-Expression = Comparison | Drift | Schedule | Labels
+Expression = Comparison | Alarm | Schedule | Labels
 
 _PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
@@ -143,8 +146,8 @@ class _Build(Transformer[Any, Any]):
         signed = 0.0 if offset is None else float(offset) * (-1 if sign == "-" else 1)
         return Bound(str(reference), 1.0 if factor is None else float(factor), signed)  # type: ignore[arg-type]
 
-    def drift(self) -> Drift:
-        return Drift()
+    def alarm(self, kind: Any) -> Alarm:
+        return Alarm(str(kind))  # type: ignore[arg-type]
 
     def schedule(self, period: Any) -> Schedule:
         text = str(period)
@@ -182,6 +185,6 @@ def parse_expression(text: str, place: str = "expression") -> Expression:
             place,
             f"cannot read {text!r} at character {column}",
             "Write a comparison such as `roc_auc >= 0.7`, `slice(carrier).recall > baseline`, `rmse < champion + 0.1`, "
-            "or a trigger such as `drift`, `schedule(weekly)`, `labels >= 20000`.",
+            "or a trigger such as `drift`, `quality`, `schedule(weekly)`, `labels >= 20000`.",
         ) from error
     return result

@@ -117,8 +117,18 @@ def _check_expressions(document: Document) -> None:
             expression = parse_expression(text, place)
             if isinstance(expression, Comparison):
                 _check_metric(expression.metric, charter, place)
+                _check_reference(expression, section, place)
             elif section == "accept":
                 raise CharterMistake(place, f"{text!r} is a trigger, no gate", "Gates compare a metric with a bound; put triggers under retrain.on.")
+
+
+def _check_reference(expression: Comparison, section: str, place: str) -> None:
+    known = ("baseline", "champion") if section == "accept" else ("accepted",)
+    reference = expression.bound.reference
+    if reference is not None and reference not in known:
+        raise CharterMistake(place, f"{reference!r} has no meaning here", f"Compare with a number, or with {' or '.join(known)}.")
+    if section != "accept" and (expression.slice is not None or expression.metric in SERVICE_METRICS):
+        raise CharterMistake(place, f"{str(expression)!r} cannot be a trigger", "Triggers watch metrics of whole windows.")
 
 
 def _check_metric(metric: str, charter: Charter, place: str) -> None:

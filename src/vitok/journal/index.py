@@ -1,7 +1,7 @@
 """Which ids were predicted and which outcomes stand: over all spools and over what was moved from them.
 
-The mover alone writes the index, and drops a record from its spool only after the index has it. So whoever looks
-into the spools first and into the index second finds every record, also one that is being moved.
+The mover alone writes the index, and drops a record from its spool only after the index has it. So whoever
+looks into the spools first and into the index second finds every record, also one that is being moved.
 """
 
 import json
@@ -21,10 +21,11 @@ from vitok.journal.sqlite import connect, open_reader
 _TABLES = """
 CREATE TABLE IF NOT EXISTS predictions(id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcomes(
-    id TEXT PRIMARY KEY, value TEXT NOT NULL, replaced INTEGER NOT NULL, received REAL NOT NULL) WITHOUT ROWID;
+    id TEXT PRIMARY KEY, value TEXT NOT NULL, replaced INTEGER NOT NULL, received REAL NOT NULL
+) WITHOUT ROWID;
 """
-# Of several outcomes of one id the last replacement stands, else the first report: the same whatever the order
-# in which spools are moved, and the same as the ledger's rule.
+# Of several outcomes of one id the last replacement stands, else the first report: the same whatever the
+# order in which spools are moved, and the same as the ledger's rule.
 _KEEP_STANDING = """
 INSERT INTO outcomes VALUES (?, ?, ?, ?) ON CONFLICT(id) DO UPDATE
 SET value = excluded.value, replaced = excluded.replaced, received = excluded.received
@@ -129,7 +130,7 @@ class Lookup:
         if reader is not None and _has_table(reader, "outcomes"):
             query = "SELECT id FROM predictions WHERE id IN (SELECT value FROM json_each(?))"
             predicted.update(key for (key,) in reader.execute(query, (wanted,)))
-            query = "SELECT id, value, replaced, received FROM outcomes WHERE id IN (SELECT value FROM json_each(?))"
+            query = "SELECT * FROM outcomes WHERE id IN (SELECT value FROM json_each(?))"
             for key, value, replaced, received in reader.execute(query, (wanted,)):
                 standing[key] = (bool(replaced), received, json.loads(value))
         for outcome in reported:

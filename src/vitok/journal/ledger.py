@@ -23,7 +23,8 @@ class _Reading:
         """Predictions of events from `start` (included) to `end` (excluded), in the order of their times.
 
         Returns:
-            Columns as `vitok.journal.frames.PREDICTIONS` names them; `score` is null for multiclass, `proba` else.
+            Columns as `vitok.journal.frames.PREDICTIONS` names them; `score` is null for multiclass, `proba`
+            for all else.
         """
         rows = self._rows("predictions")
         if start is not None:
@@ -32,13 +33,18 @@ class _Reading:
             rows = rows.filter(pl.col("time") < end)
         return rows.sort("time", "received", "worker", "seq").collect()
 
-    def outcomes(self, as_of: datetime | None = None) -> pl.DataFrame:
+    def outcomes(self, as_of: datetime | None = None, ids: pl.DataFrame | None = None) -> pl.DataFrame:
         """The outcome that stands for each id, among those known by `as_of`.
+
+        Args:
+            ids: Only of these, a frame with the column `id`.
 
         Returns:
             Columns `id`, `value` (JSON text) and `time` (when it became known).
         """
         rows = self._rows("outcomes")
+        if ids is not None:
+            rows = rows.join(ids.lazy().select("id").unique(), on="id", how="semi")
         if as_of is not None:
             rows = rows.filter(pl.col("time") <= as_of)
         rows = rows.sort("received", "worker", "seq")
@@ -65,8 +71,22 @@ class _Reading:
             latest = latest.filter(pl.col("time") >= start)
         if end is not None:
             latest = latest.filter(pl.col("time") < end)
-        outcomes = self.outcomes(as_of).lazy().rename({"time": "label_time"})
-        return latest.join(outcomes, on="id", how="inner", maintain_order="left").collect()
+        found = latest.collect()
+        outcomes = self.outcomes(as_of, found).rename({"time": "label_time"})
+        return found.join(outcomes, on="id", how="inner", maintain_order="left")
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Times of the first and the last prediction, None if there are none."""
+        ends = (
+            self._rows("predictions").select(first=pl.col("time").min(), last=pl.col("time").max()).collect()
+        )
+        first, last = ends.row(0)
+        return None if first is None else (first, last)
+
+    def labels_since(self, since: datetime, until: datetime) -> int:
+        """How many outcomes became known after `since` and by `until`."""
+        arrived = self._rows("outcomes").filter((pl.col("time") > since) & (pl.col("time") <= until))
+        return int(arrived.select(pl.col("id").n_unique()).collect().item())
 
     def inputs(self, frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
         """The inputs of predictions as columns: `kinds` gives each wanted input its kind."""

@@ -1,9 +1,9 @@
 """The mover: takes what workers have spooled into the lake, each record exactly once.
 
-The order of the steps is the promise. Records are appended to the lake together with the last sequence number of
-each worker, in one commit; then the index learns their ids; only then are they dropped from the spools. Dying
-between any two steps leaves records in the spool that the lake has already: the next move sees that from the
-sequence number and does only what is missing.
+The order of the steps is the promise. Records are appended to the lake together with the last sequence number
+of each worker, in one commit; then the index learns their ids; only then are they dropped from the spools.
+Dying between any two steps leaves records in the spool that the lake has already: the next move sees that
+from the sequence number and does only what is missing.
 """
 
 import os

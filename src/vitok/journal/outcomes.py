@@ -13,7 +13,8 @@ class Classified(NamedTuple):
 
     Args:
         matched: New, and their prediction is known: stored.
-        unmatched: New, but nothing with this id was predicted: stored, and joined when the prediction arrives.
+        unmatched: New, but nothing with this id was predicted: stored, and joined when the prediction
+            arrives.
         duplicates: The same value as before: ignored.
         conflicts: Another value than before, without `replace`: ignored, the first value stands.
     """

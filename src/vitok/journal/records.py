@@ -23,7 +23,8 @@ class Prediction(msgspec.Struct, frozen=True):
         epoch: Epoch of the plan.
         worker: Worker that answered.
         inputs: The inputs of the model, by name.
-        score: Probability of the positive class, the predicted value, or (multiclass) one probability a class.
+        score: Probability of the positive class, the predicted value, or (multiclass) one probability a
+            class.
         decision: The class or value that was answered.
         warnings: What the caller was told about the row.
     """

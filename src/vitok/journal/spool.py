@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS records(
 CREATE INDEX IF NOT EXISTS records_by_id ON records(id);
 """
 _DROP_AT_ONCE = 2000
+# Copying the log into the file waits for the disk (8 ms and more), so `checkpoint` does it beside the
+# commits. Should nobody call it, or the commits never pause, SQLite does it itself when the log has 80 MB.
+_LOG_PAGES = 20_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -61,6 +64,7 @@ class Spool:
                 raise Busy(str(self.path), "a living worker has this spool", "Give each worker its own id.")
             self._lock = lock
             self._connection = connect(self.path, durable)
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             self._connection.executescript(_TABLE)
         except (sqlite3.Error, OSError) as error:
             raise self._fault(error) from error
@@ -81,6 +85,14 @@ class Spool:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise self._fault(error) from error
+
+    def checkpoint(self) -> None:
+        """Copies the write-ahead log into the file, without holding up commits; for a thread of its own."""
+        connection = connect(self.path, create=False)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            connection.close()
 
     def read_after(self, seq: int, limit: int) -> list[Entry]:
         """Records after a sequence number, oldest first."""
@@ -137,8 +149,8 @@ def drop_through(connection: sqlite3.Connection, seq: int) -> None:
 def remove_if_dead(folder: Path, worker: str) -> bool:
     """Removes the empty spool of a worker that is gone; a living worker's, or one with records, stays.
 
-    The worker takes its lock before it makes the file and keeps it until it dies, and no worker ever takes the
-    id of another: who gets the lock of an existing spool knows that nobody will write to it again.
+    The worker takes its lock before it makes the file and keeps it until it dies, and no worker ever takes
+    the id of another: who gets the lock of an existing spool knows that nobody will write to it again.
     """
     handle = take(lock_path(folder, worker))
     if handle is None:

@@ -10,8 +10,8 @@ def connect(path: Path, durable: bool = False, create: bool = True) -> sqlite3.C
     """Opens a file in WAL mode with explicit transactions.
 
     Args:
-        durable: Whether a commit waits for the disk (survives a power cut) or only for the kernel (survives the
-            death of the process).
+        durable: Whether a commit waits for the disk (survives a power cut) or only for the kernel (survives
+            the death of the process).
         create: Whether a missing file is made; otherwise it is an error.
     """
     mode = "rwc" if create else "rw"

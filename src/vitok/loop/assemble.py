@@ -82,7 +82,7 @@ def _reference(prepared: Prepared, chosen: Trained) -> bytes:
     scores = score_frame_of(predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task))
     score_bins = fit_bins(scores, [SCORE], [])
     outputs = Reference(score_bins, profile(scores, score_bins))
-    return json.dumps({"inputs": inputs.to_json(), "score": outputs.to_json()}, sort_keys=True).encode()
+    return json.dumps(inputs.beside(outputs).to_json(), sort_keys=True).encode()
 
 
 def score_frame_of(scores: np.ndarray) -> Any:

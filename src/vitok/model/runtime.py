@@ -1,4 +1,4 @@
-"""Running a bundle: verified bytes, an ONNX session, the feature function, and scores that become decisions."""
+"""Running a bundle: verified bytes, an ONNX session, the feature function, scores and decisions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -67,13 +67,16 @@ class Model:
         self._session = session
         self._function = function
         self._features = [field for field in manifest.features if field.name in used]
+        self._numbers = [field.name for field in self._features if field.kind != "category"]
+        self._categories = [field.name for field in self._features if field.kind == "category"]
         self._threshold = 0.5 if manifest.threshold is None else manifest.threshold
 
     def score_frame(self, frame: "pl.DataFrame") -> Scores:
         """Scores the rows of a frame.
 
         Returns:
-            Shape (n,): probability of the positive class (binary) or value (regression); (n, k) for multiclass.
+            Shape (n,): probability of the positive class (binary) or value (regression); (n, k) for
+            multiclass.
 
         Raises:
             DataMistake: an input is missing from the frame or has another type.
@@ -88,7 +91,7 @@ class Model:
     def score_rows(self, rows: Sequence[dict[str, Any]]) -> Scores:
         """Scores rows that a `RequestSchema` has checked; the fast way for small requests."""
         if self._function is None:
-            return self._run({field.name: _from_rows(field, rows) for field in self._features}, len(rows))
+            return self._run(_columns_of_rows(self._numbers, self._categories, rows), len(rows))
         return self.score_frame(frame_of_rows(self.manifest.inputs, rows))
 
     def decide(self, scores: Scores) -> list[Any]:
@@ -201,13 +204,13 @@ def frame_of_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> "p
     return pl.DataFrame(columns)
 
 
-def _from_rows(field: Field, rows: Sequence[dict[str, Any]]) -> npt.NDArray[Any]:
-    name = field.name
-    if field.kind == "category":
-        values = [[row.get(name) or ""] for row in rows]
-        return np.array(values, dtype=object)
-    # numpy reads None as NaN, true as 1
-    return np.array([[row.get(name)] for row in rows], dtype=np.float32)
+def _columns_of_rows(numbers: list[str], categories: list[str], rows: Sequence[dict[str, Any]]) -> Columns:
+    # One array for all numbers takes half the time of one for each; numpy reads None as NaN and true as 1.
+    matrix = np.array([[row.get(name) for name in numbers] for row in rows], dtype=np.float32)
+    columns: Columns = dict(zip(numbers, np.ascontiguousarray(matrix.T)[:, :, np.newaxis], strict=True))
+    for name in categories:
+        columns[name] = np.array([[row.get(name) or ""] for row in rows], dtype=object)
+    return columns
 
 
 def _from_frame(field: Field, frame: "pl.DataFrame", place: str) -> npt.NDArray[Any]:

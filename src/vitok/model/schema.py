@@ -1,7 +1,7 @@
-"""What a request must look like, from a bundle's manifest: typed decoding, and errors that say where and what.
+"""What a request must look like, from a bundle's manifest: typed decoding, and errors that say where.
 
-Bodies are decoded by msgspec straight into typed rows. Only when that refuses a body is it looked at again, row by
-row, to name the place, the value and the remedy.
+Bodies are decoded by msgspec straight into typed rows. Only when that refuses a body is it looked at again,
+row by row, to name the place, the value and the remedy.
 """
 
 import difflib
@@ -151,7 +151,8 @@ def outcome_value(manifest: Manifest, place: str, value: Any) -> str | int | flo
             raise RequestMistake(place, f"is {_show(value)}", "Send a number.")
         return float(value)
     for known in manifest.classes:
-        # 1 and 0 stand for true and false, and the reverse: exports of labels often say the one for the other.
+        # 1 and 0 stand for true and false, and the reverse: exports of labels often say the one for the
+        # other.
         if value == known and isinstance(value, str) == isinstance(known, str):
             return known
     raise RequestMistake(place, f"is {_show(value)}", f"Send one of {_show(manifest.classes)}.")

@@ -81,8 +81,8 @@ def new_alerts(
 ) -> AlertStep:
     """Takes one window into account.
 
-    A window without a judgement (open, too few rows, labels still to come) changes nothing. An open alert takes
-    up what its condition names now; after two windows without it the alert is resolved. Within the cool-down
+    A window without a judgement (open, too few rows, labels to come) changes nothing. An open alert takes up
+    what its condition names now; after two windows without it the alert is resolved. Within the cool-down
     after that no alert of the kind is raised, unless it is an alarm and the last one was a notice.
 
     Args:

@@ -223,10 +223,11 @@ def _sentence(
     if shift is None:
         parts.append("too few values to compare their distribution")
     else:
-        verdict = "moved" if found[0] else "did not move"
+        doubt = "may have moved, but these rows cannot tell" if shift.psi >= effect else "holds"
+        where = _direction(name, reference, now) if found[0] else ""
         parts.append(
-            f"the distribution {verdict}: PSI {shift.psi:.2f} against a limit of {effect:.2f}, "
-            f"chance alone reaches {shift.critical:.2f}{_direction(name, reference, now) if found[0] else ''}"
+            f"the distribution {'moved' if found[0] else doubt}: PSI {shift.psi:.2f}, "
+            f"limit {effect:.2f}, chance alone reaches {shift.critical:.2f}{where}"
         )
     return f"{name}: {'; '.join(parts)}."
 

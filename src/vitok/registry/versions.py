@@ -75,3 +75,9 @@ def get(connection: Connection, number: int) -> Version:
 def all_versions(connection: Connection) -> list[Version]:
     """All versions, oldest first."""
     return [_version(row) for row in connection.execute(select(versions).order_by(versions.c.number))]
+
+
+def copy(connection: Connection, version: Version) -> None:
+    """Takes over a version of another database, number and all."""
+    values = {name: getattr(version, name) for name in versions.c.keys()}  # noqa: SIM118 - column names
+    connection.execute(insert(versions).values(**values))

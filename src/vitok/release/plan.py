@@ -16,7 +16,8 @@ class Arm(msgspec.Struct, frozen=True):
     Args:
         version: Number of the version.
         digest: Digest of its bundle.
-        role: `champion` answers by default, `challenger` takes its share, `shadow` predicts without answering.
+        role: `champion` answers by default, `challenger` takes its share, `shadow` predicts without
+            answering.
         share: Share of the units that it answers, 0 to 1; 0 for a shadow.
     """
 
@@ -34,8 +35,8 @@ class Plan(msgspec.Struct, frozen=True):
         project: Name of the project; also the salt of the routing.
         strategy: The strategy that made the plan.
         arms: The versions; exactly one champion.
-        verdicts: By digest: `accepted`, or `accepted:` and the id of the verdict. A bundle without such an entry
-            is never served.
+        verdicts: By digest: `accepted`, or `accepted:` and the id of the verdict. A bundle without such an
+            entry is never served.
         created: ISO 8601 in UTC.
 
     Raises:

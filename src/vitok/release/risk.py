@@ -18,12 +18,12 @@ def risk_class(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Risk:
         new: Manifest of the version to release.
 
     Returns:
-        `high` for the first release or another task, target or algorithm; `medium` for other features, feature
-        code or parameters; else `low`.
+        `high` for the first release or another task, target or algorithm; `medium` for other features,
+        feature code or parameters; else `low`.
 
     >>> risk_class(None, {"algorithm": "linear"})
     'high'
-    >>> risk_class({"algorithm": "linear", "parameters": {"C": 1}}, {"algorithm": "linear", "parameters": {"C": 2}})
+    >>> risk_class({"parameters": {"C": 1}}, {"parameters": {"C": 2}})
     'medium'
     """
     if old is None or any(old.get(key) != new.get(key) for key in _HIGH):

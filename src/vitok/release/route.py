@@ -1,7 +1,7 @@
 """Routing: which version answers which unit, as a pure function of plan and unit.
 
-A unit's place in [0, 1) is a hash of project and unit, so it never moves. Challengers take the low end and the
-champion the rest: when a challenger's share is raised, units only ever move from the champion to it.
+A unit's place in [0, 1) is a hash of project and unit, so it never moves. Challengers take the low end and
+the champion the rest: when a challenger's share is raised, units only ever move from the champion to it.
 """
 
 from bisect import bisect_right
@@ -35,7 +35,7 @@ def route(plan: Plan, unit: str) -> Arm:
 
 
 def route_many(plan: Plan, units: Sequence[str]) -> npt.NDArray[np.intp]:
-    """For each unit the index into `plan.arms` of the arm that answers it; the same as `route`, many at once."""
+    """For each unit the index into `plan.arms` of the arm that answers it; `route` for many units."""
     live = plan.live
     places = np.array([plan.arms.index(arm) for arm in live], dtype=np.intp)
     if len(live) == 1:

@@ -1,0 +1,1 @@
+"""Texts for readers; pure functions that return them."""

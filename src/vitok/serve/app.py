@@ -55,7 +55,8 @@ def create_app(
     Args:
         folder: The project's `.vitok` folder: `plan.json`, `blobs` and `journal` lie in it.
         clock: The present.
-        otherwise: An application that gets the paths which are not the data plane's, for example the dashboard.
+        otherwise: An application that gets the paths which are not the data plane's, for example the
+            dashboard.
     """
     return DataPlane(folder, clock, settings or ServeSettings(), otherwise)
 
@@ -90,6 +91,7 @@ class DataPlane:
             self._routes.setdefault(len(parts), []).append((parts, handlers))
         await self.watcher.poll()
         self._run_beside(self.watcher.watch())
+        self._run_beside(recorder.checkpoint())
         if self._settings.supervisor is not None:
             self._run_beside(_end_with(self._settings.supervisor))
 

@@ -1,4 +1,4 @@
-"""What a worker serves: the release plan with its models loaded, replaced as a whole when the plan changes."""
+"""What a worker serves: the release plan with its models loaded, replaced as a whole with each new plan."""
 
 import asyncio
 import time

@@ -61,7 +61,8 @@ def read_infer(body: bytes, length: bytes | None) -> tuple[InferRequest, dict[st
         length: The header `Inference-Header-Content-Length`, if it was sent.
 
     Returns:
-        The request, and the values of each tensor; NaN in a tensor is None, the protocol's only missing value.
+        The request, and the values of each tensor; NaN in a tensor is None, the protocol's only missing
+        value.
 
     Raises:
         RequestMistake: JSON, shapes, types or lengths contradict each other.

@@ -17,10 +17,18 @@ Counts = NDArray[np.int64]
 LEAST_SHARE = 1e-4
 
 
-def shares(counts: Counts) -> Floats:
-    """Shares of the rows by bin, none below half a row or 1e-4, whichever is more."""
-    rows = int(counts.sum())
-    return np.asarray(np.maximum(counts / rows, max(LEAST_SHARE, 0.5 / rows)))
+def shares(reference: Counts, current: Counts) -> tuple[Floats, Floats]:
+    """Shares of the rows by bin on both sides; bins that are empty on both sides are left out.
+
+    Where one side is empty neither share is taken below half a row or 1e-4, whichever is more.
+    """
+    used = (reference + current) > 0
+    one, two = reference[used], current[used]
+    p, q = one / int(one.sum()), two / int(two.sum())
+    empty = (one == 0) | (two == 0)
+    p[empty] = np.maximum(p[empty], max(LEAST_SHARE, 0.5 / int(one.sum())))
+    q[empty] = np.maximum(q[empty], max(LEAST_SHARE, 0.5 / int(two.sum())))
+    return p, q
 
 
 def _chance(reference: Counts, current: Counts) -> float:
@@ -47,7 +55,7 @@ def psi(reference: Counts, current: Counts, *, corrected: bool = True) -> float:
     >>> round(psi(np.array([50, 50]), np.array([80, 20]), corrected=False), 3)
     0.416
     """
-    p, q = shares(reference), shares(current)
+    p, q = shares(reference, current)
     value = float(np.sum((q - p) * np.log(q / p)))
     return max(0.0, value - _chance(reference, current)) if corrected else value
 
@@ -93,7 +101,7 @@ def kl(reference: Counts, current: Counts, *, corrected: bool = True) -> float:
 
     Without a change it is about (B - 1)(1/n + 1/m) / 2.
     """
-    p, q = shares(reference), shares(current)
+    p, q = shares(reference, current)
     value = float(np.sum(q * np.log(q / p)))
     return max(0.0, value - _chance(reference, current) / 2) if corrected else max(0.0, value)
 

@@ -84,7 +84,7 @@ def estimate_difference(metric: str, a: Scored, b: Scored, *, level: float = 0.9
     if metric in INFLUENCES:
         return _influence_difference(metric, a, b, level)
     if metric == "calibration_error":
-        return Estimate(*calibration_difference(a, b, level, seed), a.rows, "paired normal draws")
+        return Estimate(*calibration_difference(a, b, level, seed), a.rows, "paired MOVER")
     if metric == "f1_macro":
         return _macro_difference(a, b, level, seed)
     return _cell_difference(metric, a, b, level, seed)

@@ -19,8 +19,9 @@ from vitok.stats.bins import Bins, CategoryBins, NumericBins, bins_from_json, le
 from vitok.stats.scores import Floats
 
 Counts = NDArray[np.int64]
-# Beyond 2**31 units a value's square could pass 64 bits: such values are added as whole numbers of any size.
-_FAST = 2.0**31
+# Rows of a block (above 10 000 numbers a dot product starts threads), and the sizes of whole numbers up to
+# which a block's sum of squares is exact in floating point (2**13 of 2**40) and a square fits 64 bits.
+_BLOCK, _EXACT, _WHOLE = 2**13, 2.0**20, 2.0**31
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,63 +240,79 @@ def empty_profile(bins: Bins) -> Profile:
 
 
 def _numeric(column: pl.Series, bins: NumericBins) -> NumericProfile:
-    """Sorts, then finds the edges in the sorted values: faster than finding each value among the edges."""
-    ordered = np.sort(numbers(column))
-    stop = int(np.searchsorted(ordered, np.inf, "right"))  # NaN sorts last
-    first, last = int(np.searchsorted(ordered, -np.inf, "right")), int(np.searchsorted(ordered, np.inf))
-    finite = ordered[first:last].astype(np.float64)
-    counts, below, above = np.zeros(max(0, len(bins.edges) - 1), dtype=np.int64), first, stop - first
-    if bins.edges:
-        places = np.searchsorted(finite, np.asarray(bins.edges))
-        places[-1] = np.searchsorted(finite, bins.edges[-1], "right")
-        counts = np.diff(places).astype(np.int64)
-        below, above = first + int(places[0]), stop - first - int(places[-1])
-    total, squares = _sums(finite, bins)
+    """Sorts block by block and finds the edges in the sorted values.
+
+    That is faster than finding each value among the edges, and blocks stay in the cache.
+    """
+    values, buffer = numbers(column), np.empty(_BLOCK)
+    edges, ends = np.asarray([*bins.edges, np.inf]), np.asarray([-np.inf, *bins.edges[-1:], np.inf])
+    below, until = np.zeros(len(edges), dtype=np.int64), np.zeros(len(ends), dtype=np.int64)
+    total, squares, least, greatest = 0, 0, math.inf, -math.inf
+    for start in range(0, len(values), _BLOCK):
+        block = buffer[: min(_BLOCK, len(values) - start)]
+        block[:] = values[start : start + _BLOCK]
+        block.sort()  # NaN comes last
+        left, right = np.searchsorted(block, edges), np.searchsorted(block, ends, "right")
+        below += left
+        until += right
+        finite = block[right[0] : left[-1]]
+        if len(finite):
+            more = _sums(finite, bins)
+            total, squares = total + more[0], squares + more[1]
+            least, greatest = min(least, float(finite[0])), max(greatest, float(finite[-1]))
+    known = int(until[-1])
+    places = np.append(below[:-2], until[1]) if bins.edges else until[:1]
     return NumericProfile(
-        counts,
-        below,
-        above,
-        len(ordered) - stop,
-        len(finite),
-        float(finite[0]) if len(finite) else None,
-        float(finite[-1]) if len(finite) else None,
-        total,
-        squares,
+        counts=np.diff(places).astype(np.int64),
+        below=int(places[0]),
+        above=known - int(places[-1]),
+        missing=len(values) - known,
+        finite=int(below[-1] - until[0]),
+        least=least if least <= greatest else None,
+        greatest=greatest if least <= greatest else None,
+        total=total,
+        squares=squares,
     )
 
 
 def _sums(ordered: Floats, bins: NumericBins) -> tuple[int, int]:
-    """Exact sums of round((x - offset) / unit) and its squares; a row rounds alike wherever it is counted."""
+    """Exact sums of round((x - offset) / unit) and its squares over a sorted block.
+
+    A row rounds alike wherever it is counted. Whole numbers below 2**53 are exact in floating point, so that
+    most rows need none of the slower ways.
+    """
     with np.errstate(over="ignore"):
-        scaled = (ordered - bins.offset) / bins.unit
-    np.rint(scaled, out=scaled)
-    low, high = (int(place) for place in np.searchsorted(scaled, [-_FAST, _FAST]))
-    small = scaled[low:high].astype(np.int64)
-    total, squares = int(small.sum()), _squares(small)
-    for steps, value in zip(
-        [*scaled[:low].tolist(), *scaled[high:].tolist()],
-        [*ordered[:low].tolist(), *ordered[high:].tolist()],
-        strict=True,
-    ):
-        whole = int(steps) if math.isfinite(steps) else _whole(value, bins)
-        total, squares = total + whole, squares + whole * whole
+        steps = ordered - bins.offset
+        np.rint(np.multiply(steps, 1 / bins.unit, out=steps), out=steps)
+    low, high = 0, len(steps)
+    if -steps[0] > _EXACT or steps[-1] > _EXACT:
+        low, high = (int(place) for place in np.searchsorted(steps, [-_EXACT, _EXACT]))
+    near = steps[low:high]
+    total, squares = int(near.sum()), int(np.dot(near, near))
+    for part in (slice(0, low), slice(high, len(steps))):
+        if part.start < part.stop:
+            far = steps[part]
+            some = max(-far[0], far[-1]) < _WHOLE
+            more = _whole_sums(far.astype(np.int64)) if some else _any_sums(far, ordered[part], bins)
+            total, squares = total + more[0], squares + more[1]
     return total, squares
 
 
-def _whole(value: float, bins: NumericBins) -> int:
-    """The multiple of the unit where floating point overflows."""
-    return round((Fraction(value) - Fraction(bins.offset)) / Fraction(bins.unit))
+def _whole_sums(steps: Counts) -> tuple[int, int]:
+    """Sums of whole numbers whose squares fit into 64 bits, but perhaps not the sum of these."""
+    each = steps * steps
+    return int(steps.sum()), (int((each >> 32).sum()) << 32) + int((each & 0xFFFFFFFF).sum())
 
 
-def _squares(values: Counts) -> int:
-    """Exact sum of squares of sorted whole numbers below 2**31 in size."""
-    if len(values) == 0:
-        return 0
-    largest = max(abs(int(values[0])), abs(int(values[-1])))
-    if largest * largest * len(values) < 2**63:
-        return int(np.dot(values, values))
-    each = values * values
-    return (int((each >> 32).sum()) << 32) + int((each & 0xFFFFFFFF).sum())
+def _any_sums(steps: Floats, block: Floats, bins: NumericBins) -> tuple[int, int]:
+    """Sums of numbers of any size, also where floating point overflows."""
+    whole = [
+        int(step)
+        if math.isfinite(step)
+        else round((Fraction(value) - Fraction(bins.offset)) / Fraction(bins.unit))
+        for step, value in zip(steps.tolist(), block.tolist(), strict=True)
+    ]
+    return sum(whole), sum(each * each for each in whole)
 
 
 def _category(column: pl.Series, bins: CategoryBins) -> CategoryProfile:

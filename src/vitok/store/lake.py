@@ -1,7 +1,8 @@
 """Tables that keep every version: Delta tables in a folder or an object store, read and written with polars.
 
 Three promises that the library underneath does not make by itself: an append never casts a column in silence,
-an append with a writer and a sequence happens once however often it is repeated, and times are UTC microseconds.
+an append with a writer and a sequence happens once however often it is repeated, and times are UTC
+microseconds.
 """
 
 import errno
@@ -177,7 +178,7 @@ class Lake:
 
 
 def plain_types(frame: pl.DataFrame, table: str = "frame") -> pl.DataFrame:
-    """The frame in types that every table can hold: strings for categories, UTC microseconds, signed integers.
+    """The frame in types that every table can hold: strings, UTC microseconds, signed integers.
 
     Raises:
         DataMistake: a column has a type that tables cannot hold.

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from examples import CARRIERS, FLIGHT, WEIGHTS, featured_bundle, flight_bundle, flight_graph, manifest
 
+from examples import CARRIERS, FLIGHT, WEIGHTS, featured_bundle, flight_bundle, flight_graph, manifest
 from vitok.errors import DataMistake, Fault, NotFound
 from vitok.model.bundle import store_bundle
 from vitok.model.runtime import input_frame, load_model
@@ -54,7 +54,9 @@ def test_multiclass_gives_all_probabilities_and_the_likeliest_class(blobs):
 
 
 def test_regression_gives_values(blobs):
-    model = load_model(blobs, flight_bundle(blobs, output="value", classes=[], positive=None, task="regression"))
+    model = load_model(
+        blobs, flight_bundle(blobs, output="value", classes=[], positive=None, task="regression")
+    )
     assert model.decide(model.score_rows([FLIGHT])) == [pytest.approx(0.85)]
 
 
@@ -125,7 +127,9 @@ def test_damaged_or_unfitting_bundle_is_not_loaded(blobs):
     with pytest.raises(Fault, match="differ from their digest"):
         load_model(blobs, digest)
     with pytest.raises(Fault, match="does not fit the manifest"):
-        load_model(blobs, store_bundle(blobs, manifest(output="label"), {"model.onnx": flight_graph(WEIGHTS)}))
+        load_model(
+            blobs, store_bundle(blobs, manifest(output="label"), {"model.onnx": flight_graph(WEIGHTS, 1.0)})
+        )
     with pytest.raises(Fault, match="cannot be loaded"):
         load_model(blobs, store_bundle(blobs, manifest(), {"model.onnx": b"no graph"}))
 

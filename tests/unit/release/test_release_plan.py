@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitok.errors import Fault
@@ -17,11 +17,13 @@ def plan(share=0.0, *arms):
     return Plan(3, "flights", "canary", found, {"a" * 64: "accepted"}, "2026-01-01T00:00:00Z")
 
 
+@settings(deadline=None)
 @given(units, shares)
 def test_unit_always_gets_the_same_version(unit, share):
     assert route(plan(share), unit) == route(plan(share), unit)
 
 
+@settings(deadline=None)
 @given(units, shares, shares)
 def test_raising_a_share_moves_units_only_to_the_challenger(unit, one, other):
     low, high = sorted([one, other])
@@ -29,6 +31,7 @@ def test_raising_a_share_moves_units_only_to_the_challenger(unit, one, other):
         assert route(plan(high), unit).role == "challenger"
 
 
+@settings(deadline=None)
 @given(st.lists(units, max_size=30), shares, shares)
 def test_many_at_once_are_routed_as_one_by_one(found, one, other):
     arms = [
@@ -96,7 +99,12 @@ def test_only_an_accepted_verdict_for_this_digest_counts():
 
 
 def test_risk_grows_with_what_changes():
-    old = {"task": "binary", "algorithm": "linear", "parameters": {"C": 1}, "inputs": [{"name": "x", "example": 1}]}
+    old = {
+        "task": "binary",
+        "algorithm": "linear",
+        "parameters": {"C": 1},
+        "inputs": [{"name": "x", "example": 1}],
+    }
     assert risk_class(None, old) == "high"
     assert risk_class(old, old | {"algorithm": "lightgbm"}) == "high"
     assert risk_class(old, old | {"parameters": {"C": 2}}) == "medium"

@@ -1,0 +1,5 @@
+"""`python -m vitok.cli`: the same as `vitok`."""
+
+from vitok.cli.app import main
+
+main()

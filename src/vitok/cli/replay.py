@@ -1,0 +1,60 @@
+"""`vitok replay`: a year of production in minutes."""
+
+from typing import Annotated, Any
+
+import typer
+
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.kernel.clock import parse_duration, parse_time
+from vitok.loop.replay import replay as run_replay
+from vitok.loop.turn import main_metric
+from vitok.wire import open_project
+
+
+def replay(
+    policy: Annotated[list[str] | None, typer.Option(help="never, daily, weekly, monthly, on-alert or charter; repeat to compare.")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Default: where the champion's data ends.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Default: the end of the data.")] = None,
+    step: Annotated[str | None, typer.Option(metavar="D", help="How often the loop looks. Default: the charter's window.")] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Replays production over the project's history under one or more retraining policies; changes nothing."""
+    opened = open_project(project, say=say)
+    results = run_replay(
+        opened,
+        policy or ["never", "charter"],
+        start=None if start is None else parse_time(start, "--from"),
+        end=None if end is None else parse_time(end, "--to"),
+        step=None if step is None else parse_duration(step, "--step"),
+    )
+    payload = {"metric": main_metric(opened), "policies": [result.as_json() for result in results]}
+    show(as_json, payload, render(payload))
+
+
+def render(payload: dict[str, Any]) -> str:
+    """Policies beside each other, a line for each period."""
+    metric, policies = payload["metric"], payload["policies"]
+    starts = sorted({window["start"] for policy in policies for window in policy["windows"]})
+    rows: list[list[Any]] = []
+    for start in starts:
+        cells = [_at(policy, start, metric) for policy in policies]
+        rows.append([start[:10], *cells])
+    rows.append(["mean", *(policy["mean"].get(metric) for policy in policies)])
+    for label, key in (("turns", "turns"), ("promoted", "promotions"), ("refused", "refusals"), ("alerts", "alerts"), ("value", "value")):
+        rows.append([label, *(_money(policy[key]) if key == "value" else policy[key] for policy in policies)])
+    return table(rows, [metric, *(policy["name"] for policy in policies)])
+
+
+def _money(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.0f}"
+
+
+def _at(policy: dict[str, Any], start: str, metric: str) -> float | None:
+    found = next((w["metrics"].get(metric) for w in policy["windows"] if w["start"] == start), None)
+    return None if found is None else found["value"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: vitok replay --policy never --policy monthly --from 2013-03-01")(replay)

@@ -1,0 +1,76 @@
+"""`vitok up`: predictions, pages, watching and retraining together."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import typer
+
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say
+from vitok.cli.serve import HostOption, PortOption, WorkersOption, announce
+from vitok.loop.release import publish_plan
+from vitok.registry import releases
+from vitok.serve.server import bind, run_server
+from vitok.wire import open_project
+
+_RESTART_SECONDS = 2.0
+_FACTORY = "vitok.wire:whole_app"
+
+
+def up(
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    workers: WorkersOption = 1,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Runs the whole project: predictions and pages on one port, and a keeper beside them that watches and retrains."""
+    opened = open_project(project, say=say)
+    publish_plan(opened)
+    with opened.engine.connect() as connection:
+        release = releases.current(connection)
+    opened.engine.dispose()
+    listener = bind(host, port)
+    announce(as_json, listener, host, None if release is None else release.version)
+    keeper = _Keeper(opened.folder)
+    try:
+        run_server(opened.folder, workers=workers, factory=_FACTORY, listener=listener)
+    finally:
+        keeper.end()
+
+
+class _Keeper:
+    """The process that watches and retrains; started again when it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._command = [sys.executable, "-m", "vitok.cli", "watch", "--project", str(folder)]
+        self._ending = threading.Event()
+        self._process = self._start()
+        self._guard = threading.Thread(target=self._watch_over, daemon=True)
+        self._guard.start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def _watch_over(self) -> None:
+        while not self._ending.wait(_RESTART_SECONDS):
+            if self._process.poll() is not None:
+                say(f"The keeper ended with code {self._process.returncode}; starting it again.")
+                self._process = self._start()
+
+    def end(self) -> None:
+        """Ends it, by force if it does not within ten seconds."""
+        self._ending.set()
+        self._guard.join()
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: vitok up --project flights --port 8000")(up)

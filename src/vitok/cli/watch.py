@@ -1,0 +1,48 @@
+"""`vitok watch`: judge what production did."""
+
+import signal
+import threading
+from typing import Annotated, Any
+
+import typer
+
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.loop.keep import keep, watch_once
+from vitok.loop.turn import main_metric
+from vitok.wire import open_project
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Look once, start no turn, and end.")] = False,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Collects the journal, judges closed windows, raises alerts. Without --once it goes on, and starts the turns that the charter's triggers ask for."""
+    if not once:
+        stop = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+        keep(lambda: open_project(project, say=say), stop)
+        return
+    opened = open_project(project, say=say)
+    payload = watch_once(opened).as_json()
+    show(as_json, payload, render(payload, main_metric(opened)))
+
+
+def render(payload: dict[str, Any], metric: str) -> str:
+    """A look for people."""
+    if not payload["windows"] and not payload["alerts"]:
+        return "No window closed or matured since the last look."
+    rows = [
+        [w["start"][:16], w["state"], w["rows"], w["labelled"], w["version"], w["quality"].get(metric, {}).get("value")]
+        for w in payload["windows"]
+    ]
+    lines = [table(rows, ["window", "state", "rows", "labelled", "version", metric])] if rows else []
+    for alert in payload["alerts"]:
+        lines.append(f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}) since {alert['since'][:16]}: {alert['sentence']} {alert['remedy']}")
+    return "\n".join(lines)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: vitok watch --once --json")(watch)

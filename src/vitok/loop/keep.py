@@ -1,0 +1,64 @@
+"""Keeping a project alive beside its server: journal to lake, plan to workers, windows to alerts, triggers to turns."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from vitok.errors import VitokError
+from vitok.journal.ledger import Ledger
+from vitok.journal.mover import Moved, move
+from vitok.loop.outcomes import JOURNAL
+from vitok.loop.project import Project
+from vitok.loop.release import publish_plan
+from vitok.loop.tick import charter_triggers, tick
+from vitok.loop.watch import Watched, watch
+
+_MOVE_SECONDS = 2.0
+_LOOKS_PER_WINDOW = 20
+_LONGEST_PAUSE, _SHORTEST_PAUSE = timedelta(minutes=5), timedelta(seconds=5)
+
+
+def collect(project: Project) -> Moved:
+    """Moves what the workers have spooled into the lake."""
+    return move(project.state / JOURNAL, project.lake, project.clock())
+
+
+def watch_once(project: Project) -> Watched:
+    """Collects the journal and judges every window that closed or matured."""
+    collect(project)
+    return watch(project, Ledger(project.lake))
+
+
+def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
+    """Keeps a project until told to stop; a look that fails is told and tried again.
+
+    The charter is read anew before each look, so an edit takes effect without a restart.
+
+    Args:
+        open_project: Opens the project with its present charter.
+        stop: Ends the work.
+    """
+    due: datetime | None = None
+    project = open_project()
+    while not stop.is_set():
+        try:
+            publish_plan(project)
+            collect(project)
+            if due is None or project.clock() >= due:
+                project = _reopened(open_project, project)
+                tick(project, Ledger(project.lake), charter_triggers(project))
+                due = project.clock() + _pause(project)
+        except VitokError as error:
+            project.say(f"watching: {error}")
+            due = project.clock() + _SHORTEST_PAUSE
+        stop.wait(_MOVE_SECONDS)
+
+
+def _reopened(open_project: Callable[[], Project], project: Project) -> Project:
+    fresh = open_project()
+    project.engine.dispose()
+    return fresh
+
+
+def _pause(project: Project) -> timedelta:
+    return min(max(project.charter.monitor.window / _LOOKS_PER_WINDOW, _SHORTEST_PAUSE), _LONGEST_PAUSE)

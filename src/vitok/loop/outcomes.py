@@ -1,0 +1,100 @@
+"""Taking outcomes from a file: the same rules as over HTTP."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from vitok.data.snapshot import time_column
+from vitok.data.sources import read_table
+from vitok.errors import DataMistake, NotFound, RequestMistake
+from vitok.journal.index import Lookup
+from vitok.journal.mover import move
+from vitok.journal.outcomes import Classified, classify
+from vitok.journal.records import Outcome
+from vitok.journal.spool import Spool
+from vitok.kernel.ids import new_id
+from vitok.loop.project import Project
+from vitok.model.bundle import load_manifest
+from vitok.model.schema import outcome_value
+from vitok.registry import releases
+
+JOURNAL = "journal"
+_SHOWN = 20
+
+
+def take_outcomes(project: Project, file: Path, *, replace: bool = False) -> dict[str, Any]:
+    """Reads outcomes from a table and joins them to predictions by id.
+
+    Args:
+        file: With the charter's id column (or `id`) and its target column (or `value`); the charter's label time
+            (or `time`) if there is one.
+        replace: Whether they override what was reported before.
+
+    Returns:
+        The object that `vitok outcomes --json` prints.
+
+    Raises:
+        DataMistake: a column is missing, or a value is none of the target's.
+        NotFound: nothing is in production, so there is nothing to join to.
+    """
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+    if release is None:
+        raise NotFound("outcomes", "nothing has been released, so nothing was predicted", "Release a version first.")
+    now = project.clock()
+    manifest = load_manifest(project.blobs, release.plan.champion.digest)
+    incoming = _read(project, read_table(file), file, now, replace, manifest)
+    folder = project.state / JOURNAL
+    move(folder, project.lake, now)
+    lookup, spool = Lookup(folder), Spool(folder, f"outcomes-{new_id(now)}")
+    try:
+        predicted, known = lookup.find([outcome.id for outcome in incoming])
+        found = classify(incoming, predicted, known)
+        if found.to_store:
+            spool.append(found.to_store)
+    finally:
+        lookup.close()
+        spool.close()
+    move(folder, project.lake, project.clock())
+    return _report(found)
+
+
+def _read(
+    project: Project, frame: pl.DataFrame, file: Path, now: datetime, replace: bool, manifest: Any
+) -> list[Outcome]:
+    task = project.charter.task
+    key = _column(frame, file, task.id, "id")
+    value = _column(frame, file, task.target, "value")
+    time = next((name for name in (task.label_time, "time") if name in frame.columns), None)
+    frame = frame.filter(pl.col(value).is_not_null())
+    times = [now] * frame.height if time is None else time_column(frame[time]).to_list()
+    outcomes = []
+    for row, (identity, found, at) in enumerate(zip(frame[key].to_list(), frame[value].to_list(), times, strict=True)):
+        try:
+            checked = outcome_value(manifest, f"{file.name} row {row}, column {value}", found)
+        except RequestMistake as error:
+            raise DataMistake(error.place, error.what, error.remedy) from error
+        outcomes.append(Outcome(str(identity), checked, at or now, now, replace))
+    return outcomes
+
+
+def _column(frame: pl.DataFrame, file: Path, *names: str | None) -> str:
+    for name in names:
+        if name in frame.columns:
+            return str(name)
+    wanted = " or ".join(repr(name) for name in names if name)
+    raise DataMistake(str(file), f"has no column {wanted}", f"Columns: {', '.join(frame.columns[:20])}.")
+
+
+def _report(found: Classified) -> dict[str, Any]:
+    unmatched, conflicts = [o.id for o in found.unmatched], [o.id for o in found.conflicts]
+    return {
+        "matched": len(found.matched),
+        "unmatched": len(unmatched),
+        "duplicates": len(found.duplicates),
+        "conflicts": len(conflicts),
+        "unmatched_ids": unmatched[:_SHOWN],
+        "conflict_ids": conflicts[:_SHOWN],
+    }

@@ -1,0 +1,220 @@
+"""Watching: closed windows are profiled and judged, mature ones measured, and findings become alerts."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from vitok.data.target import Classes
+from vitok.kernel.ids import new_id
+from vitok.loop.assemble import SCORE, cost_tuple, score_frame_of
+from vitok.loop.project import Project
+from vitok.model.bundle import REFERENCE, Manifest, load_manifest
+from vitok.monitor.alerts import Alert, new_alerts
+from vitok.monitor.drift import drift_findings
+from vitok.monitor.quality import quality_findings, quality_window
+from vitok.monitor.windows import Window, closed_windows, window_state
+from vitok.registry import versions
+from vitok.registry import windows as remembered
+from vitok.stats.catalogue import metrics_for
+from vitok.stats.profiles import Reference, profile
+from vitok.stats.scores import Scored
+
+
+class JournalReader(Protocol):
+    """What watching asks of a journal; the lake's and the one in memory both answer."""
+
+    def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+        """Predictions of a period."""
+        ...
+
+    def labelled(
+        self, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """Predictions of a period with the outcomes known by `as_of`."""
+        ...
+
+    def inputs(self, frame: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
+        """Inputs of predictions as columns."""
+        ...
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Times of the first and the last prediction, None if there are none."""
+        ...
+
+    def labels_since(self, since: datetime, until: datetime) -> int:
+        """How many outcomes became known in a period."""
+        ...
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What one look found.
+
+    Args:
+        windows: Windows that were judged now, with the version that answered most of their rows.
+        opened, resolved: Alerts that began or ended, by id.
+        open: All alerts that are open now, by id.
+    """
+
+    windows: list[tuple[Window, int]]
+    opened: dict[str, Alert]
+    resolved: dict[str, Alert]
+    open: dict[str, Alert]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `vitok watch --json` prints."""
+        return {
+            "windows": [{**_brief(window), "version": version} for window, version in self.windows],
+            "findings": [
+                {"window": window.as_json()["start"], **finding.as_json()}
+                for window, _ in self.windows
+                for finding in window.drift
+                if finding.alarm
+            ],
+            "alerts": [{"id": key, "new": key in self.opened, **alert.as_json()} for key, alert in self.open.items()],
+            "resolved": list(self.resolved),
+        }
+
+
+def _brief(window: Window) -> dict[str, Any]:
+    whole = window.as_json()
+    del whole["drift"], whole["fallen"]
+    return whole
+
+
+def watch(project: Project, journal: JournalReader) -> Watched:
+    """Judges each window that closed or matured since the last look.
+
+    A window's drift is judged once, when it is over; its quality once, when its labels have had the time to come
+    (`task.label_delay`). Late rows or labels do not change a verdict that was given.
+    """
+    now, charter = project.clock(), project.charter
+    span = journal.span()
+    result = Watched([], {}, {}, {})
+    with project.engine.begin() as connection:
+        result.open.update(remembered.load_alerts(connection))
+        if span is None:
+            return result
+        known = remembered.window_states(connection)
+        looks = _Looks(project, journal)
+        first = max((start for start, (state, _) in known.items() if state == "final"), default=None)
+        begin = span[0] if first is None else max(span[0], first + charter.monitor.window)
+        for start, end in closed_windows(begin, span[1], charter.monitor.window, now):
+            before = known.get(start, ("", 0))[0]
+            state = window_state(end, charter.task.label_delay, now)
+            if before == state:
+                continue
+            judged = looks.window(start, end, state, judge_drift=before == "")
+            if judged is None:
+                continue
+            window, version = judged
+            result.windows.append(judged)
+            _save(connection, window, version, known_before=before != "")
+            _take_up(connection, now, window, before, charter.retrain.cooldown, result)
+    return result
+
+
+def _save(connection: Any, window: Window, version: int, *, known_before: bool) -> None:
+    whole = window.as_json()
+    drift = remembered.drift_of(connection, window.start) if known_before else whole["drift"]
+    remembered.save_window(
+        connection, start=window.start, end=window.end, state=window.state, rows=window.rows, labelled=window.labelled,
+        version=version, drift=drift, quality=whole["quality"],
+    )
+
+
+def _take_up(
+    connection: Any, now: datetime, window: Window, before: str, cooldown: timedelta | None, result: Watched
+) -> None:
+    """Lets a window raise, carry on, or resolve alerts."""
+    recent = remembered.load_alerts(connection, resolved_after=window.start - (cooldown or timedelta(days=1)))
+    kinds = [kind for kind, due in (("drift", before == ""), ("quality", window.state == "final")) if due]
+    step = new_alerts(list(recent.values()), window, cooldown, kinds=kinds)  # type: ignore[arg-type]
+    ids = {(alert.kind, alert.since): key for key, alert in recent.items() if alert.is_open}
+    result.open.clear()
+    for alert in (*step.open, *step.resolved):
+        key = ids.get((alert.kind, alert.since))
+        if key is None:
+            key = new_id(now)
+            remembered.save_alert(connection, key, alert)
+        else:
+            remembered.update_alert(connection, key, alert)
+        if alert.is_open:
+            result.open[key] = alert
+        else:
+            result.resolved[key] = alert
+        if alert in step.opened:
+            result.opened[key] = alert
+
+
+class _Looks:
+    """Looks into windows; keeps the references and accepted figures of versions that it has met."""
+
+    def __init__(self, project: Project, journal: JournalReader) -> None:
+        self._project = project
+        self._journal = journal
+        self._versions: dict[str, tuple[Manifest, Reference, dict[str, float]]] = {}
+
+    def window(self, start: datetime, end: datetime, state: str, *, judge_drift: bool) -> tuple[Window, int] | None:
+        """One window, judged for the version that answered most of its rows; None if it has no rows."""
+        rows = self._journal.predictions(start, end).filter(pl.col("role") != "shadow")
+        if rows.height == 0:
+            return None
+        version, digest = rows.group_by("version", "digest").len().sort("len", "version").select("version", "digest").row(-1)
+        manifest, reference, accepted = self._version(version, digest)
+        mine = rows.filter(pl.col("digest") == digest)
+        findings = self._drift(mine, manifest, reference) if judge_drift else []
+        labelled, quality, fallen = 0, {}, []
+        if state == "final":
+            known = self._journal.labelled(start, end, as_of=self._project.clock())
+            known = known.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
+            labelled = known.height
+            if labelled:
+                scored = scored_rows(known, manifest, cost_tuple(self._project))
+                names = [metric.name for metric in metrics_for(scored.task, with_costs=scored.costs is not None)]
+                quality = quality_window(scored, names)
+                fallen = quality_findings(quality, accepted)
+        window = Window(start, end, rows.height, labelled, state, tuple(findings), quality, tuple(fallen))  # type: ignore[arg-type]
+        return window, int(version)
+
+    def _drift(self, rows: pl.DataFrame, manifest: Manifest, reference: Reference) -> list[Any]:
+        kinds = {field.name: field.kind for field in manifest.inputs if field.kind != "time"}
+        frame = self._journal.inputs(rows, kinds)
+        scores = np.array(rows["proba"].to_list()) if manifest.task == "multiclass" else rows["score"].to_numpy()
+        frame = frame.with_columns(score_frame_of(scores)[SCORE])
+        return drift_findings(reference, profile(frame, reference.bins), self._project.charter.monitor.drift)
+
+    def _version(self, version: int, digest: str) -> tuple[Manifest, Reference, dict[str, float]]:
+        if digest not in self._versions:
+            blobs = self._project.blobs
+            manifest = load_manifest(blobs, digest)
+            reference = Reference.from_json(json.loads(blobs.get(manifest.files[REFERENCE])))
+            with self._project.engine.connect() as connection:
+                metrics = versions.get(connection, version).metrics
+            self._versions[digest] = manifest, reference, {name: found["value"] for name, found in metrics.items()}
+        return self._versions[digest]
+
+
+def scored_rows(labelled: pl.DataFrame, manifest: Manifest, costs: tuple[float, float, float, float] | None) -> Scored:
+    """Labelled predictions of the journal as one model's answers.
+
+    Args:
+        labelled: Rows of `JournalReader.labelled`; labels that are no class of the model are left out.
+    """
+    if manifest.task == "regression":
+        truth = labelled["value"].cast(pl.Float64, strict=False)
+        kept = labelled.filter(truth.is_not_null())
+        return Scored("regression", truth.drop_nulls().to_numpy(), kept["score"].to_numpy())
+    classes = Classes(manifest.task, tuple(manifest.classes))  # type: ignore[arg-type]
+    texts = {json.dumps(value): code for code, value in enumerate(classes.values)}
+    codes = labelled["value"].replace_strict(list(texts), list(texts.values()), default=None, return_dtype=pl.Int64)
+    kept, truth = labelled.filter(codes.is_not_null()), codes.drop_nulls().to_numpy()
+    if manifest.task == "multiclass":
+        return Scored("multiclass", truth, np.array(kept["proba"].to_list()))
+    scores = kept["score"].to_numpy()
+    assert manifest.threshold is not None
+    return Scored("binary", truth, scores, (scores >= manifest.threshold).astype(np.int64), costs)

@@ -1,0 +1,147 @@
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from journal_records import NOW, at, outcome, prediction
+
+from vitok.errors import DataMistake
+from vitok.journal import mover
+from vitok.journal.index import Index, Lookup
+from vitok.journal.ledger import Ledger
+from vitok.journal.locks import take
+from vitok.journal.mover import move
+from vitok.journal.spool import Spool, spools
+from vitok.store.lake import Lake
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "journal"
+
+
+def ids(lake):
+    return sorted(lake.read("predictions")["id"]) if lake.exists("predictions") else []
+
+
+def test_records_of_living_and_dead_workers_are_moved_once(folder, lake):
+    living, dead = Spool(folder, "living"), Spool(folder, "dead")
+    living.append([prediction("a"), outcome("a", True, 3)])
+    dead.append([prediction("b", 1)])
+    dead.close()
+    moved = move(folder, lake, at(10))
+    assert (moved.predictions, moved.outcomes, moved.removed) == (2, 1, ("dead",))
+    assert moved.lag_seconds == 600
+    assert move(folder, lake, at(10)).predictions == 0
+    living.append([prediction("c")])
+    move(folder, lake, NOW)
+    assert ids(lake) == ["a", "b", "c"]
+    assert list(spools(folder)) == ["living"]
+    living.close()
+
+
+def test_nothing_to_move_makes_no_table(folder, lake):
+    assert move(folder, lake, NOW) == mover.Moved()
+    assert not lake.exists("predictions")
+
+
+STEPS = [
+    (Lake, "append_all", 0),
+    (Lake, "append_all", 1),
+    (Index, "add", 0),
+    (mover, "drop_through", 0),
+    (mover, "drop_through", 1),
+    (mover, "remove_if_dead", 0),
+]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("owner", "name", "call"), STEPS)
+def test_mover_killed_at_any_step_loses_nothing_and_doubles_nothing(
+    folder, lake, monkeypatch, owner, name, call, after
+):
+    alive, dead = Spool(folder, "alive"), Spool(folder, "dead")
+    alive.append([prediction("a"), outcome("a", True), prediction("b")])
+    dead.append([outcome("b", False), prediction("c"), outcome("z", True)])
+    dead.close()
+    real, calls = getattr(owner, name), []
+
+    def dies(*arguments, **named):
+        calls.append(1)
+        if len(calls) - 1 != call:
+            return real(*arguments, **named)
+        if after:
+            real(*arguments, **named)
+        raise Killed
+
+    lookup = Lookup(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dies)
+        with pytest.raises(Killed):
+            move(folder, lake, NOW)
+    assert lookup.find("abcz") == ({"a", "b", "c"}, {"a": True, "b": False, "z": True})
+    alive.append([prediction("d")])
+    move(folder, lake, NOW)
+    move(folder, lake, NOW)
+    assert ids(lake) == ["a", "b", "c", "d"]
+    assert sorted(lake.read("outcomes")["id"]) == ["a", "b", "z"]
+    assert lookup.find("abcz") == ({"a", "b", "c"}, {"a": True, "b": False, "z": True})
+    assert alive.read_after(0, 10) == []
+    alive.close(), lookup.close()
+
+
+def test_large_spool_is_moved_in_batches(folder, lake, monkeypatch):
+    monkeypatch.setattr(mover, "_BATCH", 7)
+    spool = Spool(folder, "w")
+    spool.append([prediction(f"{number:02}") for number in range(20)])
+    spool.append([outcome(f"{number:02}", True) for number in range(20)])
+    moved = move(folder, lake, NOW)
+    assert (moved.predictions, moved.outcomes) == (20, 20)
+    assert len(set(ids(lake))) == 20
+    spool.close()
+
+
+def test_second_mover_returns_at_once(folder, lake):
+    Spool(folder, "w").close()
+    handle = take(folder / "mover.lock")
+    assert move(folder, lake, NOW).is_busy
+    os.close(handle)
+    assert not move(folder, lake, NOW).is_busy
+
+
+def test_damaged_spool_is_reported_and_holds_up_no_other(folder, lake):
+    spool = Spool(folder, "good")
+    spool.append([prediction("a")])
+    Path(folder / "spool-bad.sqlite").write_bytes(b"no database" * 1000)
+    moved = move(folder, lake, NOW)
+    assert moved.predictions == 1
+    assert len(moved.problems) == 1
+    assert "spool of worker bad" in moved.problems[0]
+    assert (folder / "spool-bad.sqlite").exists()
+    spool.close()
+
+
+def test_nothing_is_dropped_when_the_lake_refuses(folder, lake, monkeypatch):
+    spool = Spool(folder, "w")
+    spool.append([prediction("a")])
+
+    def refuses(*arguments):
+        raise DataMistake("lake", "is full", "Free space.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "append_all", refuses)
+        with pytest.raises(DataMistake):
+            move(folder, lake, NOW)
+    assert len(spool.read_after(0, 10)) == 1
+    move(folder, lake, NOW + timedelta(days=1))
+    assert Ledger(lake).predictions()["id"].to_list() == ["a"]
+    spool.close()

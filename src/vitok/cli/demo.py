@@ -1,0 +1,64 @@
+"""`vitok demo`: the mission in small, on real flights."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vitok.cli.output import JsonOption, actor, say, show
+from vitok.cli.replay import render as render_policies
+from vitok.loop.demo import run_demo
+from vitok.wire import open_project
+
+
+def demo(
+    project: Annotated[Path, typer.Option("--project", help="New folder for the example.")] = Path("demo-flights"),
+    as_json: JsonOption = False,
+) -> None:
+    """Builds the flight-delay example and turns the whole coil: check, run, release, ten months of production under two policies."""
+    payload = run_demo(project, open_project, say, actor())
+    show(as_json, payload, summary(payload))
+
+
+def summary(payload: dict[str, Any]) -> str:
+    """What a product owner wants to know."""
+    first, (never, monthly) = payload["first"], payload["policies"]
+    metric = payload["metric"]
+    months = [
+        (a["metrics"][metric]["value"], b["metrics"][metric]["value"])
+        for a, b in list(zip(never["windows"], monthly["windows"], strict=True))[1:]
+    ]
+    gain = sum(b - a for a, b in months) / len(months)
+    worst = min(never["windows"], key=lambda window: window["metrics"][metric]["value"])
+    lines = [
+        "",
+        f"Goal: {payload['goal']}.",
+        "",
+        f"January and February: {first['data']['rows']:,} flights gave version {first['version']}. It passed {len(first['gates'])} gates of the charter and was released.",
+        f"March to December: {monthly['rows']:,} flights were predicted at scheduled departure; each label came when the flight landed.",
+        "",
+        render_policies(payload),
+        "",
+        f"Left alone, the model fades from {metric} {never['windows'][0]['metrics'][metric]['value']:.3f} to {worst['metrics'][metric]['value']:.3f} ({worst['start'][:7]}).",
+        f"Retrained monthly it is better by {gain:+.3f} on average from April, and earns {monthly['value'] - never['value']:+,.0f} by the charter's costs.",
+        f"{monthly['promotions']} refits were promoted, {monthly['refusals']} refused by the gates:",
+    ]
+    lines += [f"  {event['time'][:10]}  {event['event']:8}  {_short(event)}" for event in monthly["events"]]
+    folder = payload["project"]
+    lines += [
+        "",
+        f"It took {payload['seconds']['all']:.0f} s. The project is in {folder}:",
+        f"  vitok up --project {folder}             predictions and dashboard at http://127.0.0.1:8000",
+        f"  vitok card {first['version']} --project {folder}         the model's card",
+        f"  vitok status --project {folder}         where it stands",
+    ]
+    return "\n".join(lines)
+
+
+def _short(event: dict[str, Any]) -> str:
+    return event["reason"] if event["event"] != "promoted" else f"version {event['version']}"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: vitok demo --project demo-flights")(demo)

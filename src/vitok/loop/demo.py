@@ -1,0 +1,76 @@
+"""The example from an empty folder to a year of production."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from vitok.errors import Refused
+from vitok.kernel.clock import stopwatch
+from vitok.loop.check import check_project
+from vitok.loop.example import write_example
+from vitok.loop.project import Project
+from vitok.loop.release import release_version
+from vitok.loop.replay import replay
+from vitok.loop.turn import main_metric, run_turn
+
+_MARCH, _NEW_YEAR = datetime(2013, 3, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
+_POLICIES = ("never", "monthly")
+
+
+class OpenProject(Protocol):
+    """Opens a project; the composition root's function."""
+
+    def __call__(self, folder: Path, *, say: Callable[[str], None]) -> Project:
+        """Opens the project in a folder."""
+        ...
+
+
+def run_demo(folder: Path, open_project: OpenProject, say: Callable[[str], None], actor: str) -> dict[str, Any]:
+    """Writes the example, checks it, trains on January and February, releases, and replays March to December.
+
+    Returns:
+        The object that `vitok demo --json` prints.
+
+    Raises:
+        UserMistake: the folder holds a project already.
+        NotFound: the data package is not installed.
+        Refused: the first model does not pass the charter's gates.
+    """
+    started, seconds = stopwatch(), {}
+
+    def done(stage: str, since: float) -> float:
+        seconds[stage] = round(stopwatch() - since, 2)
+        return stopwatch()
+
+    say(f"1/5 Building the project in {folder}: a year of real flights from New York and their weather")
+    flights = write_example(folder)
+    mark = done("data", started)
+    project = open_project(folder, say=say)
+    say("2/5 Checking charter and data (vitok check)")
+    problems = check_project(project)
+    for problem in problems["problems"]:
+        say(f"  {problem['severity']}: {problem['where']}: {problem['what']}")
+    mark = done("check", mark)
+    say("3/5 First turn on January and February (vitok run --as-of 2013-03-01)")
+    first = run_turn(project, as_of=_MARCH, trigger="demo", actor=actor)
+    if not first.accepted:
+        failed = "; ".join(gate.reason for gate in first.verdict.gates if not gate.passed)
+        raise Refused("demo", f"the first model was refused: {failed}", f"See `vitok card {first.version.number} --project {folder}`.")
+    mark = done("run", mark)
+    say(f"4/5 Releasing version {first.version.number} (vitok release {first.version.number})")
+    release_version(project, first.version.number, actor=actor)
+    mark = done("release", mark)
+    say("5/5 March to December as production would have been (vitok replay --policy never --policy monthly)")
+    results = replay(project, _POLICIES, start=_MARCH, end=_NEW_YEAR, step=None)
+    done("replay", mark)
+    done("all", started)
+    return {
+        "project": str(folder),
+        "goal": project.charter.goal.statement,
+        "flights": flights,
+        "metric": main_metric(project),
+        "first": first.as_json(),
+        "policies": [result.as_json() for result in results],
+        "seconds": seconds,
+    }

@@ -10,12 +10,12 @@ from vitok.charter.load import Document, load_charter
 from vitok.errors import DataMistake, NotFound
 from vitok.kernel.clock import Clock, system_clock
 from vitok.loop.project import Project
-from vitok.registry.tracking import Tracker
-from vitok.store.blobs import Blobs
-from vitok.store.db import open_database
 from vitok.loop.status import project_status
+from vitok.registry.tracking import Tracker
 from vitok.serve.app import DataPlane, create_app
 from vitok.serve.server import worker_folder, worker_settings
+from vitok.store.blobs import Blobs
+from vitok.store.db import open_database
 from vitok.store.lake import Lake
 from vitok.web.app import create_pages
 
@@ -28,8 +28,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VITOK_")
 
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the state database. Default: SQLite in the project.")
-    lake_url: str | None = Field(None, description="Folder or object-store URL of the lake. Default: a folder in the project.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the state database. Default: SQLite in the project."
+    )
+    lake_url: str | None = Field(
+        None, description="Folder or object-store URL of the lake. Default: a folder in the project."
+    )
     tracking_url: str | None = Field(None, description="MLflow tracking URI. Default: SQLite in the project.")
 
 
@@ -42,14 +46,20 @@ def read_document(folder: Path) -> Document:
     """
     path = folder / CHARTER
     if not path.is_file():
-        raise NotFound(str(folder), f"there is no {CHARTER}", "Start one with `vitok init`, or give --project DIR.")
+        raise NotFound(
+            str(folder), f"there is no {CHARTER}", "Start one with `vitok init`, or give --project DIR."
+        )
     try:
         return load_charter(path.read_text(encoding="utf-8"), CHARTER)
     except UnicodeDecodeError as error:
-        raise DataMistake(str(path), f"is no UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from error
+        raise DataMistake(
+            str(path), f"is no UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8."
+        ) from error
 
 
-def open_project(folder: Path, *, clock: Clock = system_clock, say: Callable[[str], None] = lambda line: None) -> Project:
+def open_project(
+    folder: Path, *, clock: Clock = system_clock, say: Callable[[str], None] = lambda line: None
+) -> Project:
     """Opens a project with the stores that the settings name.
 
     Args:

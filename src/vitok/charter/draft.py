@@ -6,7 +6,7 @@ from datetime import timedelta
 import yaml
 
 from vitok.kernel.clock import format_duration
-from vitok.stats.catalogue import PRIMARY, METRICS, TaskKind
+from vitok.stats.catalogue import METRICS, PRIMARY, TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,17 @@ def draft_charter(facts: Facts) -> str:
     better = METRICS[metric].higher_is_better
     small = facts.rows < 2000
     baselines = "[prior]" if small else "[prior, rule]"
-    why = "with so few rows only the simplest baseline can be told apart; add rule later" if small else "the candidate must beat both"
+    why = (
+        "with so few rows only the simplest baseline can be told apart; add rule later"
+        if small
+        else "the candidate must beat both"
+    )
     lines = [
         "# The charter of this project: every gate, alert and release rule derives from it.",
         "# All keys with examples: docs/charter.md. Review it with `vitok check`, start with `vitok run`.",
         f"project: {_scalar(facts.project)}",
-        f"goal: {{statement: {_scalar(f'Predict {facts.target}')}, kind: efficiency}}  # say why, for whom, and by which figure (kpi)",
+        f"goal: {{statement: {_scalar(f'Predict {facts.target}')}, kind: efficiency}}  # "
+        "say why, for whom, and by which figure (kpi)",
         "task:",
         f"  type: {facts.task}{_remark(facts, 'task.type')}",
         f"  target: {_scalar(facts.target)}",
@@ -65,7 +70,8 @@ def draft_charter(facts: Facts) -> str:
         f"  sources: {{table: {_scalar(facts.path)}}}",
         f"  exclude: {_list(facts.exclude)}{_remark(facts, 'data.exclude')}",
         f"  personal: {_list(facts.personal)}{_remark(facts, 'data.personal')}",
-        "  split: {test: 20%, validation: 10%}" + ("  # by time: the last rows are the test" if facts.time else ""),
+        "  split: {test: 20%, validation: 10%}"
+        + ("  # by time: the last rows are the test" if facts.time else ""),
         "train:",
         f"  baselines: {baselines}  # {why}",
         "  candidates: [linear, lightgbm]",
@@ -74,7 +80,10 @@ def draft_charter(facts: Facts) -> str:
         f"  - {metric} {'>' if better else '<'} baseline",
     ]
     if facts.task != "regression":
-        lines.append(f"  - {metric} {'>= champion - 0.02' if better else '<= champion + 0.02'}  # a new version may not be clearly worse")
+        lines.append(
+            f"  - {metric} {'>= champion - 0.02' if better else '<= champion + 0.02'}  # "
+            "a new version may not be clearly worse"
+        )
     lines += [
         "  - latency_p99_ms <= 100",
         "decide: {threshold: best}  # add costs: {tp, fp, fn, tn} to decide by money",

@@ -184,7 +184,8 @@ def parse_expression(text: str, place: str = "expression") -> Expression:
         raise CharterMistake(
             place,
             f"cannot read {text!r} at character {column}",
-            "Write a comparison such as `roc_auc >= 0.7`, `slice(carrier).recall > baseline`, `rmse < champion + 0.1`, "
+            "Write a comparison such as `roc_auc >= 0.7`, `slice(carrier).recall > "
+            "baseline`, `rmse < champion + 0.1`, "
             "or a trigger such as `drift`, `quality`, `schedule(weekly)`, `labels >= 20000`.",
         ) from error
     return result

@@ -95,7 +95,9 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
     first = error.errors()[0]
     alternatives = [other for other in error.errors() if other["loc"][:2] == first["loc"][:2]]
     first = max(alternatives, key=lambda other: len(other["loc"]))
-    path: Path = tuple(part for part in first["loc"] if not (isinstance(part, str) and ("-" in part or "[" in part)))
+    path: Path = tuple(
+        part for part in first["loc"] if not (isinstance(part, str) and ("-" in part or "[" in part))
+    )
     place, kind, value = _place(name, positions, path), first["type"], first.get("input")
     if kind == "extra_forbidden":
         model = _model_at(path[:-1])
@@ -104,7 +106,9 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
         remedy = f"Did you mean {near[0]!r}?" if near else f"Known keys here: {', '.join(known)}."
         return CharterMistake(place, f"unknown key {path[-1]!r}", remedy)
     if kind == "missing":
-        return CharterMistake(place, f"{dotted(path)} is missing", "Add it; docs/charter.md shows an example for each key.")
+        return CharterMistake(
+            place, f"{dotted(path)} is missing", "Add it; docs/charter.md shows an example for each key."
+        )
     message = first["msg"].removeprefix("Value error, ")
     return CharterMistake(place, f"{value!r} does not fit", f"{message[0].upper()}{message[1:]}.")
 
@@ -119,16 +123,26 @@ def _check_expressions(document: Document) -> None:
                 _check_metric(expression.metric, charter, place)
                 _check_reference(expression, section, place)
             elif section == "accept":
-                raise CharterMistake(place, f"{text!r} is a trigger, no gate", "Gates compare a metric with a bound; put triggers under retrain.on.")
+                raise CharterMistake(
+                    place,
+                    f"{text!r} is a trigger, no gate",
+                    "Gates compare a metric with a bound; put triggers under retrain.on.",
+                )
 
 
 def _check_reference(expression: Comparison, section: str, place: str) -> None:
     known = ("baseline", "champion") if section == "accept" else ("accepted",)
     reference = expression.bound.reference
     if reference is not None and reference not in known:
-        raise CharterMistake(place, f"{reference!r} has no meaning here", f"Compare with a number, or with {' or '.join(known)}.")
+        raise CharterMistake(
+            place,
+            f"{reference!r} has no meaning here",
+            f"Compare with a number, or with {' or '.join(known)}.",
+        )
     if section != "accept" and (expression.slice is not None or expression.metric in SERVICE_METRICS):
-        raise CharterMistake(place, f"{str(expression)!r} cannot be a trigger", "Triggers watch metrics of whole windows.")
+        raise CharterMistake(
+            place, f"{str(expression)!r} cannot be a trigger", "Triggers watch metrics of whole windows."
+        )
 
 
 def _check_metric(metric: str, charter: Charter, place: str) -> None:
@@ -136,7 +150,11 @@ def _check_metric(metric: str, charter: Charter, place: str) -> None:
     if metric not in known:
         near = difflib.get_close_matches(metric, known, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise CharterMistake(place, f"unknown metric {metric!r} for a {charter.task.type} task", f"{hint}Known: {', '.join(known)}.")
+        raise CharterMistake(
+            place,
+            f"unknown metric {metric!r} for a {charter.task.type} task",
+            f"{hint}Known: {', '.join(known)}.",
+        )
     if metric == "profit_per_1000" and charter.decide.costs is None:
         raise CharterMistake(place, "profit needs costs", "State decide.costs: {tp, fp, fn, tn}.")
 
@@ -149,7 +167,7 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
         name: The file's name, for messages.
 
     Raises:
-        CharterMistake: the text is no YAML, has an unknown, missing or ill-typed key, or an expression that does not parse.
+        CharterMistake: it is no YAML, has an unknown, missing or ill-typed key, or an expression does not parse.
     """
     positions: dict[Path, tuple[int, int]] = {}
     try:
@@ -170,5 +188,3 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
     document = Document(charter, positions, name, digest_json(charter.as_json()))
     _check_expressions(document)
     return document
-
-

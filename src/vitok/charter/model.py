@@ -49,8 +49,12 @@ class Kpi(Section):
 class Goal(Section):
     """Why the project exists."""
 
-    statement: Text = Field(description="The goal in one sentence.", examples=["Warn of a late arrival at departure time"])
-    kind: Literal["cost", "efficiency", "revenue"] = Field("efficiency", description="What improves.", examples=["efficiency"])
+    statement: Text = Field(
+        description="The goal in one sentence.", examples=["Warn of a late arrival at departure time"]
+    )
+    kind: Literal["cost", "efficiency", "revenue"] = Field(
+        "efficiency", description="What improves.", examples=["efficiency"]
+    )
     owner: str | None = Field(None, description="Who answers for the goal.", examples=["ops"])
     stakeholders: list[str] = Field([], description="Who else is concerned.", examples=[["ground crew"]])
     kpi: Kpi | None = Field(None, description="The business figure.")
@@ -59,50 +63,121 @@ class Goal(Section):
 class Task(Section):
     """What is predicted, from when on it is known, and what identifies a row."""
 
-    type: Literal["binary", "multiclass", "regression"] = Field(description="The kind of task.", examples=["binary"])
+    type: Literal["binary", "multiclass", "regression"] = Field(
+        description="The kind of task.", examples=["binary"]
+    )
     target: Text = Field(description="Column to predict.", examples=["late"])
-    positive: bool | int | str | None = Field(None, description="The value of the target that counts as positive (binary).", examples=[True])
-    id: str | None = Field(None, description="Column that identifies a row; outcomes are joined by it.", examples=["flight"])
-    time: str | None = Field(None, description="Column with the moment of the decision.", examples=["departure"])
-    entity: str | None = Field(None, description="Column of the unit that rows belong to; routing is sticky per entity.", examples=["tail_number"])
-    label_delay: Duration | None = Field(None, description="How long after the decision the label is known.", examples=["4h"])
-    label_time: str | None = Field(None, description="Column with the moment at which the label became known, if the data has it.", examples=["landed"])
+    positive: bool | int | str | None = Field(
+        None, description="The value of the target that counts as positive (binary).", examples=[True]
+    )
+    id: str | None = Field(
+        None, description="Column that identifies a row; outcomes are joined by it.", examples=["flight"]
+    )
+    time: str | None = Field(
+        None, description="Column with the moment of the decision.", examples=["departure"]
+    )
+    entity: str | None = Field(
+        None,
+        description="Column of the unit that rows belong to; routing is sticky per entity.",
+        examples=["tail_number"],
+    )
+    label_delay: Duration | None = Field(
+        None, description="How long after the decision the label is known.", examples=["4h"]
+    )
+    label_time: str | None = Field(
+        None,
+        description="Column with the moment at which the label became known, if the data has it.",
+        examples=["landed"],
+    )
 
 
 class Split(Section):
     """How rows are divided into training, validation and test."""
 
-    by: Literal["time", "random", "stratified"] | None = Field(None, description="By time (the last rows are the test), at random, or with equal class shares. Default: time if there is a time column, else stratified, else random.", examples=["time"])
-    test: Share | Duration = Field(0.2, description="Share of the rows held out for the verdict, or (by time) the length of the last period.", examples=["20%"], union_mode="left_to_right")
-    validation: Share = Field(0.1, description="Share of the rows used for early stopping, tuning and the threshold.", examples=["10%"])
+    by: Literal["time", "random", "stratified"] | None = Field(
+        None,
+        description="By time (the last rows are the test), at random, or with equal class shares. Default: "
+        "time if there is a time column, else stratified, else random.",
+        examples=["time"],
+    )
+    test: Share | Duration = Field(
+        0.2,
+        description="Share of the rows held out for the verdict, or (by time) the length of the last period.",
+        examples=["20%"],
+        union_mode="left_to_right",
+    )
+    validation: Share = Field(
+        0.1,
+        description="Share of the rows used for early stopping, tuning and the threshold.",
+        examples=["10%"],
+    )
 
 
 class Data(Section):
     """Where the rows come from and what must hold for them."""
 
-    sources: dict[str, str] = Field(description="Name of each table and its file (CSV, Parquet), relative to the project.", examples=[{"flights": "data/flights.parquet"}], min_length=1)
-    query: str | None = Field(None, description="SQL over the sources that gives the rows. Default: all rows of the only source.", examples=["SELECT * FROM flights"])
-    personal: list[str] = Field([], description="Columns with personal data: never features, never in reports.", examples=[["tail_number"]])
+    sources: dict[str, str] = Field(
+        description="Name of each table and its file (CSV, Parquet), relative to the project.",
+        examples=[{"flights": "data/flights.parquet"}],
+        min_length=1,
+    )
+    query: str | None = Field(
+        None,
+        description="SQL over the sources that gives the rows. Default: all rows of the only source.",
+        examples=["SELECT * FROM flights"],
+    )
+    personal: list[str] = Field(
+        [],
+        description="Columns with personal data: never features, never in reports.",
+        examples=[["tail_number"]],
+    )
     exclude: list[str] = Field([], description="Columns that are no features.", examples=[["arr_time"]])
-    trusted: list[str] = Field([], description="Features that nearly determine the target and are truly known at the moment of the decision.", examples=[["sensor"]])
-    expect: str = Field("expectations.yaml", description="File with the expectations that every snapshot must meet.", examples=["expectations.yaml"])
+    trusted: list[str] = Field(
+        [],
+        description="Features that nearly determine the target and are truly known at "
+        "the moment of the decision.",
+        examples=[["sensor"]],
+    )
+    expect: str = Field(
+        "expectations.yaml",
+        description="File with the expectations that every snapshot must meet.",
+        examples=["expectations.yaml"],
+    )
     split: Split = Field(Split(), description="Training, validation and test.")
 
 
 class Tune(Section):
     """The search for good parameters."""
 
-    sampler: Literal["tpe", "random"] = Field("tpe", description="How the next trial is chosen.", examples=["tpe"])
+    sampler: Literal["tpe", "random"] = Field(
+        "tpe", description="How the next trial is chosen.", examples=["tpe"]
+    )
     trials: int = Field(20, ge=0, description="How many trials for each candidate, at most.", examples=[40])
-    timeout: Duration = Field("2m", validate_default=True, description="How long for each candidate, at most.", examples=["10m"])  # type: ignore[assignment]
-    objectives: list[str] = Field([], description="What trials optimise; the first decides. Default: the main metric of the task.", examples=[["roc_auc"]])
+    timeout: Duration = Field(
+        "2m", validate_default=True, description="How long for each candidate, at most.", examples=["10m"]
+    )
+    objectives: list[str] = Field(
+        [],
+        description="What trials optimise; the first decides. Default: the main metric of the task.",
+        examples=[["roc_auc"]],
+    )
 
 
 class Train(Section):
     """Baselines, candidates and tuning."""
 
-    baselines: list[Literal["prior", "rule"]] = Field(["prior", "rule"], description="`prior`: class shares or the mean; `rule`: a tree of depth three.", examples=[["prior", "rule"]], min_length=1)
-    candidates: list[str] = Field(["linear", "lightgbm"], description="`linear` (logistic or ridge regression), `lightgbm`.", examples=[["linear", "lightgbm"]], min_length=1)
+    baselines: list[Literal["prior", "rule"]] = Field(
+        ["prior", "rule"],
+        description="`prior`: class shares or the mean; `rule`: a tree of depth three.",
+        examples=[["prior", "rule"]],
+        min_length=1,
+    )
+    candidates: list[str] = Field(
+        ["linear", "lightgbm"],
+        description="`linear` (logistic or ridge regression), `lightgbm`.",
+        examples=[["linear", "lightgbm"]],
+        min_length=1,
+    )
     tune: Tune = Field(Tune(), description="Search budget.")
     seed: int = Field(0, description="Seed of everything random.", examples=[0])
 
@@ -120,60 +195,99 @@ class Decide(Section):
     """How a score becomes a decision."""
 
     costs: Costs | None = Field(None, description="Money by kind of decision.")
-    threshold: float | Literal["best"] = Field("best", description="`best`: most profit on the validation rows (without costs: best F1); or a number.", examples=["best"])
-    unsure: Annotated[str | None, Later("every score is decided by the threshold")] = Field(None, description="What to do with an uncertain prediction.", examples=["hand_over"])
-    out_of_scope: Annotated[str | None, Later("no row is treated as out of scope")] = Field(None, description="The answer for a row outside of the scope.", examples=["default(false)"])
+    threshold: float | Literal["best"] = Field(
+        "best",
+        description="`best`: most profit on the validation rows (without costs: best F1); or a number.",
+        examples=["best"],
+    )
+    unsure: Annotated[str | None, Later("every score is decided by the threshold")] = Field(
+        None, description="What to do with an uncertain prediction.", examples=["hand_over"]
+    )
+    out_of_scope: Annotated[str | None, Later("no row is treated as out of scope")] = Field(
+        None, description="The answer for a row outside of the scope.", examples=["default(false)"]
+    )
 
 
 class Guard(Section):
     """Limits that a new version must keep while it is rolled out."""
 
-    errors: Multiple | None = Field(None, description="Error rate relative to the champion's.", examples=["1.5x"])
-    latency: Multiple | None = Field(None, description="Latency relative to the champion's.", examples=["1.5x"])
+    errors: Multiple | None = Field(
+        None, description="Error rate relative to the champion's.", examples=["1.5x"]
+    )
+    latency: Multiple | None = Field(
+        None, description="Latency relative to the champion's.", examples=["1.5x"]
+    )
     quality: float | None = Field(None, description="Tolerated loss of quality.", examples=[0.02])
 
 
 class Release(Section):
     """How an accepted version reaches users."""
 
-    strategy: Literal["immediate", "shadow", "canary", "blue-green", "ab", "flag"] = Field("immediate", description="`immediate` switches all traffic at once; the others come later and `release` refuses them until then.", examples=["immediate"])
-    shares: Annotated[list[Share], Later("`immediate` needs no steps")] = Field([], description="Steps of a canary.", examples=[["5%", "25%", "50%"]])
-    guard: Annotated[Guard | None, Later("nothing is compared while a version is rolled out")] = Field(None, description="Limits during the roll-out.")
-    alpha: Annotated[float | None, Later("roll-outs make no test yet")] = Field(None, gt=0, lt=1, description="Chance of a false rollback.", examples=[0.05])
-    max_hours: Annotated[float | None, Later("roll-outs have no duration yet")] = Field(None, gt=0, description="Longest roll-out.", examples=[72.0])
+    strategy: Literal["immediate", "shadow", "canary", "blue-green", "ab", "flag"] = Field(
+        "immediate",
+        description="`immediate` switches all traffic at once; the others come later and "
+        "`release` refuses them until then.",
+        examples=["immediate"],
+    )
+    shares: Annotated[list[Share], Later("`immediate` needs no steps")] = Field(
+        [], description="Steps of a canary.", examples=[["5%", "25%", "50%"]]
+    )
+    guard: Annotated[Guard | None, Later("nothing is compared while a version is rolled out")] = Field(
+        None, description="Limits during the roll-out."
+    )
+    alpha: Annotated[float | None, Later("roll-outs make no test yet")] = Field(
+        None, gt=0, lt=1, description="Chance of a false rollback.", examples=[0.05]
+    )
+    max_hours: Annotated[float | None, Later("roll-outs have no duration yet")] = Field(
+        None, gt=0, description="Longest roll-out.", examples=[72.0]
+    )
 
 
 Approvers = Literal["auto"] | list[Role]
 
 
 class Approve(Section):
-    """Who must agree to a change, by its risk class. Approvals cannot be collected yet: a class with roles blocks its release."""
+    """Who must agree to a change, by its risk class; a class with roles blocks its releases until approvals come."""
 
-    low: Approvers = Field("auto", description="Refreshed data, same algorithm and features.", examples=["auto"])
+    low: Approvers = Field(
+        "auto", description="Refreshed data, same algorithm and features.", examples=["auto"]
+    )
     medium: Approvers = Field("auto", description="Other parameters or features.", examples=[["ml_engineer"]])
-    high: Approvers = Field("auto", description="First release, or another algorithm.", examples=[["domain_expert", "product_owner"]])
+    high: Approvers = Field(
+        "auto",
+        description="First release, or another algorithm.",
+        examples=[["domain_expert", "product_owner"]],
+    )
 
 
 class DriftRule(Section):
     """When a changed distribution is worth an alert."""
 
     effect: float = Field(0.2, gt=0, description="Smallest PSI that matters.", examples=[0.2])
-    false_alarms: Annotated[Budget | None, Later("alerts use the effect size and the chance level of the sample size")] = Field(None, description="Tolerated false alarms.", examples=["1 per 90d"])
+    false_alarms: Annotated[
+        Budget | None, Later("alerts use the effect size and the chance level of the sample size")
+    ] = Field(None, description="Tolerated false alarms.", examples=["1 per 90d"])
 
 
 class Monitor(Section):
     """How production is watched."""
 
-    window: Duration = Field("1d", validate_default=True, description="Length of a window.", examples=["1d"])  # type: ignore[assignment]
+    window: Duration = Field("1d", validate_default=True, description="Length of a window.", examples=["1d"])
     drift: DriftRule = Field(DriftRule(), description="Drift alerts.")
-    slices: Annotated[list[str], Later("windows are judged as a whole")] = Field([], description="Columns whose groups are watched apart.", examples=[["carrier", "origin"]])
+    slices: Annotated[list[str], Later("windows are judged as a whole")] = Field(
+        [], description="Columns whose groups are watched apart.", examples=[["carrier", "origin"]]
+    )
 
 
 class Retrain(Section):
     """When a new turn starts by itself."""
 
-    on: list[str] = Field([], description="Triggers; any of them starts a turn.", examples=[["schedule(weekly)", "drift"]])
-    window: Literal["all"] | Duration = Field("all", description="Rows to train on: all, or the last period.", examples=["all"])
+    on: list[str] = Field(
+        [], description="Triggers; any of them starts a turn.", examples=[["schedule(weekly)", "drift"]]
+    )
+    window: Literal["all"] | Duration = Field(
+        "all", description="Rows to train on: all, or the last period.", examples=["all"]
+    )
     cooldown: Duration | None = Field(None, description="Shortest time between two turns.", examples=["7d"])
     budget: Budget | None = Field(None, description="Most turns in a period.", examples=["4 per 30d"])
 
@@ -183,8 +297,12 @@ class Benefit(Section):
 
     per: Text = Field(description="The unit.", examples=["prevented_miss"])
     value: float = Field(description="Money for each unit.", examples=[60.0])
-    events_per_year: float | None = Field(None, description="How many units a year could be affected.", examples=[20.0])
-    prevented: Share | None = Field(None, description="Share of them that the model prevents.", examples=["50%"])
+    events_per_year: float | None = Field(
+        None, description="How many units a year could be affected.", examples=[20.0]
+    )
+    prevented: Share | None = Field(
+        None, description="Share of them that the model prevents.", examples=["50%"]
+    )
 
 
 class Economics(Section):
@@ -202,17 +320,23 @@ class Risk(Section):
 
     id: Text = Field(description="Short name.", examples=["R1"])
     what: Text = Field(description="What may happen.", examples=["weather feed fails"])
-    kind: Literal["technical", "business", "resource"] = Field(description="Kind of risk.", examples=["technical"])
+    kind: Literal["technical", "business", "resource"] = Field(
+        description="Kind of risk.", examples=["technical"]
+    )
     likelihood: Level = Field(description="How likely.", examples=["medium"])
     impact: Level = Field(description="How bad.", examples=["high"])
     mitigation: str | None = Field(None, description="What is done about it.", examples=["fallback model"])
-    watched_by: str | None = Field(None, description="The gate or alert that watches it.", examples=["alert(missing.temp)"])
+    watched_by: str | None = Field(
+        None, description="The gate or alert that watches it.", examples=["alert(missing.temp)"]
+    )
 
 
 class Scope(Section):
     """What is in and what is out."""
 
-    inside: list[str] = Field([], description="What the project covers.", examples=[["departures from New York"]])
+    inside: list[str] = Field(
+        [], description="What the project covers.", examples=[["departures from New York"]]
+    )
     outside: list[str] = Field([], description="What it leaves out.", examples=[["cargo flights"]])
     regulation: list[str] = Field([], description="Rules that apply.", examples=[["GDPR"]])
 
@@ -223,21 +347,36 @@ _REGISTERED = "it is recorded with each version; nothing derives from it yet"
 class Charter(Section):
     """The whole charter."""
 
-    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")] = Field(description="Name of the project and of its model; small letters, digits, - and _.", examples=["flight-delay"])
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")] = Field(
+        description="Name of the project and of its model; small letters, digits, - and _.",
+        examples=["flight-delay"],
+    )
     goal: Goal = Field(description="Why the project exists.")
     task: Task = Field(description="What is predicted.")
     data: Data = Field(description="Where the rows come from.")
-    features: str | None = Field(None, description="`file.py:function` that adds features to a Polars frame; shipped with the model.", examples=["features.py:add_features"])
+    features: str | None = Field(
+        None,
+        description="`file.py:function` that adds features to a Polars frame; shipped with the model.",
+        examples=["features.py:add_features"],
+    )
     train: Train = Field(Train(), description="Baselines, candidates, tuning.")
-    accept: list[str] = Field(description="Gates; each is decided on its interval and fails closed.", examples=[["roc_auc >= 0.70"]], min_length=1)
+    accept: list[str] = Field(
+        description="Gates; each is decided on its interval and fails closed.",
+        examples=[["roc_auc >= 0.70"]],
+        min_length=1,
+    )
     decide: Decide = Field(Decide(), description="How a score becomes a decision.")
     release: Release = Field(Release(), description="How an accepted version reaches users.")
     approve: Approve = Field(Approve(), description="Who must agree.")
     monitor: Monitor = Field(Monitor(), description="How production is watched.")
     retrain: Retrain = Field(Retrain(), description="When a new turn starts by itself.")
-    economics: Annotated[Economics | None, Later(_REGISTERED)] = Field(None, description="Costs and benefits.")
+    economics: Annotated[Economics | None, Later(_REGISTERED)] = Field(
+        None, description="Costs and benefits."
+    )
     risks: Annotated[list[Risk], Later(_REGISTERED)] = Field([], description="Risk register.")
-    team: Annotated[dict[str, list[Role]], Later(_REGISTERED)] = Field({}, description="People and their roles.", examples=[{"ada@example.org": ["data_scientist"]}])
+    team: Annotated[dict[str, list[Role]], Later(_REGISTERED)] = Field(
+        {}, description="People and their roles.", examples=[{"ada@example.org": ["data_scientist"]}]
+    )
     scope: Annotated[Scope, Later(_REGISTERED)] = Field(Scope(), description="What is in, what is out.")
 
     def as_json(self) -> dict[str, Any]:

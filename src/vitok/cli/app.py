@@ -32,7 +32,12 @@ VERBS = {
 
 def build(verbs: list[str]) -> typer.Typer:
     """The application with some verbs, or all of them for the overview."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
     app.callback()(_root)
     for verb in verbs:
         importlib.import_module(f"vitok.cli.{VERBS[verb]}").register(app)
@@ -40,9 +45,11 @@ def build(verbs: list[str]) -> typer.Typer:
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
 ) -> None:
-    """The whole production life of a model as one closed loop: charter, data, training, verdict, release, serving, watching."""
+    """The whole production life of a model as one closed loop."""
     if version:
         typer.echo(f"vitok {vitok.__version__}")
         raise typer.Exit

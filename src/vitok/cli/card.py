@@ -23,8 +23,10 @@ def card(
     if form not in ("md", "html", "json"):
         raise UserMistake("--format", f"{form!r} is unknown", "Write md, html or json.")
     content = version_card(open_project(project, say=say), version)
-    renderers = {"md": card_markdown, "html": card_html, "json": lambda found: json.dumps(found, ensure_ascii=False, default=str)}
-    typer.echo(renderers[form](content))
+    if form == "json":
+        typer.echo(json.dumps(content, ensure_ascii=False, default=str))
+    else:
+        typer.echo(card_html(content) if form == "html" else card_markdown(content))
 
 
 def register(app: typer.Typer) -> None:

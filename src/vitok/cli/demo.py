@@ -12,10 +12,12 @@ from vitok.wire import open_project
 
 
 def demo(
-    project: Annotated[Path, typer.Option("--project", help="New folder for the example.")] = Path("demo-flights"),
+    project: Annotated[Path, typer.Option("--project", help="New folder for the example.")] = Path(
+        "demo-flights"
+    ),
     as_json: JsonOption = False,
 ) -> None:
-    """Builds the flight-delay example and turns the whole coil: check, run, release, ten months of production under two policies."""
+    """Turns the whole coil on real flights: check, run, release, ten months of production under two policies."""
     payload = run_demo(project, open_project, say, actor())
     show(as_json, payload, summary(payload))
 
@@ -34,13 +36,18 @@ def summary(payload: dict[str, Any]) -> str:
         "",
         f"Goal: {payload['goal']}.",
         "",
-        f"January and February: {first['data']['rows']:,} flights gave version {first['version']}. It passed {len(first['gates'])} gates of the charter and was released.",
-        f"March to December: {monthly['rows']:,} flights were predicted at scheduled departure; each label came when the flight landed.",
+        f"January and February: {first['data']['rows']:,} flights gave version {first['version']}. It "
+        f"passed {len(first['gates'])} gates of the charter and was released.",
+        f"March to December: {monthly['rows']:,} flights were predicted at scheduled "
+        "departure; each label came when the flight landed.",
         "",
         render_policies(payload),
         "",
-        f"Left alone, the model fades from {metric} {never['windows'][0]['metrics'][metric]['value']:.3f} to {worst['metrics'][metric]['value']:.3f} ({worst['start'][:7]}).",
-        f"Retrained monthly it is better by {gain:+.3f} on average from April, and earns {monthly['value'] - never['value']:+,.0f} by the charter's costs.",
+        f"Left alone, the model fades from {metric} "
+        f"{never['windows'][0]['metrics'][metric]['value']:.3f} to "
+        f"{worst['metrics'][metric]['value']:.3f} ({worst['start'][:7]}).",
+        f"Retrained monthly it is better by {gain:+.3f} on average from April, and earns "
+        f"{monthly['value'] - never['value']:+,.0f} by the charter's costs.",
         f"{monthly['promotions']} refits were promoted, {monthly['refusals']} refused by the gates:",
     ]
     lines += [f"  {event['time'][:10]}  {event['event']:8}  {_short(event)}" for event in monthly["events"]]

@@ -10,7 +10,11 @@ from vitok.wire import open_project
 def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Tries each part of a project: database, audit log, lake, journal, champion's bytes, plan, disk."""
     payload = examine(open_project(project, say=say))
-    lines = [f"{'ok ' if c['ok'] else 'BAD'}  {c['check']}: {c['detail']}" + (f". {c['remedy']}" if c["remedy"] else "") for c in payload["checks"]]
+    lines = [
+        f"{'ok ' if c['ok'] else 'BAD'}  {c['check']}: {c['detail']}"
+        + (f". {c['remedy']}" if c["remedy"] else "")
+        for c in payload["checks"]
+    ]
     show(as_json, payload, "\n".join(lines))
     if not payload["ok"]:
         raise typer.Exit(1)

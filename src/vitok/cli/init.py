@@ -21,9 +21,15 @@ def init(
     time: Annotated[str | None, typer.Option(help="Column with the moment of the decision.")] = None,
     id: Annotated[str | None, typer.Option(help="Column that identifies a row.")] = None,  # noqa: A002
     entity: Annotated[str | None, typer.Option(help="Column of the unit that rows belong to.")] = None,
-    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression; default: by looking.")] = None,
-    label_delay: Annotated[str | None, typer.Option(help="How long after the decision the label is known, such as 4h.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Column that is no feature; repeat for more.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="binary, multiclass or regression; default: by looking.")
+    ] = None,
+    label_delay: Annotated[
+        str | None, typer.Option(help="How long after the decision the label is known, such as 4h.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Column that is no feature; repeat for more.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Looks at a table and drafts a project that `vitok run` accepts."""
@@ -39,12 +45,21 @@ def init(
         exclude=tuple(exclude or ()),
     )
     result = init_project(folder, data, wishes)
-    lines = [f"{result['folder']}: project {result['project']!r}, a {result['task']} task on {target!r}, {result['rows']} rows"]
+    lines = [
+        f"{result['folder']}: project {result['project']!r}, a {result['task']} task "
+        f"on {target!r}, {result['rows']} rows"
+    ]
     lines += [f"  note: {warning}" for warning in result["warnings"]]
-    lines += [f"Next: look at {folder / 'vitok.yaml'}, then vitok check --project {folder}, vitok run --project {folder}"]
+    lines += [
+        f"Next: look at {folder / 'vitok.yaml'}, then vitok check --project "
+        f"{folder}, vitok run --project {folder}"
+    ]
     show(as_json, result, "\n".join(lines))
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command(epilog="Example: vitok init flights --data flights.parquet --target late --time departure --label-delay 4h")(init)
+    app.command(
+        epilog="Example: vitok init flights --data flights.parquet --target late "
+        "--time departure --label-delay 4h"
+    )(init)

@@ -13,7 +13,9 @@ from rich.console import Console
 from vitok.errors import Fault, Refused, UserMistake, VitokError
 
 ProjectOption = Annotated[Path, typer.Option("--project", help="The project's folder.", show_default="here")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
+]
 
 HERE = Path()
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -37,7 +39,10 @@ def table(rows: list[list[Any]], header: list[str]) -> str:
     """Rows as aligned text."""
     cells = [header, *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
 
 
 def _cell(value: Any) -> str:
@@ -60,7 +65,12 @@ def report(error: BaseException, as_json: bool) -> int:
     if known is None:
         raise error
     if as_json:
-        content = {"kind": type(known).__name__, "place": known.place, "what": known.what, "remedy": known.remedy}
+        content = {
+            "kind": type(known).__name__,
+            "place": known.place,
+            "what": known.what,
+            "remedy": known.remedy,
+        }
         sys.stdout.write(json.dumps({"error": content}, ensure_ascii=False) + "\n")
     sys.stderr.write(f"vitok: {known}\n")
     if isinstance(known, Refused):
@@ -75,10 +85,18 @@ def as_vitok_error(error: BaseException) -> VitokError | None:
     if isinstance(error, KeyboardInterrupt):
         return UserMistake("vitok", "interrupted", "Run the command again when you like.")
     text = str(getattr(error, "orig", error))
-    if (isinstance(error, OSError) and error.errno in _FULL) or "disk is full" in text or "No space left" in text:
-        return UserMistake("disk", f"is full: {text.splitlines()[0]}", "Free space, then run the command again.")
+    if (
+        (isinstance(error, OSError) and error.errno in _FULL)
+        or "disk is full" in text
+        or "No space left" in text
+    ):
+        return UserMistake(
+            "disk", f"is full: {text.splitlines()[0]}", "Free space, then run the command again."
+        )
     if isinstance(error, PermissionError):
-        return UserMistake(str(error.filename), "cannot be accessed: permission denied", "Change its permissions.")
+        return UserMistake(
+            str(error.filename), "cannot be accessed: permission denied", "Change its permissions."
+        )
     if type(error).__module__.startswith("sqlalchemy"):
         return Fault("state database", text.splitlines()[0], "See `vitok doctor`.")
     return None

@@ -14,7 +14,11 @@ def releases(project: ProjectOption = HERE, as_json: JsonOption = False) -> None
     with opened.engine.connect() as connection:
         found = [release_json(release) for release in all_releases(connection)]
     rows = [[r["epoch"], r["version"], r["strategy"], r["state"], r["created"], r["actor"]] for r in found]
-    text = table(rows, ["epoch", "version", "strategy", "state", "created", "by"]) if rows else "Nothing has been released yet."
+    text = (
+        table(rows, ["epoch", "version", "strategy", "state", "created", "by"])
+        if rows
+        else "Nothing has been released yet."
+    )
     show(as_json, {"releases": found}, text)
 
 

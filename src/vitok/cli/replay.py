@@ -4,18 +4,34 @@ from typing import Annotated, Any
 
 import typer
 
+from vitok.charter.review import main_metric
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.kernel.clock import parse_duration, parse_time
 from vitok.loop.replay import replay as run_replay
-from vitok.loop.turn import main_metric
 from vitok.wire import open_project
 
 
 def replay(
-    policy: Annotated[list[str] | None, typer.Option(help="never, daily, weekly, monthly, on-alert or charter; repeat to compare.")] = None,
-    start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Default: where the champion's data ends.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Default: the end of the data.")] = None,
-    step: Annotated[str | None, typer.Option(metavar="D", help="How often the loop looks. Default: the charter's window.")] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="never, daily, weekly, monthly, on-alert or charter; repeat to compare."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Default: where the champion's data ends.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Default: the end of the data.")
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option(metavar="D", help="How often the loop looks. Default: the charter's window.")
+    ] = None,
+    inject: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT@TIME",
+            help="missing(COL), scale(COL,FACTOR), value(COL,TEXT), no_labels.",
+        ),
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -27,8 +43,9 @@ def replay(
         start=None if start is None else parse_time(start, "--from"),
         end=None if end is None else parse_time(end, "--to"),
         step=None if step is None else parse_duration(step, "--step"),
+        inject=inject or (),
     )
-    payload = {"metric": main_metric(opened), "policies": [result.as_json() for result in results]}
+    payload = {"metric": main_metric(opened.charter), "policies": [result.as_json() for result in results]}
     show(as_json, payload, render(payload))
 
 
@@ -41,7 +58,13 @@ def render(payload: dict[str, Any]) -> str:
         cells = [_at(policy, start, metric) for policy in policies]
         rows.append([start[:10], *cells])
     rows.append(["mean", *(policy["mean"].get(metric) for policy in policies)])
-    for label, key in (("turns", "turns"), ("promoted", "promotions"), ("refused", "refusals"), ("alerts", "alerts"), ("value", "value")):
+    for label, key in (
+        ("turns", "turns"),
+        ("promoted", "promotions"),
+        ("refused", "refusals"),
+        ("alerts", "alerts"),
+        ("value", "value"),
+    ):
         rows.append([label, *(_money(policy[key]) if key == "value" else policy[key] for policy in policies)])
     return table(rows, [metric, *(policy["name"] for policy in policies)])
 

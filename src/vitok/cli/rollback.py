@@ -6,7 +6,8 @@ import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
 from vitok.cli.release import describe
-from vitok.loop.release import release_json, rollback as go_back
+from vitok.loop.release import release_json
+from vitok.loop.release import rollback as go_back
 from vitok.wire import open_project
 
 

@@ -12,11 +12,13 @@ from vitok.wire import open_project
 
 def run(
     project: ProjectOption = HERE,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="Use only what was known by then.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="TIME", help="Use only what was known by then.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="No search for parameters.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Runs one turn: snapshot, baselines, candidates, tuning, packaging, verdict. Exit code 3 if the verdict is *refused*."""
+    """Runs one turn, from the snapshot to the verdict. Exit code 3 if the verdict is *refused*."""
     moment = None if as_of is None else parse_time(as_of, "--as-of")
     opened = open_project(project, say=say)
     result = run_turn(opened, as_of=moment, quick=quick, actor=actor())

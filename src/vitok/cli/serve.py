@@ -24,7 +24,11 @@ def serve(
     """Answers predictions and journals them, and nothing else: no page, no watching, no database needed."""
     # No import of wire here: the process that serves stays small.
     if not (project / ".vitok" / "plan.json").is_file():
-        raise NotFound(str(project), "no version has been released here", "Release one with `vitok release VERSION`, or give --project DIR.")
+        raise NotFound(
+            str(project),
+            "no version has been released here",
+            "Release one with `vitok release VERSION`, or give --project DIR.",
+        )
     listener = bind(host, port)
     announce(as_json, listener, host, None)
     run_server(project, workers=workers, listener=listener)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from vitok.charter.review import main_metric
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.loop.keep import keep, watch_once
-from vitok.loop.turn import main_metric
 from vitok.wire import open_project
 
 
@@ -17,7 +17,7 @@ def watch(
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Collects the journal, judges closed windows, raises alerts. Without --once it goes on, and starts the turns that the charter's triggers ask for."""
+    """Collects the journal, judges closed windows, raises alerts; without --once it goes on and starts due turns."""
     if not once:
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -26,7 +26,7 @@ def watch(
         return
     opened = open_project(project, say=say)
     payload = watch_once(opened).as_json()
-    show(as_json, payload, render(payload, main_metric(opened)))
+    show(as_json, payload, render(payload, main_metric(opened.charter)))
 
 
 def render(payload: dict[str, Any], metric: str) -> str:
@@ -34,12 +34,22 @@ def render(payload: dict[str, Any], metric: str) -> str:
     if not payload["windows"] and not payload["alerts"]:
         return "No window closed or matured since the last look."
     rows = [
-        [w["start"][:16], w["state"], w["rows"], w["labelled"], w["version"], w["quality"].get(metric, {}).get("value")]
+        [
+            w["start"][:16],
+            w["state"],
+            w["rows"],
+            w["labelled"],
+            w["version"],
+            w["quality"].get(metric, {}).get("value"),
+        ]
         for w in payload["windows"]
     ]
     lines = [table(rows, ["window", "state", "rows", "labelled", "version", metric])] if rows else []
     for alert in payload["alerts"]:
-        lines.append(f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}) since {alert['since'][:16]}: {alert['sentence']} {alert['remedy']}")
+        lines.append(
+            f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}) since "
+            f"{alert['since'][:16]}: {alert['sentence']} {alert['remedy']}"
+        )
     return "\n".join(lines)
 
 

@@ -84,7 +84,9 @@ def infer(frame: pl.DataFrame, unique: list[str]) -> Expectations:
         low = high = None
         missing = series.null_count() / max(frame.height, 1)
         if kind == "number":
-            numbers = (_as_numbers(series) if series.dtype == pl.String else series.cast(pl.Float64)).fill_nan(None)
+            numbers = (
+                _as_numbers(series) if series.dtype == pl.String else series.cast(pl.Float64)
+            ).fill_nan(None)
             finite = numbers.filter(numbers.is_finite())
             missing = 1 - len(finite) / max(frame.height, 1)
             if len(finite):
@@ -111,7 +113,9 @@ def to_yaml(expectations: Expectations) -> str:
     ]
     for name, column in expectations.columns.items():
         content = {k: v for k, v in column.model_dump().items() if v is not None and v is not False}
-        text = yaml.safe_dump(content, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(
+            content, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True
+        )
         lines.append(f"  {yaml.safe_dump(name, allow_unicode=True).splitlines()[0]}: {text.strip()}")
     return "\n".join(lines) + "\n"
 
@@ -129,7 +133,9 @@ def from_yaml(text: str, name: str) -> Expectations:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise DataMistake(name, f"{where}: {first['msg']}", "Known keys: type, max_missing, low, high, values, unique.") from error
+        raise DataMistake(
+            name, f"{where}: {first['msg']}", "Known keys: type, max_missing, low, high, values, unique."
+        ) from error
 
 
 def coerce(frame: pl.DataFrame, expectations: Expectations) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -158,7 +164,11 @@ def _coerce_column(series: pl.Series, kind: Kind) -> pl.Series:
             return numbers.set(~numbers.is_finite(), None)
         return numbers.cast(pl.Float64, strict=False) if numbers.dtype != pl.Int64 else numbers
     if kind == "boolean" and series.dtype == pl.String:
-        return series.str.to_lowercase().replace_strict({"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean)
+        return series.str.to_lowercase().replace_strict(
+            {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False},
+            default=None,
+            return_dtype=pl.Boolean,
+        )
     if kind == "boolean":
         return series.cast(pl.Boolean, strict=False)
     if kind == "time":
@@ -170,12 +180,9 @@ def as_times(series: pl.Series) -> pl.Series:
     if series.dtype.is_temporal():
         return series
     text = series.cast(pl.String)
-    for parse in (
-        lambda: text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False),
-        lambda: text.str.to_datetime("%d.%m.%Y", time_unit="us", time_zone="UTC", strict=False),
-    ):
+    for form in (None, "%d.%m.%Y"):
         try:
-            parsed: pl.Series = parse()
+            parsed = text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
         except pl.exceptions.PolarsError:
             continue
         if parsed.null_count() < len(parsed):
@@ -195,13 +202,25 @@ def enforce(frame: pl.DataFrame, expectations: Expectations, name: str) -> None:
     """
     missing = [column for column in expectations.columns if column not in frame.columns]
     if missing:
-        raise DataMistake("data", f"expected columns are gone: {', '.join(missing)}", f"Mend the source, or remove them from {name}.")
+        raise DataMistake(
+            "data",
+            f"expected columns are gone: {', '.join(missing)}",
+            f"Mend the source, or remove them from {name}.",
+        )
     if frame.height < expectations.min_rows:
-        raise DataMistake("data", f"{frame.height} rows, at least {expectations.min_rows} are expected", f"Give more data, or lower min_rows in {name}.")
+        raise DataMistake(
+            "data",
+            f"{frame.height} rows, at least {expectations.min_rows} are expected",
+            f"Give more data, or lower min_rows in {name}.",
+        )
     problems = _failures(frame, expectations)
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise DataMistake("data", f"{len(problems)} expectation(s) fail: {shown}", f"Mend the source, or the expectation in {name}.")
+        raise DataMistake(
+            "data",
+            f"{len(problems)} expectation(s) fail: {shown}",
+            f"Mend the source, or the expectation in {name}.",
+        )
 
 
 def _failures(frame: pl.DataFrame, expectations: Expectations) -> list[str]:
@@ -210,12 +229,16 @@ def _failures(frame: pl.DataFrame, expectations: Expectations) -> list[str]:
         share = frame[column].null_count() / frame.height
         if share > expected.max_missing:
             rows = frame[column].is_null().arg_true().head(3).to_list()
-            problems.append(f"{column}: {share:.1%} missing, at most {expected.max_missing:.1%} allowed (rows {rows})")
+            problems.append(
+                f"{column}: {share:.1%} missing, at most {expected.max_missing:.1%} allowed (rows {rows})"
+            )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the engine warns of its own deprecations
         import pandera.polars as pa
 
-        schema = pa.DataFrameSchema({name: _pandera_column(pa, column) for name, column in expectations.columns.items()})
+        schema = pa.DataFrameSchema(
+            {name: _pandera_column(pa, column) for name, column in expectations.columns.items()}
+        )
         try:
             schema.validate(frame, lazy=True)
         except pa.errors.SchemaErrors as error:

@@ -41,10 +41,21 @@ def build_tables(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     weather = pl.read_csv(folder / "weather.csv", null_values=["NA", ""], infer_schema_length=None)
     flights = _with_outcome(raw)
     flights = flights.join(_delay_seen(flights), on="flight_id").sort("departure", "flight_id")
-    columns = ["flight_id", "departure", "carrier", "origin", "dest", "tailnum", "distance", "scheduled_minutes"]
+    columns = [
+        "flight_id",
+        "departure",
+        "carrier",
+        "origin",
+        "dest",
+        "tailnum",
+        "distance",
+        "scheduled_minutes",
+    ]
     flights = flights.select(*columns, "delay_seen", "weather_hour", "landed", "late")
     measures = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
-    weather = weather.select("origin", _instant("time_hour").alias("hour"), *measures).unique(["origin", "hour"], keep="first", maintain_order=True)
+    weather = weather.select("origin", _instant("time_hour").alias("hour"), *measures).unique(
+        ["origin", "hour"], keep="first", maintain_order=True
+    )
     return flights, weather.sort("origin", "hour")
 
 
@@ -75,7 +86,9 @@ def _with_outcome(raw: pl.DataFrame) -> pl.DataFrame:
 
 def _delay_seen(flights: pl.DataFrame) -> pl.DataFrame:
     keys = ["origin", "carrier"]
-    events = flights.drop_nulls(["landed", "arr_delay"]).select(*keys, at="landed", delay="arr_delay").sort("at")
+    events = (
+        flights.drop_nulls(["landed", "arr_delay"]).select(*keys, at="landed", delay="arr_delay").sort("at")
+    )
     events = events.select(
         *keys,
         "at",

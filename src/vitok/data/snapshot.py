@@ -41,27 +41,39 @@ class Snapshot:
 
 
 def read_rows(folder: Path, charter: Charter, place: str) -> tuple[pl.DataFrame, dict[str, int]]:
-    """All rows of the charter's sources, coerced and checked against the project's expectations.
+    """All rows of the charter's sources, in the types that the project expects.
 
     Returns:
         The rows, and how many cells of each column were lost in coercion.
 
     Raises:
-        DataMistake: sources, query, expectations, or a column that the charter names do not fit.
+        DataMistake: sources, query, or a column that the charter names do not fit.
     """
     frame = query_sources(folder, charter.data.sources, charter.data.query, place)
     require_columns(frame, charter)
-    path = folder / charter.data.expect
-    if not path.is_file():
-        raise NotFound(str(path), "the expectations are missing", "Run `vitok init` anew, or write them; docs/data.md shows how.")
-    expected = expecting.from_yaml(path.read_text(encoding="utf-8"), charter.data.expect)
+    expected = load_expectations(folder, charter)
     task = charter.task
     for name in (task.time, task.label_time):
         if name is not None and frame[name].null_count() < frame.height:
             frame = frame.with_columns(time_column(frame[name]))
-    frame, lost = expecting.coerce(frame, expected)
-    expecting.enforce(frame, expected, charter.data.expect)
-    return frame, lost
+    return expecting.coerce(frame, expected)
+
+
+def load_expectations(folder: Path, charter: Charter) -> expecting.Expectations:
+    """Reads the project's expectations.
+
+    Raises:
+        NotFound: the file is missing.
+        DataMistake: it does not parse.
+    """
+    path = folder / charter.data.expect
+    if not path.is_file():
+        raise NotFound(
+            str(path),
+            "the expectations are missing",
+            "Run `vitok init` anew, or write them; docs/data.md shows how.",
+        )
+    return expecting.from_yaml(path.read_text(encoding="utf-8"), charter.data.expect)
 
 
 def require_columns(frame: pl.DataFrame, charter: Charter) -> None:
@@ -71,9 +83,16 @@ def require_columns(frame: pl.DataFrame, charter: Charter) -> None:
         DataMistake: one is missing, or the id column has duplicates.
     """
     task, data = charter.task, charter.data
-    named = [("task.target", task.target), ("task.id", task.id), ("task.time", task.time), ("task.entity", task.entity)]
+    named = [
+        ("task.target", task.target),
+        ("task.id", task.id),
+        ("task.time", task.time),
+        ("task.entity", task.entity),
+    ]
     named += [("task.label_time", task.label_time)]
-    named += [(f"data.{key}", name) for key in ("personal", "exclude", "trusted") for name in getattr(data, key)]
+    named += [
+        (f"data.{key}", name) for key in ("personal", "exclude", "trusted") for name in getattr(data, key)
+    ]
     for key, name in named:
         if name is not None and name not in frame.columns:
             near = f"Columns: {', '.join(frame.columns[:30])}."
@@ -81,7 +100,11 @@ def require_columns(frame: pl.DataFrame, charter: Charter) -> None:
     if task.id is not None and (repeated := frame[task.id].is_duplicated().arg_true()).len():
         rows = repeated.head(3).to_list()
         value = frame[task.id][rows[0]]
-        raise DataMistake(f"column {task.id}", f"ids repeat: {repeated.len()} rows, first rows {rows} with {value!r}", "Remove duplicates, or name another task.id.")
+        raise DataMistake(
+            f"column {task.id}",
+            f"ids repeat: {repeated.len()} rows, first rows {rows} with {value!r}",
+            "Remove duplicates, or name another task.id.",
+        )
 
 
 def time_column(series: pl.Series) -> pl.Series:
@@ -94,7 +117,11 @@ def time_column(series: pl.Series) -> pl.Series:
     broken = times.is_null() & series.is_not_null()
     if broken.any():
         rows = broken.arg_true().head(3).to_list()
-        raise DataMistake(f"column {series.name}", f"{broken.sum()} values are no time, first rows {rows} with {series.gather(rows).to_list()}", "Write ISO 8601 such as 2013-03-01T06:00:00Z, or name another column.")
+        raise DataMistake(
+            f"column {series.name}",
+            f"{broken.sum()} values are no time, first rows {rows} with {series.gather(rows).to_list()}",
+            "Write ISO 8601 such as 2013-03-01T06:00:00Z, or name another column.",
+        )
     return times
 
 
@@ -112,6 +139,7 @@ def take_snapshot(
     rows: pl.DataFrame,
     lost_cells: dict[str, int],
     charter: Charter,
+    expected: expecting.Expectations,
     lake: Lake,
     *,
     as_of: datetime,
@@ -121,18 +149,22 @@ def take_snapshot(
 
     Args:
         rows: All rows, as `read_rows` gives them.
+        expected: What the selected rows must hold.
         as_of: Only rows whose label is known by then count.
         window: Only rows of the last period, or all.
 
     Raises:
-        DataMistake: too few rows remain.
+        DataMistake: too few rows remain, or they do not meet the expectations.
     """
     time, target = charter.task.time, charter.task.target
     frame, left_out = rows, {}
     known = label_known(charter)
     steps: list[tuple[str, pl.Expr]] = []
     if time is not None and known is not None:
-        steps = [("without a time", pl.col(time).is_not_null()), ("later than the moment", pl.col(time) < as_of)]
+        steps = [
+            ("without a time", pl.col(time).is_not_null()),
+            ("later than the moment", pl.col(time) < as_of),
+        ]
         if window != "all":
             steps.append(("before the training window", pl.col(time) >= as_of - window))
         steps.append(("label not yet known", (known <= as_of) | known.is_null()))
@@ -143,8 +175,15 @@ def take_snapshot(
             left_out[reason] = frame.height - kept.height
         frame = kept
     if frame.height < 2:
-        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "the sources hold no more"
-        raise DataMistake("data", f"{frame.height} labelled rows remain of {rows.height} ({why})", "Give more labelled rows, or a later --as-of.")
+        why = (
+            ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "the sources hold no more"
+        )
+        raise DataMistake(
+            "data",
+            f"{frame.height} labelled rows remain of {rows.height} ({why})",
+            "Give more labelled rows, or a later --as-of.",
+        )
+    expecting.enforce(frame, expected, charter.data.expect)
     if time is not None:
         frame = frame.sort(time, maintain_order=True)
     version = lake.write_version(TABLE, frame)

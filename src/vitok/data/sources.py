@@ -22,7 +22,9 @@ def read_table(path: Path) -> pl.DataFrame:
         DataMistake: it is empty, or not what its ending says.
     """
     if not path.is_file():
-        raise NotFound(str(path), "there is no such file", "Give the path of a CSV, Parquet or JSON-lines file.")
+        raise NotFound(
+            str(path), "there is no such file", "Give the path of a CSV, Parquet or JSON-lines file."
+        )
     ending = path.suffix.lower()
     try:
         content = path.read_bytes()
@@ -30,15 +32,23 @@ def read_table(path: Path) -> pl.DataFrame:
             raise DataMistake(str(path), "the file is empty", "Give a file with a header and rows.")
         if ending in (".parquet", ".pq"):
             if content[:4] != _PARQUET_MAGIC:
-                raise DataMistake(str(path), "is no Parquet file, whatever its ending says", "Give it its true ending, or export it anew.")
+                raise DataMistake(
+                    str(path),
+                    "is no Parquet file, whatever its ending says",
+                    "Give it its true ending, or export it anew.",
+                )
             return _utc(pl.read_parquet(content))
         if ending in (".csv", ".tsv", ".txt"):
             return _read_csv(path, content, "\t" if ending == ".tsv" else ",")
         if ending in (".json", ".jsonl", ".ndjson"):
             return _utc(pl.read_ndjson(content) if ending != ".json" else pl.read_json(content))
     except (PolarsError, UnicodeError, OSError) as error:
-        raise DataMistake(str(path), f"cannot be read: {_first_line(error)}", "Check that the file is what its ending says.") from error
-    raise DataMistake(str(path), f"has the unknown ending {ending!r}", "Use .csv, .tsv, .parquet, .json or .jsonl.")
+        raise DataMistake(
+            str(path), f"cannot be read: {_first_line(error)}", "Check that the file is what its ending says."
+        ) from error
+    raise DataMistake(
+        str(path), f"has the unknown ending {ending!r}", "Use .csv, .tsv, .parquet, .json or .jsonl."
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -47,7 +57,11 @@ def _first_line(error: Exception) -> str:
 
 def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
     if content[:4] == _PARQUET_MAGIC or b"\x00" in content[:1000]:
-        raise DataMistake(str(path), "is no text file, whatever its ending says", "Give it its true ending, or export it anew.")
+        raise DataMistake(
+            str(path),
+            "is no text file, whatever its ending says",
+            "Give it its true ending, or export it anew.",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -55,10 +69,17 @@ def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
     if separator == "," and text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(","):
         separator = ";"
     frame = pl.read_csv(
-        text.encode(), separator=separator, null_values=_MISSING, infer_schema_length=None, try_parse_dates=True, truncate_ragged_lines=False
+        text.encode(),
+        separator=separator,
+        null_values=_MISSING,
+        infer_schema_length=None,
+        try_parse_dates=True,
+        truncate_ragged_lines=False,
     )
     if frame.width == 0 or len(set(frame.columns)) < frame.width:
-        raise DataMistake(str(path), "has no usable header", "Start the file with a line of distinct column names.")
+        raise DataMistake(
+            str(path), "has no usable header", "Start the file with a line of distinct column names."
+        )
     return _utc(frame)
 
 
@@ -68,7 +89,9 @@ def _utc(frame: pl.DataFrame) -> pl.DataFrame:
     for name, kind in frame.schema.items():
         if isinstance(kind, pl.Datetime):
             column = pl.col(name).dt.cast_time_unit("us")
-            expressions.append(column.dt.convert_time_zone("UTC") if kind.time_zone else column.dt.replace_time_zone("UTC"))
+            expressions.append(
+                column.dt.convert_time_zone("UTC") if kind.time_zone else column.dt.replace_time_zone("UTC")
+            )
         elif kind == pl.Date:
             expressions.append(pl.col(name).cast(pl.Datetime("us", "UTC")))
         elif kind in (pl.Categorical, pl.Enum):
@@ -93,13 +116,19 @@ def query_sources(folder: Path, sources: dict[str, str], query: str | None, plac
     tables = {name: read_table(folder / path) for name, path in sources.items()}
     if query is None:
         if len(tables) > 1:
-            raise DataMistake(place, f"there are {len(tables)} sources and no query", "Write data.query: SELECT ... FROM ... JOIN ...")
+            raise DataMistake(
+                place,
+                f"there are {len(tables)} sources and no query",
+                "Write data.query: SELECT ... FROM ... JOIN ...",
+            )
         frame = next(iter(tables.values()))
     else:
         try:
             frame = _utc(pl.SQLContext(tables).execute(query, eager=True))
         except (PolarsError, RuntimeError) as error:
-            raise DataMistake(place, f"the query fails: {_first_line(error)}", f"Tables: {', '.join(tables)}.") from error
+            raise DataMistake(
+                place, f"the query fails: {_first_line(error)}", f"Tables: {', '.join(tables)}."
+            ) from error
     if frame.height == 0:
         raise DataMistake(place, "the data has no rows", "Check the sources and the query.")
     return frame

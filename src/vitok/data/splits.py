@@ -55,7 +55,9 @@ def split(
     """
     chosen = by or ("time" if times is not None else "stratified" if classes else "random")
     if chosen == "time" and times is None:
-        raise DataMistake("data.split.by", "a split by time needs task.time", "Name the time column, or split at random.")
+        raise DataMistake(
+            "data.split.by", "a split by time needs task.time", "Name the time column, or split at random."
+        )
     if isinstance(test, timedelta) and chosen != "time":
         raise DataMistake("data.split.test", "a period needs a split by time", "Write a share such as 20%.")
     if chosen == "stratified" and not classes:
@@ -72,7 +74,11 @@ def split(
     validated = round(n * validation)
     trained = n - tested - validated
     if min(trained, tested, validated) < 1:
-        raise DataMistake("data.split", f"{n} rows give {trained} to train, {validated} to validate, {tested} to test", "Give more rows or other shares.")
+        raise DataMistake(
+            "data.split",
+            f"{n} rows give {trained} to train, {validated} to validate, {tested} to test",
+            "Give more rows or other shares.",
+        )
     parts = order[:trained], order[trained : trained + validated], order[trained + validated :]
     _require_classes(truth[parts[0]], classes)
     return Parts(*parts, by=chosen, warnings=_warnings(truth[parts[2]], classes))
@@ -99,7 +105,11 @@ def _shuffled(truth: np.ndarray, *, stratified: bool, seed: int) -> np.ndarray:
 def _require_classes(truth: np.ndarray, classes: int) -> None:
     present = len(np.unique(truth))
     if classes and present < classes:
-        raise DataMistake("data.split", f"only {present} of {classes} classes occur in the training rows", "Give more rows, or split stratified.")
+        raise DataMistake(
+            "data.split",
+            f"only {present} of {classes} classes occur in the training rows",
+            "Give more rows, or split stratified.",
+        )
 
 
 def _warnings(truth: np.ndarray, classes: int) -> tuple[str, ...]:
@@ -107,5 +117,7 @@ def _warnings(truth: np.ndarray, classes: int) -> tuple[str, ...]:
         return (f"the test part has only {len(truth)} rows",) if len(truth) < _FEW else ()
     counts = np.bincount(truth.astype(int), minlength=classes)
     return tuple(
-        f"class {code} has only {count} test rows: its figures are weak" for code, count in enumerate(counts) if count < _FEW
+        f"class {code} has only {count} test rows: its figures are weak"
+        for code, count in enumerate(counts)
+        if count < _FEW
     )

@@ -34,10 +34,16 @@ class Classes:
         """
         if self.task == "regression":
             return target.cast(pl.Float64).to_numpy().astype(np.float64)
-        codes = target.replace_strict(list(self.values), list(range(len(self.values))), default=None, return_dtype=pl.Int64)
+        codes = target.replace_strict(
+            list(self.values), list(range(len(self.values))), default=None, return_dtype=pl.Int64
+        )
         if codes.null_count():
             unknown = target.filter(codes.is_null()).unique().to_list()
-            raise DataMistake(f"column {target.name}", f"has values that are no known class: {unknown[:5]}", f"Known: {list(self.values)}.")
+            raise DataMistake(
+                f"column {target.name}",
+                f"has values that are no known class: {unknown[:5]}",
+                f"Known: {list(self.values)}.",
+            )
         return codes.to_numpy()
 
 
@@ -62,18 +68,32 @@ def find_classes(target: pl.Series, task: TaskKind, positive: Value | None) -> C
     values = target.unique().sort().to_list()
     if len(values) < 2:
         shown = repr(values[0]) if values else "nothing"
-        raise DataMistake(place, f"the target is constant ({shown} in all {len(target)} labelled rows)", "Choose another target, or give data in which it varies.")
+        raise DataMistake(
+            place,
+            f"the target is constant ({shown} in all {len(target)} labelled rows)",
+            "Choose another target, or give data in which it varies.",
+        )
     if task == "regression":
         if not target.dtype.is_numeric():
-            raise DataMistake(place, f"a regression target must be a number, this is {target.dtype}", "Set task.type to multiclass, or mend the column.")
+            raise DataMistake(
+                place,
+                f"a regression target must be a number, this is {target.dtype}",
+                "Set task.type to multiclass, or mend the column.",
+            )
         return Classes(task, ())
     if task == "binary":
         if len(values) != 2:
-            raise DataMistake(place, f"a binary target has two values, this one has {len(values)}: {values[:5]}", "Set task.type to multiclass or regression.")
+            raise DataMistake(
+                place,
+                f"a binary target has two values, this one has {len(values)}: {values[:5]}",
+                "Set task.type to multiclass or regression.",
+            )
         chosen = _positive(target, values, positive, place)
         return Classes(task, tuple(_plain(v) for v in (*(v for v in values if v != chosen), chosen)))
     if len(values) > _MAX_CLASSES or (target.dtype.is_float() and any(v != int(v) for v in values)):
-        raise DataMistake(place, f"{len(values)} distinct values are no classes", "Set task.type to regression.")
+        raise DataMistake(
+            place, f"{len(values)} distinct values are no classes", "Set task.type to regression."
+        )
     return Classes(task, tuple(_plain(v) for v in values))
 
 

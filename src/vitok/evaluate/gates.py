@@ -64,7 +64,10 @@ class Gate:
 
 def judge(gates: list[Comparison], evidence: Evidence) -> list[Gate]:
     """Decides each gate; the verdict is *accepted* if all passed."""
-    return [_judge_slices(gate, evidence) if gate.slice else _judge_one(gate, evidence, str(gate)) for gate in gates]
+    return [
+        _judge_slices(gate, evidence) if gate.slice else _judge_one(gate, evidence, str(gate))
+        for gate in gates
+    ]
 
 
 def _failed(name: str, reason: str) -> Gate:
@@ -86,7 +89,9 @@ def _judge_one(gate: Comparison, evidence: Evidence, name: str) -> Gate:
 def _judge_service(gate: Comparison, evidence: Evidence, name: str) -> Gate:
     found = evidence.service.get(gate.metric)
     if found is None or gate.bound.reference is not None:
-        why = "it was not measured" if found is None else "figures of the bundle are compared with numbers only"
+        why = (
+            "it was not measured" if found is None else "figures of the bundle are compared with numbers only"
+        )
         return _failed(name, f"cannot be decided: {why}")
     return _decide(gate, name, found, gate.bound.offset, f"{gate.bound.offset:g}")
 
@@ -95,14 +100,21 @@ def _judge_against(gate: Comparison, evidence: Evidence, name: str) -> Gate:
     bound = gate.bound
     if bound.reference == "champion":
         if evidence.champion_version is None:
-            return Gate(name, None, None, None, None, True, "there is no champion yet: nothing to be compared with")
+            return Gate(
+                name, None, None, None, None, True, "there is no champion yet: nothing to be compared with"
+            )
         if evidence.champion is None:
-            return _failed(name, f"version {evidence.champion_version}, the champion, could not be run on these rows")
+            return _failed(
+                name, f"version {evidence.champion_version}, the champion, could not be run on these rows"
+            )
         return _against(gate, evidence, name, evidence.champion, f"version {evidence.champion_version}")
     if not evidence.baselines:
         return _failed(name, "there is no baseline to be compared with")
     # The strongest baseline is the one that leaves the candidate the least lead.
-    results = [_against(gate, evidence, name, scored, f"baseline {key}") for key, scored in evidence.baselines.items()]
+    results = [
+        _against(gate, evidence, name, scored, f"baseline {key}")
+        for key, scored in evidence.baselines.items()
+    ]
     return min(results, key=lambda result: _slack(gate, result))
 
 
@@ -151,7 +163,11 @@ def _judge_slices(gate: Comparison, evidence: Evidence) -> Gate:
     values = evidence.slices.get(column)
     if values is None:
         return _failed(name, f"cannot be decided: the data has no column {column!r}")
-    groups = {gate.slice.value: values == gate.slice.value} if gate.slice.value is not None else pool_groups(values)
+    groups = (
+        {gate.slice.value: values == gate.slice.value}
+        if gate.slice.value is not None
+        else pool_groups(values)
+    )
     results = []
     for group, rows in groups.items():
         inner = _judge_one(replace(gate, slice=None), _rows_of(evidence, rows), name)

@@ -13,7 +13,9 @@ _GENESIS = "0" * 64
 
 
 def _digest(line: dict[str, Any]) -> str:
-    return digest_json({**{k: v for k, v in line.items() if k != "digest"}, "time": format_time(line["time"])})
+    return digest_json(
+        {**{k: v for k, v in line.items() if k != "digest"}, "time": format_time(line["time"])}
+    )
 
 
 def record(

@@ -9,7 +9,16 @@ from vitok.errors import UserMistake
 
 Clock = Callable[[], datetime]
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31557600.0}
+_UNITS = {
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+    "y": 31557600.0,
+}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w|y)\s*$")
 
 
@@ -34,7 +43,11 @@ def parse_duration(text: str, place: str = "duration") -> timedelta:
     """
     match = _DURATION.match(text)
     if match is None:
-        raise UserMistake(place, f"{text!r} is no duration", "Write a number and a unit: ms, s, m, h, d, w or y, for example 4h.")
+        raise UserMistake(
+            place,
+            f"{text!r} is no duration",
+            "Write a number and a unit: ms, s, m, h, d, w or y, for example 4h.",
+        )
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
@@ -63,7 +76,9 @@ def parse_time(text: str, place: str = "time") -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UserMistake(place, f"{text!r} is no time", "Write ISO 8601, for example 2013-03-01 or 2013-03-01T06:00:00Z.") from error
+        raise UserMistake(
+            place, f"{text!r} is no time", "Write ISO 8601, for example 2013-03-01 or 2013-03-01T06:00:00Z."
+        ) from error
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 

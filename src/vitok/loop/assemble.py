@@ -14,7 +14,16 @@ from vitok.errors import Refused
 from vitok.kernel.clock import format_time
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
-from vitok.model.bundle import FEATURES, FORMAT, MODEL, REFERENCE, Field, Manifest, load_manifest, store_bundle
+from vitok.model.bundle import (
+    FEATURES,
+    FORMAT,
+    MODEL,
+    REFERENCE,
+    Field,
+    Manifest,
+    load_manifest,
+    store_bundle,
+)
 from vitok.model.package import Graph, convert
 from vitok.stats.bins import fit_bins
 from vitok.stats.profiles import Reference, profile
@@ -52,10 +61,12 @@ def assemble(project: Project, prepared: Prepared, candidates: list[Trained]) ->
         Refused: none can be packaged.
     """
     skipped: dict[str, str] = {}
-    kinds = dict(prepared.columns.kinds)
+    kinds: dict[str, str] = dict(prepared.columns.kinds)
     for chosen in candidates:
         try:
-            graph = convert(chosen.pipeline, prepared.encoded[prepared.parts.test], kinds, prepared.classes.task)
+            graph = convert(
+                chosen.pipeline, prepared.encoded[prepared.parts.test], kinds, prepared.classes.task
+            )
         except Refused as error:
             skipped[chosen.name] = str(error)
             continue
@@ -74,12 +85,17 @@ def _store(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) 
 
 def _reference(prepared: Prepared, chosen: Trained) -> bytes:
     """Profiles that production is compared with: inputs over all rows of the snapshot, scores over held-out rows."""
-    names = {kind: [f.name for f in prepared.inputs if f.kind == kind] for kind in ("number", "category", "boolean")}
+    names = {
+        kind: [f.name for f in prepared.inputs if f.kind == kind]
+        for kind in ("number", "category", "boolean")
+    }
     frame = prepared.snapshot.frame
     bins = fit_bins(frame, names["number"], names["category"] + names["boolean"])
     inputs = Reference(bins, profile(frame, bins))
     held_out = np.concatenate([prepared.parts.validation, prepared.parts.test])
-    scores = score_frame_of(predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task))
+    scores = score_frame_of(
+        predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task)
+    )
     score_bins = fit_bins(scores, [SCORE], [])
     outputs = Reference(score_bins, profile(scores, score_bins))
     return json.dumps(inputs.beside(outputs).to_json(), sort_keys=True).encode()
@@ -95,9 +111,7 @@ def score_frame_of(scores: np.ndarray) -> Any:
 
 def _manifest(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> Manifest:
     charter, task, snapshot = project.charter, project.charter.task, prepared.snapshot
-    features = [
-        Field(name, kind, nullable=True) for name, kind in prepared.columns.kinds.items()
-    ]
+    features = [Field(name, kind, nullable=True) for name, kind in prepared.columns.kinds.items()]
     span = [format_time(t) if t else None for t in (snapshot.start, snapshot.end)]
     binary = prepared.classes.task == "binary"
     return Manifest(
@@ -130,7 +144,10 @@ def _manifest(project: Project, prepared: Prepared, chosen: Trained, graph: Grap
             "end": span[1],
         },
         code={"vitok": vitok.__version__, "commit": _commit(project)},
-        environment={"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}},
+        environment={
+            "python": platform.python_version(),
+            **{p: importlib.metadata.version(p) for p in _PACKAGES},
+        },
         created=format_time(project.clock()),
     )
 

@@ -58,7 +58,11 @@ def list_versions(project: Project) -> list[dict[str, Any]]:
             "version": version.number,
             "digest": version.digest,
             "verdict": version.verdict,
-            "state": "champion" if version.number == champion else "released before" if version.number in before else "registered",
+            "state": "champion"
+            if version.number == champion
+            else "released before"
+            if version.number in before
+            else "registered",
             "algorithm": version.summary["algorithm"],
             "metrics": {name: found["value"] for name, found in version.metrics.items()},
             "created": format_time(version.created),

@@ -10,6 +10,7 @@ from vitok.loop.prepare import prepare
 from vitok.loop.project import Project
 from vitok.loop.turn import require_supported
 
+
 def check_project(project: Project) -> dict[str, Any]:
     """Reviews charter and data; the object that `vitok check --json` prints. Takes a snapshot, trains nothing."""
     problems = [*review(project.document), *_what_a_turn_needs(project)]
@@ -42,11 +43,27 @@ def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
     for warning in prepared.parts.warnings:
         yield Problem("data.split", warning, "Give more rows, or a larger test share.", "warning")
     for name, reason in prepared.columns.left_out.items():
-        yield Problem(f"column {name}", f"{reason}: not a feature", "Add it to data.exclude to silence this.", "note")
+        yield Problem(
+            f"column {name}", f"{reason}: not a feature", "Add it to data.exclude to silence this.", "note"
+        )
     for name, count in prepared.snapshot.lost_cells.items():
-        yield Problem(f"column {name}", f"{count} cells do not read as its type and count as missing", "Mend the source.", "warning")
+        yield Problem(
+            f"column {name}",
+            f"{count} cells do not read as its type and count as missing",
+            "Mend the source.",
+            "warning",
+        )
     for index, text in enumerate(project.charter.accept):
         gate = parse_expression(text)
-        if isinstance(gate, Comparison) and gate.slice and gate.slice.column not in prepared.snapshot.frame.columns:
+        if (
+            isinstance(gate, Comparison)
+            and gate.slice
+            and gate.slice.column not in prepared.snapshot.frame.columns
+        ):
             place = project.document.place(("accept", index))
-            yield Problem(place, f"the data has no column {gate.slice.column!r}: this gate can never pass", "Name a column of the data.", "error")
+            yield Problem(
+                place,
+                f"the data has no column {gate.slice.column!r}: this gate can never pass",
+                "Name a column of the data.",
+                "error",
+            )

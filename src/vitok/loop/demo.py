@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from vitok.charter.review import main_metric
 from vitok.errors import Refused
 from vitok.kernel.clock import stopwatch
 from vitok.loop.check import check_project
@@ -12,7 +13,7 @@ from vitok.loop.example import write_example
 from vitok.loop.project import Project
 from vitok.loop.release import release_version
 from vitok.loop.replay import replay
-from vitok.loop.turn import main_metric, run_turn
+from vitok.loop.turn import run_turn
 
 _MARCH, _NEW_YEAR = datetime(2013, 3, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
 _POLICIES = ("never", "monthly")
@@ -26,7 +27,9 @@ class OpenProject(Protocol):
         ...
 
 
-def run_demo(folder: Path, open_project: OpenProject, say: Callable[[str], None], actor: str) -> dict[str, Any]:
+def run_demo(
+    folder: Path, open_project: OpenProject, say: Callable[[str], None], actor: str
+) -> dict[str, Any]:
     """Writes the example, checks it, trains on January and February, releases, and replays March to December.
 
     Returns:
@@ -56,7 +59,11 @@ def run_demo(folder: Path, open_project: OpenProject, say: Callable[[str], None]
     first = run_turn(project, as_of=_MARCH, trigger="demo", actor=actor)
     if not first.accepted:
         failed = "; ".join(gate.reason for gate in first.verdict.gates if not gate.passed)
-        raise Refused("demo", f"the first model was refused: {failed}", f"See `vitok card {first.version.number} --project {folder}`.")
+        raise Refused(
+            "demo",
+            f"the first model was refused: {failed}",
+            f"See `vitok card {first.version.number} --project {folder}`.",
+        )
     mark = done("run", mark)
     say(f"4/5 Releasing version {first.version.number} (vitok release {first.version.number})")
     release_version(project, first.version.number, actor=actor)
@@ -69,7 +76,7 @@ def run_demo(folder: Path, open_project: OpenProject, say: Callable[[str], None]
         "project": str(folder),
         "goal": project.charter.goal.statement,
         "flights": flights,
-        "metric": main_metric(project),
+        "metric": main_metric(project.charter),
         "first": first.as_json(),
         "policies": [result.as_json() for result in results],
         "seconds": seconds,

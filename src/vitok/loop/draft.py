@@ -21,7 +21,10 @@ from vitok.stats.catalogue import TaskKind
 from vitok.store.blobs import write_atomically
 from vitok.train.columns import choose_features
 
-_PERSONAL = re.compile(r"(^|_)(e?mail|phone|ssn|passport|first_?name|last_?name|surname|full_?name|address|iban|birth_?date|tax_?id)($|_)", re.I)
+_PERSONAL = re.compile(
+    r"(^|_)(e?mail|phone|ssn|passport|first_?name|last_?name|surname|full_?name|address|iban|birth_?date|tax_?id)($|_)",
+    re.I,
+)
 _ID = re.compile(r"(^|[_\W])(id|uuid|guid|key|no|nr|number)$|^id", re.I)
 _FEW_CLASSES = 20
 
@@ -51,12 +54,17 @@ def init_project(folder: Path, data: Path, wishes: Wishes) -> dict[str, Any]:
     """
     charter_path = folder / "vitok.yaml"
     if charter_path.exists():
-        raise UserMistake(str(charter_path), "there is a charter already", "Choose another folder, or edit that one.")
+        raise UserMistake(
+            str(charter_path), "there is a charter already", "Choose another folder, or edit that one."
+        )
     frame = read_table(data)
     _require(frame, wishes)
     expected = expecting.infer(frame, [])
     frame, lost = expecting.coerce(frame, expected)
-    warnings = [f"column {name}: {count} cells do not read as {expected.columns[name].type} and count as missing" for name, count in lost.items()]
+    warnings = [
+        f"column {name}: {count} cells do not read as {expected.columns[name].type} and count as missing"
+        for name, count in lost.items()
+    ]
     facts = _look(folder, data, frame, wishes, warnings)
     text = draft_charter(facts)
     charter = load_charter(text).charter
@@ -82,9 +90,15 @@ def _require(frame: pl.DataFrame, wishes: Wishes) -> None:
     named = {"--target": wishes.target, "--time": wishes.time, "--id": wishes.id, "--entity": wishes.entity}
     for option, name in (*named.items(), *(("--exclude", name) for name in wishes.exclude)):
         if name is not None and name not in frame.columns:
-            raise DataMistake(option, f"there is no column {name!r}", f"Columns: {', '.join(frame.columns[:30])}.")
+            raise DataMistake(
+                option, f"there is no column {name!r}", f"Columns: {', '.join(frame.columns[:30])}."
+            )
     if frame.height < 2:
-        raise DataMistake("data", f"the table has {frame.height} row(s)", "Give a table with rows to learn from and to judge by.")
+        raise DataMistake(
+            "data",
+            f"the table has {frame.height} row(s)",
+            "Give a table with rows to learn from and to judge by.",
+        )
 
 
 def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warnings: list[str]) -> Facts:
@@ -101,17 +115,36 @@ def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warning
     if time is not None:
         time_column(frame[time])
     identity = wishes.id or _find_id(frame, {wishes.target, time}, comments)
-    personal = [n for n in frame.columns if _PERSONAL.search(n) and n not in (wishes.target, identity, time, *wishes.exclude)]
+    personal = [
+        n
+        for n in frame.columns
+        if _PERSONAL.search(n) and n not in (wishes.target, identity, time, *wishes.exclude)
+    ]
     if personal:
         comments["data.personal"] = "guessed from the names: never features"
         warnings.append(f"columns {', '.join(personal)} look personal and are kept out of the model")
-    features = [n for n in frame.columns if n not in {wishes.target, identity, time, wishes.entity, *wishes.exclude, *personal}]
+    features = [
+        n
+        for n in frame.columns
+        if n not in {wishes.target, identity, time, wishes.entity, *wishes.exclude, *personal}
+    ]
     useless = choose_features(frame.select(features)).left_out
     warnings += [f"column {name} {reason}: not a feature" for name, reason in useless.items()]
     path = os.path.relpath(data.resolve(), folder.resolve())
     return Facts(
-        _project_name(folder), path, task, wishes.target, positive, identity, time, wishes.entity,
-        wishes.label_delay, list(wishes.exclude), personal, frame.height, comments,
+        _project_name(folder),
+        path,
+        task,
+        wishes.target,
+        positive,
+        identity,
+        time,
+        wishes.entity,
+        wishes.label_delay,
+        list(wishes.exclude),
+        personal,
+        frame.height,
+        comments,
     )
 
 
@@ -119,7 +152,9 @@ def _task_of(target: pl.Series, comments: dict[str, str]) -> TaskKind:
     distinct = target.drop_nulls().n_unique()
     if target.dtype == pl.Boolean or distinct == 2:
         return "binary"
-    whole = target.dtype.is_integer() or (target.dtype.is_float() and bool((target.drop_nulls() % 1 == 0).all()))
+    whole = target.dtype.is_integer() or (
+        target.dtype.is_float() and bool((target.drop_nulls() % 1 == 0).all())
+    )
     if not target.dtype.is_numeric() or (whole and distinct <= _FEW_CLASSES):
         comments["task.type"] = f"{distinct} distinct values"
         return "multiclass"
@@ -138,7 +173,13 @@ def _find_time(frame: pl.DataFrame, comments: dict[str, str]) -> str | None:
 def _find_id(frame: pl.DataFrame, taken: set[str | None], comments: dict[str, str]) -> str | None:
     for series in frame:
         is_key = series.dtype == pl.String or series.dtype.is_integer()
-        if series.name not in taken and is_key and _ID.search(series.name) and not series.null_count() and not series.is_duplicated().any():
+        if (
+            series.name not in taken
+            and is_key
+            and _ID.search(series.name)
+            and not series.null_count()
+            and not series.is_duplicated().any()
+        ):
             comments["task.id"] = "unique in every row; outcomes are joined by it"
             return series.name
     return None
@@ -161,7 +202,8 @@ def _refuse_leaks(frame: pl.DataFrame, facts: Facts) -> None:
         raise DataMistake(
             f"column {leaks[0].column}",
             f"tells the target {facts.target!r}: {named}",
-            f"If it is not known at the moment of the decision, add --exclude {leaks[0].column}; otherwise write the charter by hand with it under data.trusted.",
+            f"If it is not known at the moment of the decision, add --exclude {leaks[0].column}; otherwise "
+            "write the charter by hand with it under data.trusted.",
         )
 
 

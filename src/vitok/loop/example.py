@@ -21,7 +21,9 @@ def write_example(folder: Path) -> int:
         NotFound: the data package is not installed.
     """
     if (folder / "vitok.yaml").exists():
-        raise UserMistake(str(folder), "there is a project already", "Remove the folder, or give another with --project.")
+        raise UserMistake(
+            str(folder), "there is a project already", "Remove the folder, or give another with --project."
+        )
     flights, weather = build_tables(package_folder())
     (folder / "data").mkdir(parents=True, exist_ok=True)
     flights.write_parquet(folder / "data" / "flights.parquet")

@@ -1,4 +1,4 @@
-"""Keeping a project alive beside its server: journal to lake, plan to workers, windows to alerts, triggers to turns."""
+"""Keeping a project beside its server: journal to lake, plan to workers, windows to alerts, triggers to turns."""
 
 import threading
 from collections.abc import Callable

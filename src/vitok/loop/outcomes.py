@@ -42,7 +42,9 @@ def take_outcomes(project: Project, file: Path, *, replace: bool = False) -> dic
     with project.engine.connect() as connection:
         release = releases.current(connection)
     if release is None:
-        raise NotFound("outcomes", "nothing has been released, so nothing was predicted", "Release a version first.")
+        raise NotFound(
+            "outcomes", "nothing has been released, so nothing was predicted", "Release a version first."
+        )
     now = project.clock()
     manifest = load_manifest(project.blobs, release.plan.champion.digest)
     incoming = _read(project, read_table(file), file, now, replace, manifest)
@@ -71,7 +73,9 @@ def _read(
     frame = frame.filter(pl.col(value).is_not_null())
     times = [now] * frame.height if time is None else time_column(frame[time]).to_list()
     outcomes = []
-    for row, (identity, found, at) in enumerate(zip(frame[key].to_list(), frame[value].to_list(), times, strict=True)):
+    for row, (identity, found, at) in enumerate(
+        zip(frame[key].to_list(), frame[value].to_list(), times, strict=True)
+    ):
         try:
             checked = outcome_value(manifest, f"{file.name} row {row}, column {value}", found)
         except RequestMistake as error:

@@ -11,9 +11,8 @@ import polars as pl
 from vitok.data import expectations as expecting
 from vitok.data.sources import read_table
 from vitok.errors import DataMistake, NotFound
-from vitok.journal.frames import as_text
 from vitok.journal.mover import move
-from vitok.journal.records import Prediction
+from vitok.journal.records import Prediction, as_text
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import stopwatch
 from vitok.kernel.ids import new_id
@@ -26,7 +25,12 @@ from vitok.release.plan import Arm, Plan
 from vitok.release.route import route_many
 from vitok.store.blobs import write_atomically
 
-_KINDS: dict[str, expecting.Kind] = {"number": "number", "category": "text", "boolean": "boolean", "time": "time"}
+_KINDS: dict[str, expecting.Kind] = {
+    "number": "number",
+    "category": "text",
+    "boolean": "boolean",
+    "time": "time",
+}
 _CHUNK = 20_000
 
 
@@ -55,7 +59,9 @@ def predict_file(project: Project, source: Path, output: Path) -> dict[str, Any]
     if release is None:
         raise NotFound("predict", "no version is in production", "Release one with `vitok release VERSION`.")
     plan = release.plan
-    models = {arm.digest: load_model(project.blobs, arm.digest, threads=2, version=arm.version) for arm in plan.live}
+    models = {
+        arm.digest: load_model(project.blobs, arm.digest, threads=2, version=arm.version) for arm in plan.live
+    }
     manifest = models[plan.champion.digest].manifest
     rows, unread = _rows(read_table(source), manifest, source)
     results = [_predict_part(project, plan, models, part) for part in rows.iter_slices(_CHUNK)]
@@ -77,7 +83,11 @@ def _rows(frame: pl.DataFrame, manifest: Manifest, source: Path) -> tuple[pl.Dat
         raise DataMistake(str(source), "has no rows", "Give rows to predict.")
     missing = [field.name for field in manifest.inputs if field.name not in frame.columns]
     if missing:
-        raise DataMistake(str(source), f"lacks {len(missing)} input(s) of the model: {', '.join(missing)}", "Add the column(s).")
+        raise DataMistake(
+            str(source),
+            f"lacks {len(missing)} input(s) of the model: {', '.join(missing)}",
+            "Add the column(s).",
+        )
     columns = {field.name: expecting.Column(type=_KINDS[field.kind]) for field in manifest.inputs}
     if manifest.time is not None and manifest.time in frame.columns:
         columns[manifest.time] = expecting.Column(type="time")
@@ -86,7 +96,9 @@ def _rows(frame: pl.DataFrame, manifest: Manifest, source: Path) -> tuple[pl.Dat
         if not field.nullable and (gaps := frame[field.name].is_null().arg_true()).len():
             rows = gaps.head(3).to_list()
             raise DataMistake(
-                f"{source} column {field.name}", f"{gaps.len()} value(s) are missing, first rows {rows}", "Training rows always had it: fill it."
+                f"{source} column {field.name}",
+                f"{gaps.len()} value(s) are missing, first rows {rows}",
+                "Training rows always had it: fill it.",
             )
     return frame, unread
 
@@ -98,7 +110,11 @@ def _predict_part(
     manifest = models[plan.champion.digest].manifest
     ids = _texts(rows, manifest.id) or [new_id(now) for _ in range(rows.height)]
     units = _texts(rows, manifest.entity) or ids
-    times = rows[manifest.time].to_list() if manifest.time is not None and manifest.time in rows.columns else [now] * rows.height
+    times = (
+        rows[manifest.time].to_list()
+        if manifest.time is not None and manifest.time in rows.columns
+        else [now] * rows.height
+    )
     arms = route_many(plan, units)
     records: list[Prediction | None] = [None] * rows.height
     for index in np.unique(arms):
@@ -107,7 +123,12 @@ def _predict_part(
         for place, record in zip(
             places, _records(models[arm.digest], arm, plan, rows[places], scores), strict=True
         ):
-            identity = {"id": ids[place], "unit": units[place], "time": times[place] or now, "received": now}
+            identity: dict[str, Any] = {
+                "id": ids[place],
+                "unit": units[place],
+                "time": times[place] or now,
+                "received": now,
+            }
             records[place] = Prediction(**identity, **record)
     done = [record for record in records if record is not None]
     return _output(done, manifest), done
@@ -119,9 +140,13 @@ def _texts(rows: pl.DataFrame, name: str | None) -> list[str] | None:
     return rows[name].cast(pl.String).to_list()
 
 
-def _records(model: Model, arm: Arm, plan: Plan, rows: pl.DataFrame, scores: np.ndarray) -> Iterator[dict[str, Any]]:
+def _records(
+    model: Model, arm: Arm, plan: Plan, rows: pl.DataFrame, scores: np.ndarray
+) -> Iterator[dict[str, Any]]:
     decisions = model.decide(scores)
-    for inputs, score, decision in zip(_inputs(model.manifest, rows), scores.tolist(), decisions, strict=True):
+    for inputs, score, decision in zip(
+        _inputs(model.manifest, rows), scores.tolist(), decisions, strict=True
+    ):
         yield {
             "version": arm.version,
             "digest": arm.digest,
@@ -135,7 +160,9 @@ def _records(model: Model, arm: Arm, plan: Plan, rows: pl.DataFrame, scores: np.
 
 
 def _inputs(manifest: Manifest, rows: pl.DataFrame) -> list[dict[str, Any]]:
-    times = [pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in manifest.inputs if f.kind == "time"]
+    times = [
+        pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in manifest.inputs if f.kind == "time"
+    ]
     return rows.select(field.name for field in manifest.inputs).with_columns(times).to_dicts()
 
 

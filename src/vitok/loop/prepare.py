@@ -10,7 +10,7 @@ import polars as pl
 
 from vitok.charter.model import Charter
 from vitok.data.leakage import find_leaks
-from vitok.data.snapshot import Snapshot, take_snapshot
+from vitok.data.snapshot import Snapshot, load_expectations, take_snapshot
 from vitok.data.splits import Parts, split
 from vitok.data.target import Classes, find_classes
 from vitok.errors import DataMistake, NotFound
@@ -73,7 +73,10 @@ def prepare(project: Project, as_of: datetime) -> Prepared:
     """
     charter = project.charter
     rows, lost = project.rows()
-    snapshot = take_snapshot(rows, lost, charter, project.lake, as_of=as_of, window=charter.retrain.window)
+    expected = load_expectations(project.folder, charter)
+    snapshot = take_snapshot(
+        rows, lost, charter, expected, project.lake, as_of=as_of, window=charter.retrain.window
+    )
     frame = snapshot.frame
     classes = find_classes(frame[charter.task.target], charter.task.type, charter.task.positive)
     truth = classes.encode(frame[charter.task.target])
@@ -101,7 +104,9 @@ def prepare(project: Project, as_of: datetime) -> Prepared:
     return Prepared(snapshot, classes, truth, parts, inputs, columns, encoded, source, name)
 
 
-def feature_code(project: Project) -> tuple[str | None, str | None, Callable[[pl.DataFrame], pl.DataFrame] | None]:
+def feature_code(
+    project: Project,
+) -> tuple[str | None, str | None, Callable[[pl.DataFrame], pl.DataFrame] | None]:
     """The charter's feature function: its text, its name, and itself; all None if there is none.
 
     Raises:
@@ -114,7 +119,11 @@ def feature_code(project: Project) -> tuple[str | None, str | None, Callable[[pl
     path = project.folder / file
     place = project.document.place(("features",))
     if not name or not path.is_file():
-        raise NotFound(place, f"{project.charter.features!r} names no function in a file of the project", "Write file.py:function.")
+        raise NotFound(
+            place,
+            f"{project.charter.features!r} names no function in a file of the project",
+            "Write file.py:function.",
+        )
     source = path.read_text(encoding="utf-8")
     return source, name, load_feature_function(source, name, file)
 
@@ -125,7 +134,14 @@ def input_columns(frame: pl.DataFrame, charter: Charter) -> list[str]:
     The time of the decision is an input only for a feature function to derive from.
     """
     task = charter.task
-    closed = {task.target, task.id, task.entity, task.label_time, *charter.data.exclude, *charter.data.personal}
+    closed = {
+        task.target,
+        task.id,
+        task.entity,
+        task.label_time,
+        *charter.data.exclude,
+        *charter.data.personal,
+    }
     if charter.features is None:
         closed.add(task.time)
     return [name for name in frame.columns if name not in closed]
@@ -163,5 +179,6 @@ def _refuse_leaks(
         raise DataMistake(
             f"column {leaks[0].column}",
             f"tells the target {charter.task.target!r} before it can be known: {named}",
-            "Add it to data.exclude; or, if it truly is known at the moment of the decision, to data.trusted.",
+            "Add it to data.exclude; or, if it truly is known at the moment of "
+            "the decision, to data.trusted.",
         )

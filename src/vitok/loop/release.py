@@ -20,7 +20,9 @@ PLAN_FILE = "plan.json"
 _SUPPORTED = "immediate"
 
 
-def release_version(project: Project, number: int, *, strategy: str | None = None, actor: str = "user") -> releases.Release:
+def release_version(
+    project: Project, number: int, *, strategy: str | None = None, actor: str = "user"
+) -> releases.Release:
     """Releases an accepted version.
 
     Args:
@@ -34,12 +36,18 @@ def release_version(project: Project, number: int, *, strategy: str | None = Non
     """
     chosen = strategy or project.charter.release.strategy
     if chosen != _SUPPORTED:
-        raise UserMistake("release.strategy", f"{chosen!r} is not available in this version", "Use --strategy immediate.")
+        raise UserMistake(
+            "release.strategy", f"{chosen!r} is not available in this version", "Use --strategy immediate."
+        )
     with project.engine.connect() as connection:
         version, now_released = versions.get(connection, number), releases.current(connection)
     if version.verdict != ACCEPTED:
         failed = "; ".join(gate["reason"] for gate in version.gates if not gate["passed"])
-        raise Refused(f"version {number}", f"its verdict is {version.verdict!r} ({failed})", "Improve the model or revise the gates, then run again.")
+        raise Refused(
+            f"version {number}",
+            f"its verdict is {version.verdict!r} ({failed})",
+            "Improve the model or revise the gates, then run again.",
+        )
     if now_released is not None and now_released.version == number:
         publish_plan(project)
         return now_released
@@ -60,7 +68,11 @@ def rollback(project: Project, *, actor: str = "user", reason: str = "by hand") 
         now_released = history[-1]
         earlier = [r for r in history[:-1] if r.version != now_released.version and r.state == "superseded"]
         if not earlier:
-            raise NotFound("rollback", f"there is no version before {now_released.version} to go back to", "Release another version.")
+            raise NotFound(
+                "rollback",
+                f"there is no version before {now_released.version} to go back to",
+                "Release another version.",
+            )
         version = versions.get(connection, earlier[-1].version)
     evidence = {"reason": reason, "from": now_released.version}
     return _activate(project, version, "rollback", actor, "rolled back", evidence)
@@ -75,7 +87,8 @@ def _require_approvals(project: Project, version: versions.Version, released: re
     if approvers != "auto":
         raise Refused(
             f"version {version.number}",
-            f"the change is of class {risk} and needs approval by {', '.join(approvers)}, which cannot be collected yet",
+            f"the change is of class {risk} and needs approval by "
+            f"{', '.join(approvers)}, which cannot be collected yet",
             f"Set approve.{risk}: auto in the charter if you take the responsibility.",
         )
     return risk
@@ -89,12 +102,21 @@ def _comparable(project: Project, digest: str) -> dict[str, Any]:
 
 
 def _activate(
-    project: Project, version: versions.Version, strategy: str, actor: str, before: str, evidence: dict[str, Any]
+    project: Project,
+    version: versions.Version,
+    strategy: str,
+    actor: str,
+    before: str,
+    evidence: dict[str, Any],
 ) -> releases.Release:
     manifest = load_manifest(project.blobs, version.digest)
     missing = [name for name, digest in manifest.files.items() if not project.blobs.has(digest)]
     if missing:
-        raise NotFound(f"version {version.number}", f"files of its bundle are gone: {', '.join(missing)}", "Restore .vitok/blobs from a backup.")
+        raise NotFound(
+            f"version {version.number}",
+            f"files of its bundle are gone: {', '.join(missing)}",
+            "Restore .vitok/blobs from a backup.",
+        )
     now = project.clock()
     try:
         with project.engine.begin() as connection:
@@ -108,11 +130,28 @@ def _activate(
                 created=format_time(now),
             )
             release = releases.activate(
-                connection, plan, release_id=new_id(now), now=now, actor=actor, before=before, evidence=evidence
+                connection,
+                plan,
+                release_id=new_id(now),
+                now=now,
+                actor=actor,
+                before=before,
+                evidence=evidence,
             )
-            audit.record(connection, now, actor, strategy, f"version {version.number}", {"epoch": plan.epoch, **evidence})
+            audit.record(
+                connection,
+                now,
+                actor,
+                strategy,
+                f"version {version.number}",
+                {"epoch": plan.epoch, **evidence},
+            )
     except IntegrityError as error:
-        raise Busy("release", "another release came into force at the same moment", "Look at `vitok releases`, then try again.") from error
+        raise Busy(
+            "release",
+            "another release came into force at the same moment",
+            "Look at `vitok releases`, then try again.",
+        ) from error
     publish_plan(project)
     return release
 

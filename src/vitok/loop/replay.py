@@ -1,9 +1,8 @@
 """Replay: production over history by the same functions, with another clock; to compare policies."""
 
-import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,31 +10,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from vitok.charter.expressions import Expression, parse_expression
+from vitok.charter.expressions import Expression
 from vitok.data.snapshot import label_known
 from vitok.errors import DataMistake, NotFound, UserMistake
-from vitok.journal.frames import as_text
 from vitok.journal.ledger import MemoryLedger
 from vitok.journal.outcomes import classify
 from vitok.journal.records import Outcome
 from vitok.kernel.clock import VirtualClock, format_time, stopwatch
-from vitok.loop.assemble import cost_tuple
+from vitok.loop.faults import apply_faults, parse_fault
+from vitok.loop.feed import between, journal_rows, outcome_rows
+from vitok.loop.policies import PolicyResult, policy_triggers, summarise
 from vitok.loop.project import Project
-from vitok.loop.tick import charter_triggers, tick
-from vitok.loop.turn import main_metric
-from vitok.loop.watch import scored_rows
+from vitok.loop.tick import tick
 from vitok.model.bundle import load_manifest
 from vitok.model.runtime import Model, load_model
-from vitok.monitor.quality import quality_window
 from vitok.registry import releases, turns, versions
 from vitok.release.plan import Plan
 from vitok.release.route import route_many
-from vitok.stats.catalogue import metrics_for
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
-
-POLICIES = ("never", "daily", "weekly", "monthly", "on-alert", "charter")
 
 
 @dataclass(frozen=True)
@@ -47,68 +41,14 @@ class Span:
     step: timedelta
 
 
-@dataclass
-class PolicyResult:
-    """How one policy did.
-
-    Args:
-        windows: Quality by month (short spans: by week or day).
-        events: Turns with their outcome, in order.
-        seconds: Time spent in turns, and in everything else.
-    """
-
-    name: str
-    windows: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    alerts: list[dict[str, Any]] = field(default_factory=list)
-    mean: dict[str, float] = field(default_factory=dict)
-    value: float | None = None
-    rows: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def count(self, event: str) -> int:
-        """How many turns ended so."""
-        return sum(entry["event"] == event for entry in self.events)
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry that `vitok replay --json` prints."""
-        return {
-            "name": self.name,
-            "windows": self.windows,
-            "mean": self.mean,
-            "turns": len(self.events),
-            "promotions": self.count("promoted"),
-            "refusals": self.count("refused"),
-            "failures": self.count("failed"),
-            "rollbacks": 0,
-            "alerts": len(self.alerts),
-            "alert_list": self.alerts,
-            "events": self.events,
-            "value": self.value,
-            "rows": self.rows,
-            "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
-        }
-
-
-def policy_triggers(project: Project, name: str) -> list[Expression]:
-    """The triggers that a policy has.
-
-    Raises:
-        UserMistake: there is no such policy.
-    """
-    if name == "never":
-        return []
-    if name == "charter":
-        return charter_triggers(project)
-    if name == "on-alert":
-        return [parse_expression("drift"), parse_expression("quality")]
-    if name in ("daily", "weekly", "monthly"):
-        return [parse_expression(f"schedule({name})")]
-    raise UserMistake("--policy", f"there is no policy {name!r}", f"Known: {', '.join(POLICIES)}.")
-
-
 def replay(
-    project: Project, policies: Sequence[str], *, start: datetime | None, end: datetime | None, step: timedelta | None
+    project: Project,
+    policies: Sequence[str],
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    step: timedelta | None,
+    inject: Sequence[str] = (),
 ) -> list[PolicyResult]:
     """Replays history from the version in production on, once for each policy.
 
@@ -119,6 +59,7 @@ def replay(
         start: None for the end of the data that the version in production was judged on.
         end: None for the end of the data.
         step: How often the loop looks; None for the charter's window.
+        inject: Faults such as `missing(temp)@2013-06-01`.
 
     Raises:
         UserMistake: no version is in production, the data has no time, or the span is empty.
@@ -129,15 +70,22 @@ def replay(
     if release is None:
         raise NotFound("replay", "no version is in production", "Release one with `vitok release VERSION`.")
     if project.charter.task.time is None:
-        raise UserMistake("replay", "the charter has no task.time", "Name the column with the moment of the decision.")
+        raise UserMistake(
+            "replay", "the charter has no task.time", "Name the column with the moment of the decision."
+        )
     rows, lost = project.rows()
     span = _span(project, rows, release, start, end, step)
-    cached = replace(project, cached_rows=(rows, lost))
+    faults = [parse_fault(text, project.charter, rows.columns) for text in inject]
+    cached = replace(project, cached_rows=(apply_faults(rows, project.charter, faults), lost))
     return [_Run(cached, name, triggers[name], span).result() for name in policies]
 
 
 def _span(
-    project: Project, rows: pl.DataFrame, release: releases.Release, start: datetime | None, end: datetime | None,
+    project: Project,
+    rows: pl.DataFrame,
+    release: releases.Release,
+    start: datetime | None,
+    end: datetime | None,
     step: timedelta | None,
 ) -> Span:
     times = rows[str(project.charter.task.time)].drop_nulls()
@@ -146,7 +94,9 @@ def _span(
     learnt = load_manifest(project.blobs, release.plan.champion.digest).data["end"]
     width = step or project.charter.monitor.window
     begin = start or datetime.fromisoformat(learnt) + timedelta(microseconds=1)
-    last: datetime = end or times.max() + timedelta(microseconds=1)  # type: ignore[operator]
+    latest = times.max()
+    assert isinstance(latest, datetime)
+    last = end or latest + timedelta(microseconds=1)
     if begin >= last or not ((times >= begin) & (times < last)).any():
         raise UserMistake(
             "replay",
@@ -180,15 +130,17 @@ class _Run:
             now = self._span.start
             while now < self._span.end:
                 then = min(now + self._span.step, self._span.end)
-                self._predict(project, _between(feed, "_time", now, then))
+                self._predict(project, between(feed, "_time", now, then))
                 clock.move_to(then)
-                self._report_outcomes(_between(outcomes, "_known", now, then))
+                self._report_outcomes(between(outcomes, "_known", now, then))
                 turning += self._look(project)
                 now = then
-            clock.move_to(self._span.end + (project.charter.task.label_delay or timedelta()) + timedelta(days=1))
-            self._report_outcomes(_between(outcomes, "_known", now, clock()))
+            clock.move_to(
+                self._span.end + (project.charter.task.label_delay or timedelta()) + timedelta(days=1)
+            )
+            self._report_outcomes(between(outcomes, "_known", now, clock()))
             self._look(project, triggers=[])
-            self._summarise(project)
+            summarise(project, self._journal, self._span.end - self._span.start, self._result)
             project.engine.dispose()
         self._result.seconds = {"turns": turning, "production": stopwatch() - started - turning}
         return self._result
@@ -206,18 +158,36 @@ class _Run:
             blobs.put(source.blobs.get(digest))
         engine = open_database(f"sqlite:///{folder / 'state.sqlite'}")
         project = replace(
-            source, state=folder, engine=engine, lake=Lake(folder / "lake"), blobs=blobs, clock=clock, tracker=None,
+            source,
+            state=folder,
+            engine=engine,
+            lake=Lake(folder / "lake"),
+            blobs=blobs,
+            clock=clock,
+            tracker=None,
             say=lambda line: None,
         )
         with engine.begin() as connection:
             versions.copy(connection, version)
             turns.begin(
-                connection, version.turn, now=self._span.start, as_of=self._span.start, trigger="before the replay",
-                charter=project.document.digest, content=project.charter.as_json(),
+                connection,
+                version.turn,
+                now=self._span.start,
+                as_of=self._span.start,
+                trigger="before the replay",
+                charter=project.document.digest,
+                content=project.charter.as_json(),
             )
-            turns.advance(connection, version.turn, state="accepted", ended=self._span.start, version=version.number)
+            turns.advance(
+                connection, version.turn, state="accepted", ended=self._span.start, version=version.number
+            )
             releases.activate(
-                connection, release.plan, release_id=release.id, now=self._span.start, actor="replay", before="superseded",
+                connection,
+                release.plan,
+                release_id=release.id,
+                now=self._span.start,
+                actor="replay",
+                before="superseded",
                 evidence={},
             )
         return project
@@ -235,7 +205,11 @@ class _Run:
             _known=pl.when(pl.col(task.target).is_not_null()).then(known),
         )
         inside = (pl.col("_time") >= self._span.start) & (pl.col("_time") < self._span.end)
-        return feed.filter(inside).sort("_time", maintain_order=True).with_columns(pl.col("_unit").fill_null(pl.col("_id")))
+        return (
+            feed.filter(inside)
+            .sort("_time", maintain_order=True)
+            .with_columns(pl.col("_unit").fill_null(pl.col("_id")))
+        )
 
     def _predict(self, project: Project, batch: pl.DataFrame) -> None:
         """Answers a step's rows by the plan in force, as the workers would."""
@@ -252,7 +226,10 @@ class _Run:
             model = self._model(project, arm.digest)
             scores = model.score_frame(part)
             frame = journal_rows(part, model, scores).with_columns(
-                version=pl.lit(arm.version), digest=pl.lit(arm.digest), role=pl.lit(arm.role), epoch=pl.lit(plan.epoch)
+                version=pl.lit(arm.version),
+                digest=pl.lit(arm.digest),
+                role=pl.lit(arm.role),
+                epoch=pl.lit(plan.epoch),
             )
             self._journal.append_predictions(frame)
         self._predicted.update(batch["_id"].to_list())
@@ -270,7 +247,9 @@ class _Run:
         target = self._source.charter.task.target
         incoming = [
             Outcome(key, value, at, at)
-            for key, value, at in zip(batch["_id"].to_list(), batch[target].to_list(), batch["_known"].to_list(), strict=True)
+            for key, value, at in zip(
+                batch["_id"].to_list(), batch[target].to_list(), batch["_known"].to_list(), strict=True
+            )
         ]
         classified = classify(incoming, self._predicted, self._known)
         kept = classified.to_store
@@ -281,108 +260,20 @@ class _Run:
         """One tick; returns the seconds that its turn took."""
         result = tick(project, self._journal, self._triggers if triggers is None else triggers)
         for alert in result.watched.opened.values():
-            entry = {"kind": alert.kind, "severity": alert.severity, "opened": format_time(alert.opened), "what": list(alert.what)}
+            entry = {
+                "kind": alert.kind,
+                "severity": alert.severity,
+                "opened": format_time(alert.opened),
+                "what": list(alert.what),
+            }
             self._result.alerts.append({**entry, "sentence": alert.sentence})
         if result.event is None:
             return 0.0
         with project.engine.connect() as connection:
             turn = turns.last(connection)
         assert turn is not None
-        entry = {"time": format_time(project.clock()), "event": result.event, "version": result.version}
-        self._result.events.append({**entry, "trigger": turn.trigger, "reason": result.message})
-        self._source.say(f"  {self._result.name}: {entry['time'][:10]} {result.event}: {result.message}")
+        time = format_time(project.clock())
+        event = {"time": time, "event": result.event, "version": result.version}
+        self._result.events.append({**event, "trigger": turn.trigger, "reason": result.message})
+        self._source.say(f"  {self._result.name}: {time[:10]} {result.event}: {result.message}")
         return sum(turn.seconds.values())
-
-    def _summarise(self, project: Project) -> None:
-        """Quality by period, its mean, and the money."""
-        labelled = self._journal.labelled(as_of=project.clock())
-        manifest = load_manifest(project.blobs, self._plan_digest(project))
-        costs, main = cost_tuple(project), main_metric(project)
-        names = [metric.name for metric in metrics_for(manifest.task, with_costs=costs is not None)]  # type: ignore[arg-type]
-        means: dict[str, list[float]] = {}
-        value = 0.0
-        period = reporting_period(self._span)
-        for (start,), part in labelled.group_by(pl.col("time").dt.truncate(period), maintain_order=True):
-            scored = [
-                (scored_rows(group, load_manifest(project.blobs, digest), costs))
-                for (digest,), group in part.group_by("digest", maintain_order=True)
-            ]
-            joined = scored[0] if len(scored) == 1 else _joined(scored)
-            found = quality_window(joined, names)
-            metrics = {name: estimate.as_json() for name, estimate in found.items()}
-            self._result.windows.append({"start": format_time(start), "rows": joined.rows, "metrics": metrics})  # type: ignore[arg-type]
-            for name, estimate in found.items():
-                means.setdefault(name, []).append(estimate.value)
-            if "profit_per_1000" in found:
-                value += found["profit_per_1000"].value * joined.rows / 1000
-        self._result.mean = {name: float(np.mean(values)) for name, values in means.items()}
-        self._result.value = round(value, 2) if costs is not None else None
-        assert main in names
-
-    def _plan_digest(self, project: Project) -> str:
-        with project.engine.connect() as connection:
-            release = releases.current(connection)
-        assert release is not None
-        return release.plan.champion.digest
-
-
-def _joined(parts: list[Any]) -> Any:
-    """Answers of several versions over one period as one."""
-    first = parts[0]
-    decisions = None if first.decisions is None else np.concatenate([part.decisions for part in parts])
-    return replace(
-        first,
-        truth=np.concatenate([part.truth for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        decisions=decisions,
-    )
-
-
-def reporting_period(span: Span) -> str:
-    """Months for long spans, weeks or days for short ones."""
-    length = span.end - span.start
-    return "1mo" if length >= timedelta(days=60) else "1w" if length >= timedelta(days=14) else "1d"
-
-
-def _between(frame: pl.DataFrame, column: str, start: datetime, end: datetime) -> pl.DataFrame:
-    """Rows of a sorted frame from `start` (included; labels: excluded at the very moment before) to `end`."""
-    series = frame[column]
-    low, high = series.search_sorted(start, "left"), series.search_sorted(end, "left")
-    return frame.slice(int(low), int(high) - int(low))
-
-
-def journal_rows(rows: pl.DataFrame, model: Model, scores: np.ndarray) -> pl.DataFrame:
-    """Scored rows in the journal's columns, as the workers write them.
-
-    Args:
-        rows: With the columns `_id`, `_unit`, `_time` besides the model's inputs.
-    """
-    fields = model.manifest.inputs
-    times = [pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in fields if f.kind == "time"]
-    inputs = rows.select(field.name for field in fields).with_columns(times)
-    decisions = [as_text(value) for value in model.decide(scores)]
-    many = scores.ndim == 2
-    return pl.DataFrame(
-        {
-            "id": rows["_id"],
-            "unit": rows["_unit"],
-            "time": rows["_time"],
-            "score": pl.Series([None] * len(scores), dtype=pl.Float64) if many else pl.Series(scores),
-            "proba": pl.Series(scores.tolist() if many else [None] * len(scores), dtype=pl.List(pl.Float64)),
-            "decision": decisions,
-            "inputs": inputs.select(pl.struct(pl.all()).struct.json_encode()).to_series(),
-        }
-    )
-
-
-def outcome_rows(outcomes: list[Outcome]) -> pl.DataFrame:
-    """Outcomes in the journal's columns."""
-    return pl.DataFrame(
-        {
-            "id": [outcome.id for outcome in outcomes],
-            "value": [json.dumps(outcome.value) for outcome in outcomes],
-            "time": pl.Series([outcome.time for outcome in outcomes], dtype=pl.Datetime("us", "UTC")),
-        }
-    )
-
-

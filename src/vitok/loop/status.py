@@ -38,15 +38,24 @@ def project_status(project: Project) -> dict[str, Any]:
         "project": charter.project,
         "goal": charter.goal.statement,
         "task": f"{charter.task.type} on {charter.task.target}",
-        "champion": None if release is None or champion is None else {
+        "champion": None
+        if release is None or champion is None
+        else {
             **release_json(release),
             "algorithm": champion.summary["algorithm"],
             "metrics": {name: found["value"] for name, found in champion.metrics.items()},
         },
         "versions": len(known),
-        "last_turn": None if turn is None else {
-            "turn": turn.id, "state": turn.state, "stage": turn.stage, "started": format_time(turn.started),
-            "trigger": turn.trigger, "version": turn.version, "message": turn.message,
+        "last_turn": None
+        if turn is None
+        else {
+            "turn": turn.id,
+            "state": turn.state,
+            "stage": turn.stage,
+            "started": format_time(turn.started),
+            "trigger": turn.trigger,
+            "version": turn.version,
+            "message": turn.message,
         },
         "last_window": _window(windows),
         "last_final_window": _window(final),
@@ -60,8 +69,12 @@ def _window(found: list[dict[str, Any]]) -> dict[str, Any] | None:
         return None
     window = found[0]
     return {
-        "start": format_time(window["start"]), "end": format_time(window["end"]), "state": window["state"],
-        "rows": window["rows"], "labelled": window["labelled"], "version": window["version"],
+        "start": format_time(window["start"]),
+        "end": format_time(window["end"]),
+        "state": window["state"],
+        "rows": window["rows"],
+        "labelled": window["labelled"],
+        "version": window["version"],
         "quality": {name: estimate["value"] for name, estimate in window["quality"].items()},
         "moved": [finding["column"] for finding in window["drift"] if finding["alarm"]],
     }
@@ -85,9 +98,18 @@ def examine(project: Project) -> dict[str, Any]:
         try:
             results.append({"check": name, "ok": True, "detail": check(), "remedy": None})
         except VitokError as error:
-            results.append({"check": name, "ok": False, "detail": f"{error.place}: {error.what}", "remedy": error.remedy})
+            results.append(
+                {"check": name, "ok": False, "detail": f"{error.place}: {error.what}", "remedy": error.remedy}
+            )
         except Exception as error:  # whatever is broken, the other checks must still be told
-            results.append({"check": name, "ok": False, "detail": f"{type(error).__name__}: {error}", "remedy": "Restore it from a backup."})
+            results.append(
+                {
+                    "check": name,
+                    "ok": False,
+                    "detail": f"{type(error).__name__}: {error}",
+                    "remedy": "Restore it from a backup.",
+                }
+            )
     return {"ok": all(result["ok"] for result in results), "checks": results}
 
 
@@ -129,12 +151,18 @@ def _plan(project: Project) -> str:
     if release is None:
         return "none yet"
     if not path.exists() or Plan.from_json(path.read_bytes()) != release.plan:
-        raise VitokError(str(path), "is not the plan in force", f"Run `vitok release {release.version}` to publish it again.")
+        raise VitokError(
+            str(path),
+            "is not the plan in force",
+            f"Run `vitok release {release.version}` to publish it again.",
+        )
     return f"epoch {release.epoch}, published"
 
 
 def _disk(project: Project) -> str:
     free = shutil.disk_usage(project.folder).free
     if free < _LITTLE_DISK:
-        raise VitokError("disk", f"only {free / 1e6:.0f} MB are free", "Free some before the journal has to refuse.")
+        raise VitokError(
+            "disk", f"only {free / 1e6:.0f} MB are free", "Free some before the journal has to refuse."
+        )
     return f"{free / 1e9:.1f} GB free"

@@ -69,7 +69,9 @@ def tick(project: Project, journal: JournalReader, triggers: Sequence[Expression
     return Tick(watched, decision, "promoted", number, f"version {number} answers from now on")
 
 
-def _decide(project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Expression]) -> Decision:
+def _decide(
+    project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Expression]
+) -> Decision:
     retrain, now = project.charter.retrain, project.clock()
     with project.engine.connect() as connection:
         release = releases.current(connection)
@@ -88,5 +90,3 @@ def _decide(project: Project, journal: JournalReader, watched: Watched, triggers
         new_labels=journal.labels_since(last, now),
     )
     return decide_turn(triggers, facts, cooldown=retrain.cooldown, budget=retrain.budget)
-
-

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from vitok.charter.review import main_metric
 from vitok.errors import CharterMistake, UserMistake, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import stopwatch
@@ -16,7 +17,7 @@ from vitok.loop.project import Project
 from vitok.loop.verdict import Verdict, judge_bundle
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, turns, versions
-from vitok.stats.catalogue import METRICS, PRIMARY
+from vitok.stats.catalogue import METRICS
 from vitok.store.locks import hold
 from vitok.train.candidates import CANDIDATES
 from vitok.train.fit import TUNABLE, Trained, fit_baselines, fit_candidate
@@ -99,7 +100,12 @@ class _Stages:
 
 
 def run_turn(
-    project: Project, *, as_of: datetime | None = None, quick: bool = False, trigger: str = "by hand", actor: str = "user"
+    project: Project,
+    *,
+    as_of: datetime | None = None,
+    quick: bool = False,
+    trigger: str = "by hand",
+    actor: str = "user",
 ) -> TurnResult:
     """Runs one whole turn.
 
@@ -117,30 +123,45 @@ def run_turn(
     moment = as_of or project.clock()
     require_supported(project)
     with hold(project.state / "turn.lock", "vitok run"), _recorded(project, moment, trigger) as stages:
-        prepared = stages.do("data", "Reading, checking and versioning the data", lambda: prepare(project, moment))
+        prepared = stages.do(
+            "data", "Reading, checking and versioning the data", lambda: prepare(project, moment)
+        )
         _say_data(project, prepared)
         rows = prepared.training_set(project.charter.train.seed)
-        names = list(project.charter.train.baselines)
+        names: list[str] = list(project.charter.train.baselines)
         baselines = stages.do("baselines", "Fitting baselines", lambda: fit_baselines(names, rows))
         trials: list[_Trial] = []
         candidates = stages.do(
-            "candidates", "Fitting candidates", lambda: _fit_candidates(project, prepared, quick=quick, trials=trials)
+            "candidates",
+            "Fitting candidates",
+            lambda: _fit_candidates(project, prepared, quick=quick, trials=trials),
         )
-        assembled = stages.do("package", "Packaging the best as one graph", lambda: assemble(project, prepared, candidates))
+        assembled = stages.do(
+            "package", "Packaging the best as one graph", lambda: assemble(project, prepared, candidates)
+        )
         verdict = stages.do(
-            "verdict", "Judging the bundle by the charter's gates",
+            "verdict",
+            "Judging the bundle by the charter's gates",
             lambda: judge_bundle(project, prepared, assembled, baselines),
         )
-        stages.do("tracking", "Writing runs and trials down", lambda: _track(project, stages, candidates, trials, verdict))
+        stages.do(
+            "tracking",
+            "Writing runs and trials down",
+            lambda: _track(project, stages, candidates, trials, verdict),
+        )
         version = stages.do(
-            "register", "Registering the version",
+            "register",
+            "Registering the version",
             lambda: _register(project, stages, prepared, assembled, verdict, actor),
         )
-    warnings = [*prepared.parts.warnings, *verdict.notes, *(f"{n}: {why}" for n, why in assembled.skipped.items())]
-    result = TurnResult(
+    warnings = [
+        *prepared.parts.warnings,
+        *verdict.notes,
+        *(f"{n}: {why}" for n, why in assembled.skipped.items()),
+    ]
+    return TurnResult(
         stages.turn, verdict.is_accepted, version, verdict, candidates, prepared, stages.seconds, warnings
     )
-    return result
 
 
 @contextmanager
@@ -152,19 +173,32 @@ def _recorded(project: Project, as_of: datetime, trigger: str) -> Iterator[_Stag
     with project.engine.begin() as connection:
         turns.mark_interrupted(connection, started)
         turns.begin(
-            connection, turn, now=started, as_of=as_of, trigger=trigger,
-            charter=project.document.digest, content=project.charter.as_json(),
+            connection,
+            turn,
+            now=started,
+            as_of=as_of,
+            trigger=trigger,
+            charter=project.document.digest,
+            content=project.charter.as_json(),
         )
     try:
         yield stages
     except BaseException as error:
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        message = f"in stage {stages.now}: {error}" if isinstance(error, VitokError) else f"in stage {stages.now}: {error!r}"
+        message = (
+            f"in stage {stages.now}: {error}"
+            if isinstance(error, VitokError)
+            else f"in stage {stages.now}: {error!r}"
+        )
         with project.engine.begin() as connection:
-            turns.advance(connection, turn, state=state, ended=project.clock(), message=message, seconds=stages.seconds)
+            turns.advance(
+                connection, turn, state=state, ended=project.clock(), message=message, seconds=stages.seconds
+            )
         if isinstance(error, KeyboardInterrupt):
             raise UserMistake(
-                "vitok run", f"interrupted in stage {stages.now!r}; nothing was registered", "Run it again when you like."
+                "vitok run",
+                f"interrupted in stage {stages.now!r}; nothing was registered",
+                "Run it again when you like.",
             ) from error
         raise
 
@@ -179,13 +213,17 @@ def require_supported(project: Project) -> None:
     for index, name in enumerate(charter.train.candidates):
         if name not in CANDIDATES:
             raise CharterMistake(
-                place(("train", "candidates", index)), f"candidate {name!r} is not known to this version", f"Known: {', '.join(CANDIDATES)}."
+                place(("train", "candidates", index)),
+                f"candidate {name!r} is not known to this version",
+                f"Known: {', '.join(CANDIDATES)}.",
             )
     for index, objective in enumerate(charter.train.tune.objectives[:1]):
         if objective not in TUNABLE or charter.task.type not in METRICS[objective].tasks:
             known = [name for name in TUNABLE if charter.task.type in METRICS[name].tasks]
             raise CharterMistake(
-                place(("train", "tune", "objectives", index)), f"{objective!r} cannot be tuned for", f"Known: {', '.join(known)}."
+                place(("train", "tune", "objectives", index)),
+                f"{objective!r} cannot be tuned for",
+                f"Known: {', '.join(known)}.",
             )
 
 
@@ -194,7 +232,8 @@ def _say_data(project: Project, prepared: Prepared) -> None:
     left_out = "".join(f", {count} {reason}" for reason, count in snapshot.left_out.items())
     project.say(
         f"  {snapshot.frame.height} labelled rows (data version {snapshot.version}{left_out}); "
-        f"{len(parts.train)} to train, {len(parts.validation)} to validate, {len(parts.test)} to judge, split by {parts.by}"
+        f"{len(parts.train)} to train, {len(parts.validation)} to validate, "
+        f"{len(parts.test)} to judge, split by {parts.by}"
     )
 
 
@@ -207,14 +246,10 @@ class _Trial:
     ended: datetime
 
 
-def main_metric(project: Project) -> str:
-    """The metric that candidates are ranked by."""
-    objectives = project.charter.train.tune.objectives
-    return objectives[0] if objectives else PRIMARY[project.charter.task.type]
-
-
-def _fit_candidates(project: Project, prepared: Prepared, *, quick: bool, trials: list[_Trial]) -> list[Trained]:
-    train, metric = project.charter.train, main_metric(project)
+def _fit_candidates(
+    project: Project, prepared: Prepared, *, quick: bool, trials: list[_Trial]
+) -> list[Trained]:
+    train, metric = project.charter.train, main_metric(project.charter)
     rows = prepared.training_set(train.seed)
 
     def on_trial(candidate: str, number: int, parameters: dict[str, Any], value: float) -> None:
@@ -232,7 +267,9 @@ def _fit_candidates(project: Project, prepared: Prepared, *, quick: bool, trials
             parameters=parameters,
             on_trial=on_trial,
         )
-        project.say(f"  {name}: {metric} {trained.validation:.4f} on validation rows after {trained.trials} trial(s)")
+        project.say(
+            f"  {name}: {metric} {trained.validation:.4f} on validation rows after {trained.trials} trial(s)"
+        )
         fitted.append(trained)
     return sorted(fitted, key=lambda trained: trained.validation, reverse=METRICS[metric].higher_is_better)
 
@@ -258,18 +295,33 @@ def _track(
     tracker, now = project.tracker(), project.clock()
     tags = {"vitok.turn": stages.turn, "vitok.charter": project.document.digest}
     parent = tracker.run(
-        f"turn {stages.turn}", started=now, ended=now, parent=None,
-        parameters={"verdict": "accepted" if verdict.is_accepted else "refused"}, metrics=values_of(verdict.metrics), tags=tags,
+        f"turn {stages.turn}",
+        started=now,
+        ended=now,
+        parent=None,
+        parameters={"verdict": "accepted" if verdict.is_accepted else "refused"},
+        metrics=values_of(verdict.metrics),
+        tags=tags,
     )
     for trained in candidates:
         run = tracker.run(
-            trained.name, started=now, ended=now, parent=parent, parameters=trained.parameters,
-            metrics={f"validation_{trained.metric}": trained.validation}, tags=tags,
+            trained.name,
+            started=now,
+            ended=now,
+            parent=parent,
+            parameters=trained.parameters,
+            metrics={f"validation_{trained.metric}": trained.validation},
+            tags=tags,
         )
         for trial in (trial for trial in trials if trial.candidate == trained.name):
             tracker.run(
-                f"{trained.name} trial {trial.number}", started=trial.ended, ended=trial.ended, parent=run,
-                parameters=trial.parameters, metrics={f"validation_{trained.metric}": trial.value}, tags=tags,
+                f"{trained.name} trial {trial.number}",
+                started=trial.ended,
+                ended=trial.ended,
+                parent=run,
+                parameters=trial.parameters,
+                metrics={f"validation_{trained.metric}": trial.value},
+                tags=tags,
             )
 
 
@@ -306,8 +358,15 @@ def _register(
         message = f"version {version.number} {state}" + (f": {'; '.join(failed)}" if failed else "")
         data = {"version": snapshot.version, "digest": snapshot.digest, "rows": snapshot.frame.height}
         turns.advance(
-            connection, stages.turn, state=state, ended=now, stage="end", version=version.number, data=data,
-            seconds=stages.seconds, message=message,
+            connection,
+            stages.turn,
+            state=state,
+            ended=now,
+            stage="end",
+            version=version.number,
+            data=data,
+            seconds=stages.seconds,
+            message=message,
         )
         details = {"digest": assembled.digest, "verdict": state, "charter": project.document.digest}
         audit.record(connection, now, actor, "register", f"version {version.number}", details)

@@ -46,7 +46,9 @@ class Verdict:
         return all(gate.passed for gate in self.gates)
 
 
-def judge_bundle(project: Project, prepared: Prepared, assembled: Assembled, baselines: list[Trained]) -> Verdict:
+def judge_bundle(
+    project: Project, prepared: Prepared, assembled: Assembled, baselines: list[Trained]
+) -> Verdict:
     """Decides the charter's gates for a stored bundle."""
     model = load_model(project.blobs, assembled.digest)
     test = prepared.snapshot.frame[prepared.parts.test]
@@ -54,7 +56,11 @@ def judge_bundle(project: Project, prepared: Prepared, assembled: Assembled, bas
     others = {trained.name: _baseline(project, prepared, trained) for trained in baselines}
     notes: list[str] = []
     version, champion = _champion(project, prepared, test, notes)
-    gates = [expression for text in project.charter.accept if isinstance(expression := parse_expression(text), Comparison)]
+    gates = [
+        expression
+        for text in project.charter.accept
+        if isinstance(expression := parse_expression(text), Comparison)
+    ]
     columns = {gate.slice.column for gate in gates if gate.slice is not None} & set(test.columns)
     service = measure_bundle(project, assembled, model)
     evidence = Evidence(
@@ -71,7 +77,9 @@ def judge_bundle(project: Project, prepared: Prepared, assembled: Assembled, bas
         gates=judge(gates, evidence),
         metrics={**figures, **service},
         baselines={name: all_metrics(scored, project) for name, scored in others.items()},
-        champion=None if version is None else {
+        champion=None
+        if version is None
+        else {
             "version": version,
             "metrics": {} if champion is None else all_metrics(champion, project),
         },
@@ -99,7 +107,9 @@ def _baseline(project: Project, prepared: Prepared, trained: Trained) -> Scored:
     return Scored(task, prepared.truth[parts.test], scores, decisions, cost_tuple(project))
 
 
-def _champion(project: Project, prepared: Prepared, test: Any, notes: list[str]) -> tuple[int | None, Scored | None]:
+def _champion(
+    project: Project, prepared: Prepared, test: Any, notes: list[str]
+) -> tuple[int | None, Scored | None]:
     """The version in production on the test rows; its version alone if it cannot be run on them."""
     with project.engine.connect() as connection:
         release = releases.current(connection)
@@ -151,4 +161,6 @@ def _quantile(times: np.ndarray, q: float) -> Estimate:
     ordered = np.sort(times)
     half = 1.645 * np.sqrt(n * q * (1 - q))
     low, high = max(0, int(n * q - half)), min(n - 1, int(np.ceil(n * q + half)))
-    return Estimate(float(np.quantile(times, q)), float(ordered[low]), float(ordered[high]), n, "order statistics")
+    return Estimate(
+        float(np.quantile(times, q)), float(ordered[low]), float(ordered[high]), n, "order statistics"
+    )

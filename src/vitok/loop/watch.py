@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.review import main_metric
 from vitok.data.target import Classes
 from vitok.kernel.ids import new_id
 from vitok.loop.assemble import SCORE, cost_tuple, score_frame_of
@@ -75,7 +77,9 @@ class Watched:
                 for finding in window.drift
                 if finding.alarm
             ],
-            "alerts": [{"id": key, "new": key in self.opened, **alert.as_json()} for key, alert in self.open.items()],
+            "alerts": [
+                {"id": key, "new": key in self.opened, **alert.as_json()} for key, alert in self.open.items()
+            ],
             "resolved": list(self.resolved),
         }
 
@@ -122,8 +126,15 @@ def _save(connection: Any, window: Window, version: int, *, known_before: bool) 
     whole = window.as_json()
     drift = remembered.drift_of(connection, window.start) if known_before else whole["drift"]
     remembered.save_window(
-        connection, start=window.start, end=window.end, state=window.state, rows=window.rows, labelled=window.labelled,
-        version=version, drift=drift, quality=whole["quality"],
+        connection,
+        start=window.start,
+        end=window.end,
+        state=window.state,
+        rows=window.rows,
+        labelled=window.labelled,
+        version=version,
+        drift=drift,
+        quality=whole["quality"],
     )
 
 
@@ -159,12 +170,20 @@ class _Looks:
         self._journal = journal
         self._versions: dict[str, tuple[Manifest, Reference, dict[str, float]]] = {}
 
-    def window(self, start: datetime, end: datetime, state: str, *, judge_drift: bool) -> tuple[Window, int] | None:
+    def window(
+        self, start: datetime, end: datetime, state: str, *, judge_drift: bool
+    ) -> tuple[Window, int] | None:
         """One window, judged for the version that answered most of its rows; None if it has no rows."""
         rows = self._journal.predictions(start, end).filter(pl.col("role") != "shadow")
         if rows.height == 0:
             return None
-        version, digest = rows.group_by("version", "digest").len().sort("len", "version").select("version", "digest").row(-1)
+        version, digest = (
+            rows.group_by("version", "digest")
+            .len()
+            .sort("len", "version")
+            .select("version", "digest")
+            .row(-1)
+        )
         manifest, reference, accepted = self._version(version, digest)
         mine = rows.filter(pl.col("digest") == digest)
         findings = self._drift(mine, manifest, reference) if judge_drift else []
@@ -175,16 +194,21 @@ class _Looks:
             labelled = known.height
             if labelled:
                 scored = scored_rows(known, manifest, cost_tuple(self._project))
-                names = [metric.name for metric in metrics_for(scored.task, with_costs=scored.costs is not None)]
+                names = [
+                    metric.name for metric in metrics_for(scored.task, with_costs=scored.costs is not None)
+                ]
                 quality = quality_window(scored, names)
-                fallen = quality_findings(quality, accepted)
+                alerting = [name for name in alerting_metrics(self._project) if name in quality]
+                fallen = quality_findings({name: quality[name] for name in alerting}, accepted)
         window = Window(start, end, rows.height, labelled, state, tuple(findings), quality, tuple(fallen))  # type: ignore[arg-type]
         return window, int(version)
 
     def _drift(self, rows: pl.DataFrame, manifest: Manifest, reference: Reference) -> list[Any]:
         kinds = {field.name: field.kind for field in manifest.inputs if field.kind != "time"}
         frame = self._journal.inputs(rows, kinds)
-        scores = np.array(rows["proba"].to_list()) if manifest.task == "multiclass" else rows["score"].to_numpy()
+        scores = (
+            np.array(rows["proba"].to_list()) if manifest.task == "multiclass" else rows["score"].to_numpy()
+        )
         frame = frame.with_columns(score_frame_of(scores)[SCORE])
         return drift_findings(reference, profile(frame, reference.bins), self._project.charter.monitor.drift)
 
@@ -195,11 +219,28 @@ class _Looks:
             reference = Reference.from_json(json.loads(blobs.get(manifest.files[REFERENCE])))
             with self._project.engine.connect() as connection:
                 metrics = versions.get(connection, version).metrics
-            self._versions[digest] = manifest, reference, {name: found["value"] for name, found in metrics.items()}
+            self._versions[digest] = (
+                manifest,
+                reference,
+                {name: found["value"] for name, found in metrics.items()},
+            )
         return self._versions[digest]
 
 
-def scored_rows(labelled: pl.DataFrame, manifest: Manifest, costs: tuple[float, float, float, float] | None) -> Scored:
+def alerting_metrics(project: Project) -> list[str]:
+    """Metrics whose fall is an alarm: the main one, and those that the charter's triggers name.
+
+    Others, such as precision or profit, follow the share of positive rows from day to day; they are measured in
+    every window, but a fall of theirs is no evidence against the model.
+    """
+    triggers = [parse_expression(text) for text in project.charter.retrain.on]
+    named = [trigger.metric for trigger in triggers if isinstance(trigger, Comparison)]
+    return list(dict.fromkeys([main_metric(project.charter), *named]))
+
+
+def scored_rows(
+    labelled: pl.DataFrame, manifest: Manifest, costs: tuple[float, float, float, float] | None
+) -> Scored:
     """Labelled predictions of the journal as one model's answers.
 
     Args:
@@ -211,10 +252,12 @@ def scored_rows(labelled: pl.DataFrame, manifest: Manifest, costs: tuple[float, 
         return Scored("regression", truth.drop_nulls().to_numpy(), kept["score"].to_numpy())
     classes = Classes(manifest.task, tuple(manifest.classes))  # type: ignore[arg-type]
     texts = {json.dumps(value): code for code, value in enumerate(classes.values)}
-    codes = labelled["value"].replace_strict(list(texts), list(texts.values()), default=None, return_dtype=pl.Int64)
-    kept, truth = labelled.filter(codes.is_not_null()), codes.drop_nulls().to_numpy()
+    codes = labelled["value"].replace_strict(
+        list(texts), list(texts.values()), default=None, return_dtype=pl.Int64
+    )
+    kept, coded = labelled.filter(codes.is_not_null()), codes.drop_nulls().to_numpy()
     if manifest.task == "multiclass":
-        return Scored("multiclass", truth, np.array(kept["proba"].to_list()))
+        return Scored("multiclass", coded, np.array(kept["proba"].to_list()))
     scores = kept["score"].to_numpy()
     assert manifest.threshold is not None
-    return Scored("binary", truth, scores, (scores >= manifest.threshold).astype(np.int64), costs)
+    return Scored("binary", coded, scores, (scores >= manifest.threshold).astype(np.int64), costs)

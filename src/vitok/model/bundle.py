@@ -99,7 +99,13 @@ def load_manifest(blobs: Blobs, digest: str) -> Manifest:
     try:
         manifest = msgspec.json.decode(blobs.get(digest), type=Manifest)
     except msgspec.DecodeError as error:
-        raise Fault(f"bundle {digest[:12]}", f"the manifest cannot be read: {error}", "Register the version again.") from error
+        raise Fault(
+            f"bundle {digest[:12]}", f"the manifest cannot be read: {error}", "Register the version again."
+        ) from error
     if manifest.format != FORMAT:
-        raise Fault(f"bundle {digest[:12]}", f"has format {manifest.format}, this Vitok reads {FORMAT}", "Use the Vitok that wrote it.")
+        raise Fault(
+            f"bundle {digest[:12]}",
+            f"has format {manifest.format}, this Vitok reads {FORMAT}",
+            "Use the Vitok that wrote it.",
+        )
     return manifest

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from vitok.errors import UserMistake
 
-FeatureFunction = Callable[[pl.DataFrame], pl.DataFrame]
+if TYPE_CHECKING:
+    import polars as pl
+
+FeatureFunction = Callable[["pl.DataFrame"], "pl.DataFrame"]
 
 
 def load_feature_function(source: str, name: str, place: str) -> FeatureFunction:
@@ -27,19 +28,33 @@ def load_feature_function(source: str, name: str, place: str) -> FeatureFunction
     try:
         exec(compile(source, place, "exec"), module.__dict__)  # noqa: S102 - the user's own code, verified by digest
     except Exception as error:
-        raise UserMistake(place, f"does not run: {type(error).__name__}: {error}", "Mend the file.") from error
+        raise UserMistake(
+            place, f"does not run: {type(error).__name__}: {error}", "Mend the file."
+        ) from error
     function: Any = getattr(module, name, None)
     if not callable(function):
-        raise UserMistake(place, f"has no function {name!r}", "Correct the charter's `features`, or add the function.")
+        raise UserMistake(
+            place, f"has no function {name!r}", "Correct the charter's `features`, or add the function."
+        )
 
-    def checked(frame: pl.DataFrame) -> pl.DataFrame:
+    def checked(frame: "pl.DataFrame") -> "pl.DataFrame":
+        import polars as pl
+
         try:
             result = function(frame)
         except Exception as error:
-            raise UserMistake(f"{place}:{name}", f"fails: {type(error).__name__}: {error}", "Mend the feature function; it must cope with missing values.") from error
+            raise UserMistake(
+                f"{place}:{name}",
+                f"fails: {type(error).__name__}: {error}",
+                "Mend the feature function; it must cope with missing values.",
+            ) from error
         if not isinstance(result, pl.DataFrame) or result.height != frame.height:
             got = f"{result.height} rows" if isinstance(result, pl.DataFrame) else type(result).__name__
-            raise UserMistake(f"{place}:{name}", f"gives {got} for {frame.height} rows", "Return a Polars DataFrame with the same rows in the same order.")
+            raise UserMistake(
+                f"{place}:{name}",
+                f"gives {got} for {frame.height} rows",
+                "Return a Polars DataFrame with the same rows in the same order.",
+            )
         return result
 
     return checked
@@ -50,13 +65,15 @@ def slots(kinds: dict[str, str]) -> dict[str, str]:
     return {name: f"f{position}" for position, name in enumerate(kinds)}
 
 
-def encode(frame: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
+def encode(frame: "pl.DataFrame", kinds: dict[str, str]) -> "pl.DataFrame":
     """The columns that a pipeline takes, under the names of their slots: float32 with NaN, text with "".
 
     Args:
         frame: Rows after the feature function.
         kinds: Kind of each feature, in the graph's order.
     """
+    import polars as pl
+
     names = slots(kinds)
     return frame.select(
         (

@@ -37,7 +37,8 @@ def convert(pipeline: Any, sample: pl.DataFrame, kinds: dict[str, str], task: Ta
 
     Args:
         pipeline: Fitted scikit-learn pipeline.
-        sample: Encoded rows, columns named by their slots; rows with everything missing and with unseen categories are added for the check.
+        sample: Encoded rows, columns named by their slots; the check adds rows with everything missing and with
+            unseen categories.
         kinds: Kind of each feature, in order.
 
     Raises:
@@ -48,13 +49,18 @@ def convert(pipeline: Any, sample: pl.DataFrame, kinds: dict[str, str], task: Ta
     expected = _expected(pipeline, rows, task)
     found = _run(content, output, rows, kinds)
     if not np.isfinite(found).all():
-        raise Refused("packaging", "the graph gives answers that are not finite", "Report it with the charter's candidate.")
+        raise Refused(
+            "packaging",
+            "the graph gives answers that are not finite",
+            "Report it with the charter's candidate.",
+        )
     scale = max(1.0, float(np.ptp(expected))) if task == "regression" else 1.0
     parity = float(np.abs(found - expected).max()) / scale
     if parity > PARITY_LIMIT:
         raise Refused(
             "packaging",
-            f"the graph differs from the trained pipeline by {parity:.2g}, at most {PARITY_LIMIT:g} is allowed",
+            f"the graph differs from the trained pipeline by {parity:.2g}, at "
+            f"most {PARITY_LIMIT:g} is allowed",
             "Take another candidate; this one cannot be shipped as it was judged.",
         )
     return Graph(content, output, parity)
@@ -97,10 +103,18 @@ def _register_lightgbm() -> None:
 
     options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
     update_registered_converter(
-        LGBMClassifier, "LightGbmLGBMClassifier", calculate_linear_classifier_output_shapes, convert_lightgbm, options=options
+        LGBMClassifier,
+        "LightGbmLGBMClassifier",
+        calculate_linear_classifier_output_shapes,
+        convert_lightgbm,
+        options=options,
     )
     update_registered_converter(
-        LGBMRegressor, "LightGbmLGBMRegressor", calculate_linear_regressor_output_shapes, convert_lightgbm, options={"split": None}
+        LGBMRegressor,
+        "LightGbmLGBMRegressor",
+        calculate_linear_regressor_output_shapes,
+        convert_lightgbm,
+        options={"split": None},
     )
 
 

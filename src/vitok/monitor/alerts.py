@@ -139,7 +139,8 @@ def _drift(window: Window) -> tuple[bool, Alert | None]:
 
 def _is_alarming(finding: DriftFinding) -> bool:
     """Whether a finding is more than a feature that moved: the score, missing values, unseen levels."""
-    return finding.column == SCORE or finding.missing_changed or finding.unseen_jumped
+    lost = finding.missing_changed and finding.missing_now > finding.missing_then
+    return finding.column == SCORE or lost or finding.unseen_jumped
 
 
 def _drift_remedy(found: Sequence[DriftFinding], severity: Severity) -> str:

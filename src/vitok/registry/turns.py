@@ -42,15 +42,30 @@ def _turn(row: Row[Any]) -> Turn:
 
 
 def begin(
-    connection: Connection, turn_id: str, *, now: datetime, as_of: datetime, trigger: str, charter: str, content: dict[str, Any]
+    connection: Connection,
+    turn_id: str,
+    *,
+    now: datetime,
+    as_of: datetime,
+    trigger: str,
+    charter: str,
+    content: dict[str, Any],
 ) -> None:
     """Writes the turn's line and keeps the charter that it is judged by."""
     if connection.execute(select(charters.c.digest).where(charters.c.digest == charter)).first() is None:
         connection.execute(insert(charters).values(digest=charter, seen=now, content=content))
     connection.execute(
         insert(turns).values(
-            id=turn_id, started=now, as_of=as_of, trigger=trigger, stage="start", state="running", charter=charter,
-            data={}, seconds={}, message="",
+            id=turn_id,
+            started=now,
+            as_of=as_of,
+            trigger=trigger,
+            stage="start",
+            state="running",
+            charter=charter,
+            data={},
+            seconds={},
+            message="",
         )
     )
 
@@ -68,14 +83,18 @@ def mark_interrupted(connection: Connection, now: datetime) -> int:
     """
     message = "the process ended before the turn did; nothing was registered"
     result = connection.execute(
-        update(turns).where(turns.c.state == "running").values(state="interrupted", ended=now, message=message)
+        update(turns)
+        .where(turns.c.state == "running")
+        .values(state="interrupted", ended=now, message=message)
     )
     return result.rowcount
 
 
 def last(connection: Connection) -> Turn | None:
     """The turn that started last."""
-    row = connection.execute(select(turns).order_by(turns.c.started.desc(), turns.c.id.desc()).limit(1)).first()
+    row = connection.execute(
+        select(turns).order_by(turns.c.started.desc(), turns.c.id.desc()).limit(1)
+    ).first()
     return None if row is None else _turn(row)
 
 

@@ -66,7 +66,10 @@ def get(connection: Connection, number: int) -> Version:
     """
     row = connection.execute(select(versions).where(versions.c.number == number)).first()
     if row is None:
-        known = [str(n) for n in connection.execute(select(versions.c.number).order_by(versions.c.number)).scalars()]
+        known = [
+            str(n)
+            for n in connection.execute(select(versions.c.number).order_by(versions.c.number)).scalars()
+        ]
         remedy = f"Known versions: {', '.join(known)}." if known else "Make one with `vitok run`."
         raise NotFound(f"version {number}", "does not exist", remedy)
     return _version(row)

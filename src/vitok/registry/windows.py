@@ -10,14 +10,29 @@ from vitok.store.schema import alerts, windows
 
 
 def save_window(
-    connection: Connection, *, start: datetime, end: datetime, state: str, rows: int, labelled: int, version: int,
-    drift: list[dict[str, Any]], quality: dict[str, Any],
+    connection: Connection,
+    *,
+    start: datetime,
+    end: datetime,
+    state: str,
+    rows: int,
+    labelled: int,
+    version: int,
+    drift: list[dict[str, Any]],
+    quality: dict[str, Any],
 ) -> None:
     """Writes a window, in place of what was known of it before."""
     connection.execute(delete(windows).where(windows.c.start == start))
     connection.execute(
         insert(windows).values(
-            start=start, end=end, state=state, rows=rows, labelled=labelled, version=version, drift=drift, quality=quality
+            start=start,
+            end=end,
+            state=state,
+            rows=rows,
+            labelled=labelled,
+            version=version,
+            drift=drift,
+            quality=quality,
         )
     )
 

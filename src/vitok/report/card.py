@@ -88,7 +88,9 @@ def card_markdown(card: dict[str, Any]) -> str:
         card: As `vitok card --format json` prints it.
     """
     # Cells are data: a bar in one would break its table.
-    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_cell)  # noqa: S701
+    environment = Environment(
+        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_cell
+    )
     return environment.from_string(_MARKDOWN).render(card=card)
 
 

@@ -33,17 +33,27 @@ def _metric(name: str, tasks: str, better: str, uses: Literal["score", "decision
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        _metric("roc_auc", "bm", "high", "score", "Chance that a positive row is ranked above a negative one."),
+        _metric(
+            "roc_auc", "bm", "high", "score", "Chance that a positive row is ranked above a negative one."
+        ),
         _metric("pr_auc", "b", "high", "score", "Average precision over all recall levels."),
         _metric("log_loss", "bm", "low", "score", "Mean surprise of the true class in nats."),
         _metric("brier", "b", "low", "score", "Mean squared error of the probability."),
-        _metric("calibration_error", "bm", "low", "score", "Mean gap between stated probability and observed share."),
+        _metric(
+            "calibration_error",
+            "bm",
+            "low",
+            "score",
+            "Mean gap between stated probability and observed share.",
+        ),
         _metric("accuracy", "bm", "high", "decision", "Share of right decisions."),
         _metric("precision", "b", "high", "decision", "Share of flagged rows that are truly positive."),
         _metric("recall", "b", "high", "decision", "Share of positive rows that are flagged."),
         _metric("f1", "b", "high", "decision", "Harmonic mean of precision and recall."),
         _metric("f1_macro", "m", "high", "decision", "F1 of each class, averaged with equal weight."),
-        _metric("profit_per_1000", "b", "high", "decision", "Money per 1 000 decisions, by the charter's costs."),
+        _metric(
+            "profit_per_1000", "b", "high", "decision", "Money per 1 000 decisions, by the charter's costs."
+        ),
         _metric("mae", "r", "low", "score", "Mean absolute error, in units of the target."),
         _metric("rmse", "r", "low", "score", "Root mean squared error, in units of the target."),
         _metric("r2", "r", "high", "score", "Share of the target's variance that is explained."),
@@ -54,7 +64,8 @@ METRICS: dict[str, Metric] = {
 # Measured on the packaged bundle, not on labelled rows.
 SERVICE_METRICS: dict[str, str] = {
     "latency_p50_ms": "Median time of one single-row prediction inside the model, in milliseconds.",
-    "latency_p99_ms": "99th percentile of the time of one single-row prediction inside the model, in milliseconds.",
+    "latency_p99_ms": "99th percentile of the time of one single-row prediction inside "
+    "the model, in milliseconds.",
     "size_mb": "Size of the bundle in megabytes.",
 }
 
@@ -69,5 +80,7 @@ def metrics_for(task: TaskKind, *, with_costs: bool = True) -> list[Metric]:
         with_costs: Whether the charter states costs; without them there is no profit.
     """
     return [
-        metric for metric in METRICS.values() if task in metric.tasks and (with_costs or metric.name != "profit_per_1000")
+        metric
+        for metric in METRICS.values()
+        if task in metric.tasks and (with_costs or metric.name != "profit_per_1000")
     ]

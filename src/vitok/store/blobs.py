@@ -27,7 +27,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise UserMistake(str(path), f"cannot be written: {error.strerror or error}", "Free disk space or permissions, then run again.") from error
+        raise UserMistake(
+            str(path),
+            f"cannot be written: {error.strerror or error}",
+            "Free disk space or permissions, then run again.",
+        ) from error
 
 
 class Blobs:
@@ -64,7 +68,15 @@ class Blobs:
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
-            raise NotFound(f"blob {digest[:12]}", "is not in the store", "Restore the project's .vitok folder from a backup.") from error
+            raise NotFound(
+                f"blob {digest[:12]}",
+                "is not in the store",
+                "Restore the project's .vitok folder from a backup.",
+            ) from error
         if digest_bytes(content) != digest:
-            raise Fault(str(path), "the bytes differ from their digest", "The file is damaged: restore it from a backup.")
+            raise Fault(
+                str(path),
+                "the bytes differ from their digest",
+                "The file is damaged: restore it from a backup.",
+            )
         return content

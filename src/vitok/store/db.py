@@ -33,7 +33,9 @@ def open_database(url: str) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed)
     except (ArgumentError, ImportError, OSError) as error:
-        raise UserMistake("VITOK_DATABASE_URL", f"cannot be used: {error}", "Write a URL such as sqlite:///state.sqlite.") from error
+        raise UserMistake(
+            "VITOK_DATABASE_URL", f"cannot be used: {error}", "Write a URL such as sqlite:///state.sqlite."
+        ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     revision = _revision(engine)
@@ -49,9 +51,15 @@ def _revision(engine: Engine) -> str | None:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except OperationalError as error:
-        raise UserMistake("state database", f"cannot be opened: {error.orig}", "Check VITOK_DATABASE_URL, the disk, and the server.") from error
+        raise UserMistake(
+            "state database",
+            f"cannot be opened: {error.orig}",
+            "Check VITOK_DATABASE_URL, the disk, and the server.",
+        ) from error
     except DBAPIError as error:
-        raise Fault("state database", f"is damaged: {error.orig}", "Restore .vitok/state.sqlite from a backup.") from error
+        raise Fault(
+            "state database", f"is damaged: {error.orig}", "Restore .vitok/state.sqlite from a backup."
+        ) from error
 
 
 def _migrate(engine: Engine, revision: str | None) -> None:

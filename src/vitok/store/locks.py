@@ -27,7 +27,9 @@ def hold(path: Path, what: str) -> Iterator[None]:
         except OSError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise Busy(what, f"process {holder} is at it in this project", "Wait until it ends, or stop it.") from error
+            raise Busy(
+                what, f"process {holder} is at it in this project", "Wait until it ends, or stop it."
+            ) from error
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))

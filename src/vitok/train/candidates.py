@@ -55,7 +55,10 @@ def build_candidate(
     from sklearn.pipeline import Pipeline
 
     if name == "linear":
-        steps = [("prepare", _prepare_linear(numbers, categories)), ("model", _linear(task, parameters, seed))]
+        steps = [
+            ("prepare", _prepare_linear(numbers, categories)),
+            ("model", _linear(task, parameters, seed)),
+        ]
     else:
         prepare = _prepare_trees(task, numbers, categories, complete, seed)
         steps = [("prepare", prepare), ("single", _to_single()), ("model", _lightgbm(task, parameters, seed))]
@@ -105,7 +108,11 @@ def _prepare_trees(
     # filling such columns makes both the same, and changes no training row.
     gappy = [name for name in numbers if name not in complete]
     fill = SimpleImputer(strategy="median")
-    parts = [("complete", fill, complete), ("numbers", "passthrough", gappy), ("categories", encode, categories)]
+    parts = [
+        ("complete", fill, complete),
+        ("numbers", "passthrough", gappy),
+        ("categories", encode, categories),
+    ]
     return ColumnTransformer([part for part in parts if part[2]])
 
 
@@ -136,7 +143,9 @@ def round_thresholds(model: Any) -> None:
     lines = []
     for line in model.booster_.model_to_string().split("\n"):
         if line.startswith("threshold="):
-            line = "threshold=" + " ".join(floor32(value) for value in line.removeprefix("threshold=").split())
+            line = "threshold=" + " ".join(
+                floor32(value) for value in line.removeprefix("threshold=").split()
+            )
         if not line.startswith("tree_sizes="):  # byte lengths of the trees, which have changed
             lines.append(line)
     model._Booster = lightgbm.Booster(model_str="\n".join(lines))

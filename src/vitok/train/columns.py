@@ -34,7 +34,11 @@ def choose_features(frame: pl.DataFrame) -> Columns:
     left_out: dict[str, str] = {}
     for series in frame:
         kind = _kind(series)
-        reason = "is a time; derive numbers from it in the feature function" if kind is None else _useless(series, kind)
+        reason = (
+            "is a time; derive numbers from it in the feature function"
+            if kind is None
+            else _useless(series, kind)
+        )
         if kind is None or reason:
             left_out[series.name] = reason or ""
         else:

@@ -10,7 +10,14 @@ import polars as pl
 
 from vitok.kernel.clock import stopwatch
 from vitok.stats.catalogue import METRICS, PRIMARY, TaskKind
-from vitok.train.candidates import LINEAR_ROWS, build_baseline, build_candidate, default_parameters, round_thresholds, suggest_parameters
+from vitok.train.candidates import (
+    LINEAR_ROWS,
+    build_baseline,
+    build_candidate,
+    default_parameters,
+    round_thresholds,
+    suggest_parameters,
+)
 
 _PATIENCE = 30
 
@@ -150,8 +157,15 @@ _Fitted = tuple[Any, float, dict[str, Any]]
 
 
 def _search(
-    name: str, rows: TrainingSet, start: dict[str, Any], first: _Fitted, metric: str, sampler: str, trials: int,
-    timeout_seconds: float, on_trial: OnTrial,
+    name: str,
+    rows: TrainingSet,
+    start: dict[str, Any],
+    first: _Fitted,
+    metric: str,
+    sampler: str,
+    trials: int,
+    timeout_seconds: float,
+    on_trial: OnTrial,
 ) -> tuple[_Fitted, int]:
     import optuna
 
@@ -168,7 +182,9 @@ def _search(
         return fitted[1]
 
     samplers = optuna.samplers
-    chosen = samplers.RandomSampler(seed=rows.seed) if sampler == "random" else samplers.TPESampler(seed=rows.seed)
+    chosen = (
+        samplers.RandomSampler(seed=rows.seed) if sampler == "random" else samplers.TPESampler(seed=rows.seed)
+    )
     study = optuna.create_study(direction="maximize" if better else "minimize", sampler=chosen)
     study.optimize(objective, n_trials=trials, timeout=timeout_seconds)
     return best, len(study.trials) + 1

@@ -16,7 +16,8 @@ from vitok.errors import VitokError
 
 _HERE = Path(__file__).parent
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri "
+    "'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -31,7 +32,9 @@ def create_pages(read_status: ReadStatus) -> Starlette:
     Args:
         read_status: Gives what `vitok status --json` prints.
     """
-    templates = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    templates = Environment(
+        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined
+    )
     templates.filters["figure"] = lambda value: f"{value:.4g}"
 
     async def home(request: Request) -> Response:
@@ -46,7 +49,9 @@ def create_pages(read_status: ReadStatus) -> Starlette:
         return JSONResponse({"error": message}, status_code=404, headers=_HEADERS)
 
     async def failed(request: Request, error: Exception) -> Response:
-        text = str(error) if isinstance(error, VitokError) else "something went wrong; the server's log has it"
+        text = (
+            str(error) if isinstance(error, VitokError) else "something went wrong; the server's log has it"
+        )
         return JSONResponse({"error": text}, status_code=500, headers=_HEADERS)
 
     routes = [

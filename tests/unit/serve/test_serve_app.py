@@ -276,7 +276,7 @@ def test_model_that_fails_gives_500_without_a_stack_trace(home):
     rows = [FLIGHT | {"temp": 13, "departure": "2026-01-01T00:00:00Z"}]
     answer = post(home, "/models/flights/predict", {"rows": rows})
     assert answer.status_code == 500
-    assert "features.py:add_features: failed: ValueError: thirteen" in answer.json()["error"]
+    assert "add_features: fails: ValueError: thirteen" in answer.json()["error"]
     assert "Traceback" not in answer.text
     assert moved(home).predictions().is_empty()
 

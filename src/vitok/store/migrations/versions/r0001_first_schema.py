@@ -1,5 +1,7 @@
 """The first schema: turns, versions, releases, windows, alerts, charters, audit."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +11,9 @@ revision = "0001"
 down_revision = None
 
 
-def _columns(*definitions: tuple[str, "sa.types.TypeEngine[object] | type", bool]) -> list["sa.Column[object]"]:
+def _columns(
+    *definitions: tuple[str, Any, bool],
+) -> list["sa.Column[object]"]:
     return [sa.Column(name, kind, nullable=nullable) for name, kind, nullable in definitions]
 
 

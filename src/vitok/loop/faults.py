@@ -1,0 +1,93 @@
+"""Faults for replay: what may go wrong in production, put into history from a moment on."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from vitok.charter.model import Charter
+from vitok.errors import UserMistake
+from vitok.kernel.clock import parse_time
+
+KINDS = {
+    "missing": "missing(COLUMN): the source of a column dies",
+    "scale": "scale(COLUMN,FACTOR): a number changes its unit",
+    "value": "value(COLUMN,TEXT): a category takes a value that nobody has seen",
+    "no_labels": "no_labels: outcomes stop coming",
+}
+_FAULT = re.compile(r"^(\w+)(?:\(([^()]*)\))?@(.+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault from a moment on.
+
+    Args:
+        kind: One of `KINDS`.
+        column: What it hits, None for `no_labels`.
+        argument: Factor or text.
+        since: From when on.
+    """
+
+    kind: str
+    column: str | None
+    argument: str | None
+    since: datetime
+
+
+def parse_fault(text: str, charter: Charter, columns: Sequence[str]) -> Fault:
+    """Reads a fault such as `scale(temp,1000)@2013-06-01`.
+
+    Raises:
+        UserMistake: the text is of no known form, or names no column that is a feature's source.
+    """
+    match = _FAULT.match(text)
+    if match is None or match[1] not in KINDS:
+        forms = "; ".join(KINDS.values())
+        raise UserMistake("--inject", f"{text!r} is no fault", f"Write FAULT@TIME with one of: {forms}.")
+    kind, since = match[1], parse_time(match[3], "--inject")
+    arguments = [part.strip() for part in (match[2] or "").split(",") if part.strip()]
+    wanted = {"missing": 1, "scale": 2, "value": 2, "no_labels": 0}[kind]
+    if len(arguments) != wanted:
+        raise UserMistake("--inject", f"{text!r} has {len(arguments)} argument(s)", f"Write {KINDS[kind]}.")
+    column = arguments[0] if arguments else None
+    closed = (charter.task.target, charter.task.time, charter.task.id, charter.task.label_time)
+    if column is not None and (column not in columns or column in closed):
+        raise UserMistake("--inject", f"{column!r} cannot be hit", f"Columns: {', '.join(columns)}.")
+    return Fault(kind, column, arguments[1] if wanted == 2 else None, since)
+
+
+def apply_faults(rows: pl.DataFrame, charter: Charter, faults: Sequence[Fault]) -> pl.DataFrame:
+    """History with the faults in it.
+
+    Raises:
+        UserMistake: a factor is no number, or a column is not of the kind that the fault needs.
+    """
+    for fault in faults:
+        hit = pl.col(str(charter.task.time)) >= fault.since
+        name = charter.task.target if fault.column is None else fault.column
+        rows = rows.with_columns(
+            pl.when(hit).then(_broken(rows, name, fault)).otherwise(pl.col(name)).alias(name)
+        )
+    return rows
+
+
+def _broken(rows: pl.DataFrame, name: str, fault: Fault) -> pl.Expr:
+    kind = rows.schema[name]
+    if fault.kind in ("missing", "no_labels"):
+        return pl.lit(None, dtype=kind)
+    if fault.kind == "value":
+        if kind != pl.String:
+            raise UserMistake(
+                "--inject", f"{name!r} is no category but {kind}", "Hit it with missing or scale."
+            )
+        return pl.lit(fault.argument)
+    try:
+        factor = float(str(fault.argument))
+    except ValueError as error:
+        raise UserMistake("--inject", f"{fault.argument!r} is no factor", "Write a number.") from error
+    if not kind.is_numeric():
+        raise UserMistake("--inject", f"{name!r} is no number but {kind}", "Hit it with missing or value.")
+    return (pl.col(name) * factor).cast(kind)

@@ -99,9 +99,13 @@ def _remark(facts: Facts, key: str) -> str:
 
 
 def _scalar(value: object) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
-    return text.replace("\n...\n", "").strip()
+    """A value on one line, safe inside `{}` and `[]`."""
+    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=100_000).strip()[1:-1]
+    if "\n" not in text:
+        return text
+    quoted = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=100_000)
+    return quoted.strip()
 
 
 def _list(values: list[str]) -> str:
-    return yaml.safe_dump(values, default_flow_style=True, allow_unicode=True, width=10_000).strip()
+    return f"[{', '.join(_scalar(value) for value in values)}]"

@@ -26,6 +26,7 @@ VERBS = {
     "replay": "replay",
     "status": "status",
     "doctor": "doctor",
+    "export": "export",
     "demo": "demo",
 }
 

@@ -17,6 +17,8 @@ _WORDS = {
     "less_than_or_equal_to": "lie above the range",
     "isin": "are not among the allowed values",
 }
+_FLOAT32_MAX = 3.4028234663852886e38  # what models take; anything beyond is infinite to them
+_LONGEST_KEY = 120  # YAML asks for "? " before keys that are longer than 128 characters
 _PRESENT_SHARE = 0.95  # of a text column that must read as numbers for it to count as a dirty number column
 
 
@@ -87,7 +89,7 @@ def infer(frame: pl.DataFrame, unique: list[str]) -> Expectations:
             numbers = (
                 _as_numbers(series) if series.dtype == pl.String else series.cast(pl.Float64)
             ).fill_nan(None)
-            finite = numbers.filter(numbers.is_finite())
+            finite = numbers.filter(numbers.abs() <= _FLOAT32_MAX)
             missing = 1 - len(finite) / max(frame.height, 1)
             if len(finite):
                 least, most = float(finite.min()), float(finite.max())  # type: ignore[arg-type]
@@ -116,8 +118,16 @@ def to_yaml(expectations: Expectations) -> str:
         text = yaml.safe_dump(
             content, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True
         )
-        lines.append(f"  {yaml.safe_dump(name, allow_unicode=True).splitlines()[0]}: {text.strip()}")
+        lines.append(f"  {_key(name)}: {text.strip()}")
     return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    """A column's name on one line, quoted where it must be."""
+    plain = yaml.safe_dump([name], default_flow_style=True, allow_unicode=True, width=10_000).strip()[1:-1]
+    if "\n" not in plain and len(plain) < _LONGEST_KEY:
+        return plain
+    return "? " + yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10_000).strip() + "\n  "
 
 
 def from_yaml(text: str, name: str) -> Expectations:
@@ -157,11 +167,13 @@ def coerce(frame: pl.DataFrame, expectations: Expectations) -> tuple[pl.DataFram
 
 
 def _coerce_column(series: pl.Series, kind: Kind) -> pl.Series:
+    if series.dtype.is_nested():
+        return pl.Series(series.name, [None] * len(series), dtype=pl.String)
     if kind == "number":
         numbers = _as_numbers(series) if series.dtype == pl.String else series
         if numbers.dtype.is_float():
             numbers = numbers.cast(pl.Float64)
-            return numbers.set(~numbers.is_finite(), None)
+            return numbers.set(~(numbers.abs() <= _FLOAT32_MAX) | numbers.is_nan(), None)
         return numbers.cast(pl.Float64, strict=False) if numbers.dtype != pl.Int64 else numbers
     if kind == "boolean" and series.dtype == pl.String:
         return series.str.to_lowercase().replace_strict(

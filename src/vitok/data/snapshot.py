@@ -24,7 +24,7 @@ class Snapshot:
 
     Args:
         frame: Labelled rows, sorted by time if there is one.
-        version: Version of the lake table that holds them.
+        version: Version of the lake table that holds them; None if they were not kept.
         digest: SHA-256 of the rows.
         start, end: Times of the first and the last row, or None.
         left_out: How many rows were not used, by reason.
@@ -32,7 +32,7 @@ class Snapshot:
     """
 
     frame: pl.DataFrame
-    version: int
+    version: int | None
     digest: str
     start: datetime | None
     end: datetime | None
@@ -56,7 +56,21 @@ def read_rows(folder: Path, charter: Charter, place: str) -> tuple[pl.DataFrame,
     for name in (task.time, task.label_time):
         if name is not None and frame[name].null_count() < frame.height:
             frame = frame.with_columns(time_column(frame[name]))
+    if charter.data.query is not None:
+        frame = _in_one_order(frame, charter)
     return expecting.coerce(frame, expected)
+
+
+def _in_one_order(frame: pl.DataFrame, charter: Charter) -> pl.DataFrame:
+    """The rows of a query in an order that depends on their content alone.
+
+    Joins give rows in any order, and everything after it, from the digest to the trees, would differ from run to run.
+    """
+    task = charter.task
+    keys = [task.id] if task.id is not None else frame.columns
+    return frame.sort(
+        *([task.time] if task.time is not None else []), *keys, nulls_last=True, maintain_order=True
+    )
 
 
 def load_expectations(folder: Path, charter: Charter) -> expecting.Expectations:
@@ -140,7 +154,7 @@ def take_snapshot(
     lost_cells: dict[str, int],
     charter: Charter,
     expected: expecting.Expectations,
-    lake: Lake,
+    lake: Lake | None,
     *,
     as_of: datetime,
     window: timedelta | Literal["all"],
@@ -150,6 +164,7 @@ def take_snapshot(
     Args:
         rows: All rows, as `read_rows` gives them.
         expected: What the selected rows must hold.
+        lake: Where to keep them; None for a look that keeps nothing.
         as_of: Only rows whose label is known by then count.
         window: Only rows of the last period, or all.
 
@@ -186,7 +201,7 @@ def take_snapshot(
     expecting.enforce(frame, expected, charter.data.expect)
     if time is not None:
         frame = frame.sort(time, maintain_order=True)
-    version = lake.write_version(TABLE, frame)
+    version = None if lake is None else lake.write_version(TABLE, frame)
     start, end = (frame[time][0], frame[time][-1]) if time is not None else (None, None)
     return Snapshot(frame, version, digest_frame(frame), start, end, left_out, lost_cells)
 

@@ -1,5 +1,7 @@
 """Sources: tables in files, and the SQL that makes one set of rows of them."""
 
+import csv
+import io
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +11,7 @@ from vitok.errors import DataMistake, NotFound
 
 _MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", "#N/A"]
 _PARQUET_MAGIC = b"PAR1"
+_NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\f\r")  # control characters that no table in text has
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -56,7 +59,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
-    if content[:4] == _PARQUET_MAGIC or b"\x00" in content[:1000]:
+    if content[:4] == _PARQUET_MAGIC or b"\x00" in content or not _NO_TEXT.isdisjoint(content[:1000]):
         raise DataMistake(
             str(path),
             "is no text file, whatever its ending says",
@@ -68,6 +71,7 @@ def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
         text = content.decode("cp1252", errors="replace")
     if separator == "," and text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(","):
         separator = ";"
+    _require_header(path, text, separator)
     frame = pl.read_csv(
         text.encode(),
         separator=separator,
@@ -76,15 +80,23 @@ def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
         try_parse_dates=True,
         truncate_ragged_lines=False,
     )
-    if frame.width == 0 or len(set(frame.columns)) < frame.width:
-        raise DataMistake(
-            str(path), "has no usable header", "Start the file with a line of distinct column names."
-        )
     return _utc(frame)
 
 
+def _require_header(path: Path, text: str, separator: str) -> None:
+    """Checks that the first line names each column once; the reader would rename repeated ones in silence."""
+    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or not names:
+        what = f"the header names column {repeated[0]!r} more than once" if repeated else "has no header"
+        raise DataMistake(str(path), what, "Start the file with a line of distinct column names.")
+
+
 def _utc(frame: pl.DataFrame) -> pl.DataFrame:
-    """Every date and instant as microseconds in UTC; instants without a zone are taken as UTC."""
+    """Every date and instant as microseconds in UTC; instants without a zone are taken as UTC.
+
+    Lengths of time become seconds, times of day seconds since midnight.
+    """
     expressions = []
     for name, kind in frame.schema.items():
         if isinstance(kind, pl.Datetime):
@@ -98,6 +110,10 @@ def _utc(frame: pl.DataFrame) -> pl.DataFrame:
             expressions.append(pl.col(name).cast(pl.String))
         elif isinstance(kind, pl.Decimal):
             expressions.append(pl.col(name).cast(pl.Float64))
+        elif kind == pl.Duration:
+            expressions.append(pl.col(name).dt.total_microseconds() / 1e6)
+        elif kind == pl.Time:
+            expressions.append(pl.col(name).cast(pl.Int64) / 1e9)
     return frame.with_columns(expressions)
 
 

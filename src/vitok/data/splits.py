@@ -1,5 +1,6 @@
 """Which rows train, which validate, which give the verdict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -36,7 +37,7 @@ def split(
     by: Literal["time", "random", "stratified"] | None,
     test: float | timedelta,
     validation: float,
-    classes: int,
+    classes: Sequence[object],
     seed: int,
 ) -> Parts:
     """Divides rows.
@@ -47,7 +48,7 @@ def split(
         by: None means by time if there are times, else stratified for classes, else random.
         test: Share of the rows, or (by time) length of the last period.
         validation: Share of all rows, taken from what is left.
-        classes: Number of classes, 0 for regression.
+        classes: The classes in the order of their codes; empty for regression.
         seed: Seed of the shuffle.
 
     Raises:
@@ -80,7 +81,7 @@ def split(
             "Give more rows or other shares.",
         )
     parts = order[:trained], order[trained : trained + validated], order[trained + validated :]
-    _require_classes(truth[parts[0]], classes)
+    _require_classes(truth, parts[0], parts[1], classes, chosen)
     return Parts(*parts, by=chosen, warnings=_warnings(truth[parts[2]], classes))
 
 
@@ -93,31 +94,39 @@ def _rows_in_last(times: pl.Series, period: timedelta) -> int:
 def _shuffled(truth: np.ndarray, *, stratified: bool, seed: int) -> np.ndarray:
     """A random order; stratified, every prefix and suffix has nearly the shares of the whole."""
     rng = np.random.default_rng(seed)
+    n = len(truth)
     if not stratified:
-        return rng.permutation(len(truth))
-    position = np.empty(len(truth))
+        return rng.permutation(n)
+    position = np.empty(n)
     for code in np.unique(truth):
         rows = rng.permutation(np.flatnonzero(truth == code))
         position[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
+        position[rows[0]] = min(position[rows[0]], 1 / n)  # it trains, were it the only one
     return np.argsort(position, kind="stable")
 
 
-def _require_classes(truth: np.ndarray, classes: int) -> None:
-    present = len(np.unique(truth))
-    if classes and present < classes:
-        raise DataMistake(
-            "data.split",
-            f"only {present} of {classes} classes occur in the training rows",
-            "Give more rows, or split stratified.",
+def _require_classes(
+    truth: np.ndarray, train: np.ndarray, validation: np.ndarray, classes: Sequence[object], chosen: str
+) -> None:
+    remedy = "Give more rows" + ("." if chosen == "stratified" else ", or set data.split.by: stratified.")
+    absent = sorted(set(range(len(classes))) - set(np.unique(truth[train]).astype(int)))
+    if absent:
+        named = ", ".join(repr(classes[code]) for code in absent[:5])
+        what = (
+            f"{len(absent)} of {len(classes)} classes do not occur in the {len(train)} training rows: {named}"
         )
+        raise DataMistake("data.split", what, remedy)
+    if len(classes) == 2 and len(np.unique(truth[validation])) < 2:
+        what = f"all {len(validation)} validation rows are of one class: no threshold can be chosen on them"
+        raise DataMistake("data.split", what, remedy)
 
 
-def _warnings(truth: np.ndarray, classes: int) -> tuple[str, ...]:
+def _warnings(truth: np.ndarray, classes: Sequence[object]) -> tuple[str, ...]:
     if not classes:
         return (f"the test part has only {len(truth)} rows",) if len(truth) < _FEW else ()
-    counts = np.bincount(truth.astype(int), minlength=classes)
+    counts = np.bincount(truth.astype(int), minlength=len(classes))
     return tuple(
-        f"class {code} has only {count} test rows: its figures are weak"
+        f"class {classes[code]!r} has only {count} test rows: its figures are weak"
         for code, count in enumerate(counts)
         if count < _FEW
     )

@@ -1,11 +1,12 @@
 """The value of decisions by a cost matrix."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitok.charter.model import Costs
 
 
-def decisions_value(truth: np.ndarray, flagged: np.ndarray, costs: Costs) -> float:
+def decisions_value(truth: NDArray[np.generic], flagged: NDArray[np.generic], costs: Costs) -> float:
     """Money earned by a set of decisions whose outcome is known.
 
     Args:

@@ -11,6 +11,9 @@ from vitok.stats.estimates import Estimate, Undecidable, estimate, estimate_diff
 from vitok.stats.scores import Scored
 
 _SMALL_GROUP = 100
+_ROUNDING = (
+    1e-5  # leads below it come of float32, not of learning: packaging allows as much (model/package.py)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,18 @@ def _against(gate: Comparison, evidence: Evidence, name: str, other: Scored, who
     theirs = own.value - lead.value
     paired = Estimate(own.value, theirs + lead.low, theirs + lead.high, lead.rows, lead.method)
     limit = _limit(gate.bound, theirs)
+    if gate.operator in (">", "<") and max(abs(lead.low), abs(lead.high)) <= _ROUNDING * abs(theirs):
+        return _no_lead(gate, name, paired, limit, who)
     return _decide(gate, name, paired, limit, f"{limit:.4g} ({who}: {theirs:.4g})")
+
+
+def _no_lead(gate: Comparison, name: str, paired: Estimate, limit: float, who: str) -> Gate:
+    """Two models that answer alike: a strict comparison fails on a tie, whatever the last digits say."""
+    room = paired.value - limit if gate.wants_high else limit - paired.value
+    reason = f"{gate.metric} {paired.value:.4g} over {paired.rows} rows is the same as that of {who}"
+    return Gate(
+        name, paired.value, paired.low, paired.high, limit, bool(room > _ROUNDING * abs(paired.value)), reason
+    )
 
 
 def _limit(bound: Bound, value: float) -> float:

@@ -59,11 +59,15 @@ class _Reading:
         """Predictions of a period whose outcome was known by `as_of`.
 
         Returns:
-            The columns of `predictions`, and `value` (JSON text) and `label_time`.
+            The columns of `predictions` without inputs and warnings, and `value` (JSON text) and `label_time`.
         """
-        rows = self._rows("predictions")
+        rows = self._rows("predictions").drop("inputs", "warnings")
         if as_of is not None:
             rows = rows.filter(pl.col("received") <= as_of)
+        if start is not None and end is not None:
+            # Only rows whose id occurs in the period can be its latest ones: far fewer to sort.
+            inside = (pl.col("time") >= start) & (pl.col("time") < end)
+            rows = rows.join(rows.filter(inside).select("id"), on="id", how="semi")
         latest = rows.sort("time", "received", "worker", "seq")
         shadow = pl.when(pl.col("role") == "shadow").then("digest").otherwise(pl.lit(""))
         latest = latest.unique(["id", shadow], keep="last", maintain_order=True)

@@ -36,7 +36,7 @@ def parse_duration(text: str, place: str = "duration") -> timedelta:
     """Reads a duration such as `4h`, `30d`, `90 min`, `250ms`.
 
     Raises:
-        UserMistake: the text is no number followed by a known unit.
+        UserMistake: the text is no number followed by a known unit, or longer than can be reckoned with.
 
     >>> parse_duration("1.5h")
     datetime.timedelta(seconds=5400)
@@ -48,7 +48,10 @@ def parse_duration(text: str, place: str = "duration") -> timedelta:
             f"{text!r} is no duration",
             "Write a number and a unit: ms, s, m, h, d, w or y, for example 4h.",
         )
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    except OverflowError as error:
+        raise UserMistake(place, f"{text!r} is too long", "Write a shorter duration.") from error
 
 
 def format_duration(duration: timedelta) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import vitok
-from vitok.errors import Refused
+from vitok.errors import DataMistake, Refused
 from vitok.kernel.clock import format_time
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
@@ -27,6 +27,7 @@ from vitok.model.bundle import (
 from vitok.model.package import Graph, convert
 from vitok.stats.bins import fit_bins
 from vitok.stats.profiles import Reference, profile
+from vitok.stats.scores import Undecidable
 from vitok.stats.thresholds import best_threshold
 from vitok.train.fit import Trained, predict_scores
 
@@ -159,7 +160,12 @@ def choose_threshold(project: Project, prepared: Prepared, chosen: Trained) -> f
         return float(decide.threshold)
     validation = prepared.parts.validation
     scores = predict_scores(chosen.pipeline, prepared.encoded[validation], "binary")
-    return best_threshold(prepared.truth[validation], scores, cost_tuple(project))
+    try:
+        return best_threshold(prepared.truth[validation], scores, cost_tuple(project))
+    except Undecidable as error:
+        raise DataMistake(
+            "decide.threshold", f"cannot be chosen: {error}", "Give more rows, or a number as threshold."
+        ) from error
 
 
 def cost_tuple(project: Project) -> tuple[float, float, float, float] | None:

@@ -12,7 +12,7 @@ from vitok.loop.turn import require_supported
 
 
 def check_project(project: Project) -> dict[str, Any]:
-    """Reviews charter and data; the object that `vitok check --json` prints. Takes a snapshot, trains nothing."""
+    """Reviews charter and data; the object that `vitok check --json` prints. Keeps and trains nothing."""
     problems = [*review(project.document), *_what_a_turn_needs(project)]
     order = {"error": 0, "warning": 1, "note": 2}
     problems.sort(key=lambda problem: order[problem.severity])
@@ -36,7 +36,7 @@ def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
     except VitokError as error:
         yield error_problem(error)
     try:
-        prepared = prepare(project, project.clock())
+        prepared = prepare(project, project.clock(), keep=False)
     except VitokError as error:
         yield error_problem(error)
         return

@@ -53,6 +53,8 @@ def init_project(folder: Path, data: Path, wishes: Wishes) -> dict[str, Any]:
         DataMistake: the table cannot be used, or a column tells the target.
     """
     charter_path = folder / "vitok.yaml"
+    if folder.exists() and not folder.is_dir():
+        raise UserMistake(str(folder), "is a file", "Choose another folder.")
     if charter_path.exists():
         raise UserMistake(
             str(charter_path), "there is a charter already", "Choose another folder, or edit that one."
@@ -93,6 +95,11 @@ def _require(frame: pl.DataFrame, wishes: Wishes) -> None:
             raise DataMistake(
                 option, f"there is no column {name!r}", f"Columns: {', '.join(frame.columns[:30])}."
             )
+    roles = {option: name for option, name in named.items() if name is not None}
+    taken = list(roles.values())
+    for option, name in (*roles.items(), *(("--exclude", name) for name in wishes.exclude)):
+        if taken.count(name) + wishes.exclude.count(name) > 1:
+            raise DataMistake(option, f"column {name!r} is given two parts to play", "Name it once.")
     if frame.height < 2:
         raise DataMistake(
             "data",
@@ -128,7 +135,15 @@ def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warning
         for n in frame.columns
         if n not in {wishes.target, identity, time, wishes.entity, *wishes.exclude, *personal}
     ]
-    useless = choose_features(frame.select(features)).left_out
+    chosen = choose_features(frame.select(features))
+    useless = chosen.left_out
+    if not chosen.kinds:
+        reasons = "; ".join(f"{name} {reason}" for name, reason in useless.items()) or "there are no others"
+        raise DataMistake(
+            "data",
+            f"no column is left to predict {target.name!r} from ({reasons})",
+            "Give a table with features.",
+        )
     warnings += [f"column {name} {reason}: not a feature" for name, reason in useless.items()]
     path = os.path.relpath(data.resolve(), folder.resolve())
     return Facts(

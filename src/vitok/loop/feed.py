@@ -6,8 +6,34 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from vitok.charter.model import Charter
+from vitok.data.snapshot import label_known
 from vitok.journal.records import Outcome, as_text
 from vitok.model.runtime import Model
+
+# Names that no table of a user has: a colon is no part of theirs.
+TIME, ID, UNIT, KNOWN = "vitok:time", "vitok:id", "vitok:unit", "vitok:known"
+
+
+def history(rows: pl.DataFrame, charter: Charter, start: datetime, end: datetime) -> pl.DataFrame:
+    """The rows of a span in the order of their times, with id, unit, and the moment their label is known.
+
+    Args:
+        rows: All rows of the sources; a row without an id column gets its number as id.
+        charter: With `task.time`.
+    """
+    task, known = charter.task, label_known(charter)
+    assert known is not None
+    assert task.time is not None
+    identity = pl.col(task.id) if task.id else pl.format("row-{}", pl.int_range(pl.len()))
+    unit = pl.col(task.entity) if task.entity else identity
+    feed = rows.with_columns(
+        pl.col(task.time).alias(TIME),
+        identity.cast(pl.String).alias(ID),
+        unit.cast(pl.String).fill_null(identity.cast(pl.String)).alias(UNIT),
+        pl.when(pl.col(task.target).is_not_null()).then(known).alias(KNOWN),
+    )
+    return feed.filter((pl.col(TIME) >= start) & (pl.col(TIME) < end)).sort(TIME, maintain_order=True)
 
 
 def between(frame: pl.DataFrame, column: str, start: datetime, end: datetime) -> pl.DataFrame:
@@ -21,7 +47,7 @@ def journal_rows(rows: pl.DataFrame, model: Model, scores: np.ndarray) -> pl.Dat
     """Scored rows in the journal's columns, as the workers write them.
 
     Args:
-        rows: With the columns `_id`, `_unit`, `_time` besides the model's inputs.
+        rows: As `history` gives them.
     """
     fields = model.manifest.inputs
     times = [pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in fields if f.kind == "time"]
@@ -30,9 +56,9 @@ def journal_rows(rows: pl.DataFrame, model: Model, scores: np.ndarray) -> pl.Dat
     many = scores.ndim == 2
     return pl.DataFrame(
         {
-            "id": rows["_id"],
-            "unit": rows["_unit"],
-            "time": rows["_time"],
+            "id": rows[ID],
+            "unit": rows[UNIT],
+            "time": rows[TIME],
             "score": pl.Series([None] * len(scores), dtype=pl.Float64) if many else pl.Series(scores),
             "proba": pl.Series(scores.tolist() if many else [None] * len(scores), dtype=pl.List(pl.Float64)),
             "decision": decisions,

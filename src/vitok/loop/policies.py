@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from vitok.charter.expressions import Expression, parse_expression
+from vitok.economics.value import decisions_value
 from vitok.errors import UserMistake
 from vitok.kernel.clock import format_time
 from vitok.loop.assemble import cost_tuple
@@ -108,8 +109,8 @@ def summarise(project: Project, journal: JournalReader, length: timedelta, resul
         result.windows.append({"start": format_time(start), "rows": scored.rows, "metrics": metrics})
         for name, estimate in found.items():
             means.setdefault(name, []).append(estimate.value)
-        if "profit_per_1000" in found:
-            value += found["profit_per_1000"].value * scored.rows / 1000
+        if scored.decisions is not None and project.charter.decide.costs is not None:
+            value += decisions_value(scored.truth, scored.decisions, project.charter.decide.costs)
     result.mean = {name: float(np.mean(values)) for name, values in means.items()}
     result.value = round(value, 2) if costs is not None else None
 

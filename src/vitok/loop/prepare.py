@@ -65,8 +65,12 @@ class Prepared:
         )
 
 
-def prepare(project: Project, as_of: datetime) -> Prepared:
+def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared:
     """Takes a snapshot and makes it ready.
+
+    Args:
+        as_of: What was known by then counts.
+        keep: Whether the snapshot becomes a version of the lake table.
 
     Raises:
         DataMistake: the data does not fit the charter, or a feature tells the target.
@@ -75,7 +79,13 @@ def prepare(project: Project, as_of: datetime) -> Prepared:
     rows, lost = project.rows()
     expected = load_expectations(project.folder, charter)
     snapshot = take_snapshot(
-        rows, lost, charter, expected, project.lake, as_of=as_of, window=charter.retrain.window
+        rows,
+        lost,
+        charter,
+        expected,
+        project.lake if keep else None,
+        as_of=as_of,
+        window=charter.retrain.window,
     )
     frame = snapshot.frame
     classes = find_classes(frame[charter.task.target], charter.task.type, charter.task.positive)
@@ -87,7 +97,7 @@ def prepare(project: Project, as_of: datetime) -> Prepared:
         by=charter.data.split.by,
         test=charter.data.split.test,
         validation=charter.data.split.validation,
-        classes=len(classes.values),
+        classes=classes.values,
         seed=charter.train.seed,
     )
     source, name, function = feature_code(project)

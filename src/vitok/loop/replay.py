@@ -11,14 +11,13 @@ import numpy as np
 import polars as pl
 
 from vitok.charter.expressions import Expression
-from vitok.data.snapshot import label_known
 from vitok.errors import DataMistake, NotFound, UserMistake
 from vitok.journal.ledger import MemoryLedger
 from vitok.journal.outcomes import classify
 from vitok.journal.records import Outcome
 from vitok.kernel.clock import VirtualClock, format_time, stopwatch
 from vitok.loop.faults import apply_faults, parse_fault
-from vitok.loop.feed import between, journal_rows, outcome_rows
+from vitok.loop.feed import ID, KNOWN, TIME, UNIT, between, history, journal_rows, outcome_rows
 from vitok.loop.policies import PolicyResult, policy_triggers, summarise
 from vitok.loop.project import Project
 from vitok.loop.tick import tick
@@ -125,20 +124,20 @@ class _Run:
             clock = VirtualClock(self._span.start)
             project = self._prepare(Path(folder), clock)
             started, turning = stopwatch(), 0.0
-            feed = self._feed(project)
-            outcomes = feed.filter(pl.col("_known").is_not_null()).sort("_known")
+            feed = history(project.rows()[0], project.charter, self._span.start, self._span.end)
+            outcomes = feed.filter(pl.col(KNOWN).is_not_null()).sort(KNOWN)
             now = self._span.start
             while now < self._span.end:
                 then = min(now + self._span.step, self._span.end)
-                self._predict(project, between(feed, "_time", now, then))
+                self._predict(project, between(feed, TIME, now, then))
                 clock.move_to(then)
-                self._report_outcomes(between(outcomes, "_known", now, then))
+                self._report_outcomes(between(outcomes, KNOWN, now, then))
                 turning += self._look(project)
                 now = then
             clock.move_to(
                 self._span.end + (project.charter.task.label_delay or timedelta()) + timedelta(days=1)
             )
-            self._report_outcomes(between(outcomes, "_known", now, clock()))
+            self._report_outcomes(between(outcomes, KNOWN, now, clock()))
             self._look(project, triggers=[])
             summarise(project, self._journal, self._span.end - self._span.start, self._result)
             project.engine.dispose()
@@ -192,25 +191,6 @@ class _Run:
             )
         return project
 
-    def _feed(self, project: Project) -> pl.DataFrame:
-        """The rows of the span in the order of their times, with id, unit, and the moment their label is known."""
-        task = project.charter.task
-        rows, _ = project.rows()
-        known = label_known(project.charter)
-        assert known is not None
-        feed = rows.with_row_index("_row").with_columns(
-            _time=pl.col(str(task.time)),
-            _id=(pl.col(task.id) if task.id else pl.format("row-{}", pl.col("_row"))).cast(pl.String),
-            _unit=(pl.col(task.entity) if task.entity else pl.lit(None)).cast(pl.String),
-            _known=pl.when(pl.col(task.target).is_not_null()).then(known),
-        )
-        inside = (pl.col("_time") >= self._span.start) & (pl.col("_time") < self._span.end)
-        return (
-            feed.filter(inside)
-            .sort("_time", maintain_order=True)
-            .with_columns(pl.col("_unit").fill_null(pl.col("_id")))
-        )
-
     def _predict(self, project: Project, batch: pl.DataFrame) -> None:
         """Answers a step's rows by the plan in force, as the workers would."""
         if batch.height == 0:
@@ -219,7 +199,7 @@ class _Run:
             release = releases.current(connection)
         assert release is not None
         plan: Plan = release.plan
-        arms = route_many(plan, batch["_unit"].to_list())
+        arms = route_many(plan, batch[UNIT].to_list())
         for index in np.unique(arms):
             arm = plan.arms[index]
             part = batch.filter(pl.Series(arms == index))
@@ -232,7 +212,7 @@ class _Run:
                 epoch=pl.lit(plan.epoch),
             )
             self._journal.append_predictions(frame)
-        self._predicted.update(batch["_id"].to_list())
+        self._predicted.update(batch[ID].to_list())
         self._result.rows += batch.height
 
     def _model(self, project: Project, digest: str) -> Model:
@@ -248,7 +228,7 @@ class _Run:
         incoming = [
             Outcome(key, value, at, at)
             for key, value, at in zip(
-                batch["_id"].to_list(), batch[target].to_list(), batch["_known"].to_list(), strict=True
+                batch[ID].to_list(), batch[target].to_list(), batch[KNOWN].to_list(), strict=True
             )
         ]
         classified = classify(incoming, self._predicted, self._known)

@@ -144,7 +144,7 @@ def _is_alarming(finding: DriftFinding) -> bool:
 
 
 def _drift_remedy(found: Sequence[DriftFinding], severity: Severity) -> str:
-    broken = [finding.column for finding in found if finding.missing_changed or finding.unseen_jumped]
+    broken = [finding.column for finding in found if finding.column != SCORE and _is_alarming(finding)]
     if broken:
         names = ", ".join(broken[:_NAMED])
         return f"Check the source of {names} first; if the data is right, retrain on recent rows."

@@ -86,7 +86,11 @@ def validation_score(metric: str, truth: np.ndarray, scores: np.ndarray, classes
     from sklearn import metrics
 
     if metric == "roc_auc":
-        return float(metrics.roc_auc_score(truth, scores))
+        if scores.ndim == 1:
+            return float(metrics.roc_auc_score(truth, scores))
+        # Of several classes: each against the rest, with equal weight, as gates measure it.
+        present = np.unique(truth).astype(int)
+        return float(np.mean([metrics.roc_auc_score(truth == code, scores[:, code]) for code in present]))
     if metric == "log_loss":
         return float(metrics.log_loss(truth, scores, labels=list(range(max(classes, 2)))))
     if metric == "brier":

@@ -1,57 +1,12 @@
-"""The command line as a user has it: processes, files, exit codes."""
-
-import json
-import os
-import subprocess
+import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
-import yaml
 
-COMMAND = [sys.executable, "-m", "vitok.cli"]
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for tests/commands.py
 
-
-@dataclass(frozen=True)
-class Answer:
-    """How a command ended.
-
-    Args:
-        code: Exit code.
-        json: The one object on stdout, None without `--json`.
-        out, err: What it wrote.
-    """
-
-    code: int
-    json: Any
-    out: str
-    err: str
-
-    @property
-    def error(self) -> dict[str, str]:
-        """The mistake that was told."""
-        return self.json["error"]
-
-    @property
-    def message(self) -> str:
-        """The one line of a mistake."""
-        return self.err.strip().splitlines()[-1]
-
-
-def run_vitok(*words: Any, as_json: bool = True, **how: Any) -> Answer:
-    """Runs one command to its end."""
-    command = [*COMMAND, *map(str, words), *(["--json"] if as_json else [])]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False, **how)
-    out, err = done.stdout.decode(), done.stderr.decode()
-    found = None
-    if as_json and done.returncode in (0, 2, 3) and out:
-        found = json.loads(out)
-        assert isinstance(found, dict)
-        assert out.count("\n") == 1, out
-    return Answer(done.returncode, found, out, err)
+from commands import cancer, mistake_of, run_vitok
 
 
 @pytest.fixture(scope="session")
@@ -60,64 +15,40 @@ def vitok():
     return run_vitok
 
 
-def refused(*words: Any, code: int = 2, says: tuple[str, ...] = (), **how: Any) -> Answer:
-    """Runs a command that must tell one clear mistake, and says what it must name."""
-    answer = run_vitok(*words, **how)
-    assert answer.code == code, (answer.code, answer.out, answer.err)
-    assert "Traceback" not in answer.err
-    assert "error" in (answer.json or {}), (answer.out, answer.err)
-    error = answer.error
-    assert error["place"]
-    assert error["what"]
-    assert error["remedy"].endswith((".", "?")), error
-    lines = [line for line in answer.err.splitlines() if line.startswith("vitok: ")]
-    assert lines == [f"vitok: {error['place']}: {error['what']}. {error['remedy']}"], answer.err
-    for words_said in says:
-        assert words_said in lines[0], lines[0]
-    return answer
-
-
 @pytest.fixture(scope="session")
 def mistake():
     """Runs a command that must end with one clear message."""
-    return refused
-
-
-def edit(project: Path, change: Any) -> None:
-    """Changes the charter of a project."""
-    path = project / "vitok.yaml"
-    charter = yaml.safe_load(path.read_text(encoding="utf-8"))
-    change(charter)
-    path.write_text(yaml.safe_dump(charter, allow_unicode=True, sort_keys=False), encoding="utf-8")
-
-
-def cancer() -> pl.DataFrame:
-    """Breast cancer: 569 rows, a text target, an id."""
-    from sklearn.datasets import load_breast_cancer
-
-    data = load_breast_cancer()
-    frame = pl.DataFrame(data.data, schema=[str(name) for name in data.feature_names])
-    diagnosis = ["benign" if code else "malignant" for code in data.target]
-    return frame.with_columns(diagnosis=pl.Series(diagnosis), patient=pl.int_range(pl.len()) + 1000)
+    return mistake_of
 
 
 @pytest.fixture(scope="session")
-def tables(tmp_path_factory):
-    """Files that several tests read."""
-    folder = tmp_path_factory.mktemp("tables")
+def drafted_once(tmp_path_factory):
+    """A project on breast cancer as `init` leaves it, with its data inside."""
+    folder = tmp_path_factory.mktemp("drafted") / "cancer"
+    folder.mkdir()
     cancer().write_csv(folder / "cancer.csv")
+    words = ["--data", folder / "cancer.csv", "--target", "diagnosis", "--id", "patient"]
+    assert run_vitok("init", folder, *words).code == 0
     return folder
 
 
-def files_of(project: Path) -> dict[str, bytes]:
-    """Everything in a folder, to see that nothing was half-written."""
-    return {
-        str(path.relative_to(project)): path.read_bytes()
-        for path in sorted(project.rglob("*"))
-        if path.is_file()
-    }
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory, drafted_once):
+    """The same project after a turn and a release."""
+    folder = tmp_path_factory.mktemp("released") / "cancer"
+    shutil.copytree(drafted_once, folder)
+    assert run_vitok("run", "--quick", "--project", folder).code == 0
+    assert run_vitok("release", 1, "--project", folder).code == 0
+    return folder
 
 
-def environment(**changes: str) -> dict[str, str]:
-    """The surroundings of a process, with changes."""
-    return {**os.environ, **changes}
+@pytest.fixture
+def drafted(drafted_once, tmp_path):
+    """A copy of the drafted project."""
+    return Path(shutil.copytree(drafted_once, tmp_path / "cancer"))
+
+
+@pytest.fixture
+def released(released_once, tmp_path):
+    """A copy of the released project."""
+    return Path(shutil.copytree(released_once, tmp_path / "cancer"))

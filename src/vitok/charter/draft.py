@@ -1,5 +1,6 @@
 """Drafting a charter from what a first look at the data found."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import yaml
 
 from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS, PRIMARY, TaskKind
+from vitok.stats.power import TestSize, paired_half_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Facts:
         path: The data file, relative to the project.
         target, positive: What is predicted; `positive` for a binary task.
         rows: Rows of the file.
+        positives: Positive ones among them (binary).
         exclude, personal: Columns that are no features.
         comments: A remark for a key, by its dotted name.
     """
@@ -34,6 +37,7 @@ class Facts:
     exclude: list[str]
     personal: list[str]
     rows: int
+    positives: int
     comments: dict[str, str]
 
 
@@ -79,9 +83,10 @@ def draft_charter(facts: Facts) -> str:
         "accept:  # each gate is decided on its 90 % interval; all must pass",
         f"  - {metric} {'>' if better else '<'} baseline",
     ]
+    margin = _margin(facts)
     if facts.task != "regression":
         lines.append(
-            f"  - {metric} {'>= champion - 0.02' if better else '<= champion + 0.02'}  # "
+            f"  - {metric} {f'>= champion - {margin:g}' if better else f'<= champion + {margin:g}'}  # "
             "a new version may not be clearly worse"
         )
     lines += [
@@ -91,6 +96,14 @@ def draft_charter(facts: Facts) -> str:
         "retrain: {on: [], window: all}  # for example [schedule(monthly), drift]",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _margin(facts: Facts) -> float:
+    """The smallest loss that a test of a fifth of the rows can exclude, at least .02."""
+    if facts.task != "binary":
+        return 0.02
+    size = TestSize(round(facts.rows * 0.2), round(facts.positives * 0.2))
+    return max(0.02, math.ceil(paired_half_width("roc_auc", 0.75, size) * 100) / 100)
 
 
 def _remark(facts: Facts, key: str) -> str:

@@ -44,6 +44,9 @@ class Kpi(Section):
     name: Text = Field(description="Name of the figure.", examples=["missed_warnings"])
     base: float = Field(description="Its value before the model.", examples=[0.31])
     target: float = Field(description="The value to reach.", examples=[0.20])
+    metric: str | None = Field(
+        None, description="The metric of the model that moves it.", examples=["recall"]
+    )
 
 
 class Goal(Section):

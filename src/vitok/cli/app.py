@@ -1,13 +1,15 @@
 """The `vitok` command: finds the verb, imports only its module, maps errors to exit codes."""
 
+import functools
 import importlib
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 import vitok
-from vitok.cli.output import report
+from vitok.cli.output import interrupted, report
 
 VERBS = {
     "init": "init",
@@ -42,7 +44,22 @@ def build(verbs: list[str]) -> typer.Typer:
     app.callback()(_root)
     for verb in verbs:
         importlib.import_module(f"vitok.cli.{VERBS[verb]}").register(app)
+    for command in app.registered_commands:
+        command.callback = command.callback and _interruptible(command.callback)
     return app
+
+
+def _interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turns Ctrl-C into a mistake of our tree, before the framework makes its own words of it."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt as error:
+            raise interrupted() from error
+
+    return wrapped
 
 
 def _root(
@@ -63,8 +80,8 @@ def main() -> None:
         sys.stdout.write(f"vitok {vitok.__version__}\n")
         return
     verb = next((word for word in arguments if not word.startswith("-")), None)
-    app = build([verb] if verb in VERBS and "--help" not in arguments[:1] else list(VERBS))
     try:
+        app = build([verb] if verb in VERBS and "--help" not in arguments[:1] else list(VERBS))
         code = app(standalone_mode=True)
     except SystemExit:
         raise

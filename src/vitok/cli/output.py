@@ -78,12 +78,17 @@ def report(error: BaseException, as_json: bool) -> int:
     return 2 if isinstance(known, UserMistake) else 1
 
 
+def interrupted() -> UserMistake:
+    """What Ctrl-C means."""
+    return UserMistake("vitok", "interrupted", "Run the command again when you like.")
+
+
 def as_vitok_error(error: BaseException) -> VitokError | None:
     """The error in Vitok's words, None if it is a surprise."""
     if isinstance(error, VitokError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return UserMistake("vitok", "interrupted", "Run the command again when you like.")
+        return interrupted()
     text = str(getattr(error, "orig", error))
     if (
         (isinstance(error, OSError) and error.errno in _FULL)
@@ -92,6 +97,12 @@ def as_vitok_error(error: BaseException) -> VitokError | None:
     ):
         return UserMistake(
             "disk", f"is full: {text.splitlines()[0]}", "Free space, then run the command again."
+        )
+    if (
+        "disk I/O error" in text
+    ):  # what SQLite says when a write fails: a full disk, a quota, a file-size limit
+        return UserMistake(
+            "disk", f"cannot be written: {text.splitlines()[0]}", "Free space, then run the command again."
         )
     if isinstance(error, PermissionError):
         return UserMistake(

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from vitok.charter.expressions import Comparison, parse_expression
-from vitok.charter.review import Problem, review
+from vitok.charter.power import undecidable_gates
+from vitok.charter.problems import Problem
+from vitok.charter.review import review
 from vitok.errors import VitokError
 from vitok.loop.prepare import prepare
 from vitok.loop.project import Project
-from vitok.loop.turn import require_supported
+from vitok.loop.turn import require_known_names
+from vitok.stats.power import TestSize
 
 
 def check_project(project: Project) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def error_problem(error: VitokError) -> Problem:
 
 def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
     try:
-        require_supported(project)
+        require_known_names(project)
     except VitokError as error:
         yield error_problem(error)
     try:
@@ -42,6 +45,10 @@ def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
         return
     for warning in prepared.parts.warnings:
         yield Problem("data.split", warning, "Give more rows, or a larger test share.", "warning")
+    if prepared.classes.task != "regression":
+        truth = prepared.truth[prepared.parts.test]
+        size = TestSize(len(truth), int((truth == len(prepared.classes.values) - 1).sum()))
+        yield from undecidable_gates(project.document, size)
     for name, reason in prepared.columns.left_out.items():
         yield Problem(
             f"column {name}", f"{reason}: not a feature", "Add it to data.exclude to silence this.", "note"

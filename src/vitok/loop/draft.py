@@ -159,6 +159,7 @@ def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warning
         list(wishes.exclude),
         personal,
         frame.height,
+        0 if positive is None else int((target == positive).sum()),
         comments,
     )
 

@@ -1,12 +1,14 @@
 """One turn of the coil: snapshot, baselines, candidates, package, verdict, registration."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from vitok.charter.review import main_metric
+from sqlalchemy.exc import SQLAlchemyError
+
+from vitok.charter.review import main_metric, review
 from vitok.errors import CharterMistake, UserMistake, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import stopwatch
@@ -190,7 +192,8 @@ def _recorded(project: Project, as_of: datetime, trigger: str) -> Iterator[_Stag
             if isinstance(error, VitokError)
             else f"in stage {stages.now}: {error!r}"
         )
-        with project.engine.begin() as connection:
+        # On a full disk this fails too; the first error is the one to tell, and the next turn mends the line.
+        with suppress(SQLAlchemyError), project.engine.begin() as connection:
             turns.advance(
                 connection, turn, state=state, ended=project.clock(), message=message, seconds=stages.seconds
             )
@@ -207,7 +210,19 @@ def require_supported(project: Project) -> None:
     """Checks what only a turn needs of the charter.
 
     Raises:
-        CharterMistake: a candidate or an objective is not known to this version.
+        CharterMistake: it contradicts itself, or a candidate or an objective is not known to this version.
+    """
+    for problem in review(project.document):
+        if problem.severity == "error":
+            raise CharterMistake(problem.where, problem.what, problem.remedy)
+    require_known_names(project)
+
+
+def require_known_names(project: Project) -> None:
+    """Checks that this version knows the candidates and the objective.
+
+    Raises:
+        CharterMistake: it does not.
     """
     charter, place = project.charter, project.document.place
     for index, name in enumerate(charter.train.candidates):

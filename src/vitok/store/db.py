@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from vitok.errors import Fault, UserMistake
 from vitok.store.schema import HEAD
@@ -70,6 +71,23 @@ def _migrate(engine: Engine, revision: str | None) -> None:
         raise Fault("state database", f"has schema {revision}, this Vitok knows {HEAD}", "Update Vitok.")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    migrating = _one_transaction(engine) if engine.dialect.name == "sqlite" else engine
+    with migrating.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _one_transaction(engine: Engine) -> Engine:
+    """An engine for SQLite whose transactions hold changes of the schema too: all of a migration, or nothing.
+
+    The driver by itself commits before each such change, and a full disk would leave half a schema for ever.
+    """
+    whole = create_engine(engine.url, poolclass=NullPool)
+
+    def by_hand(connection: Any, record: Any) -> None:
+        _tune_sqlite(connection, record)
+        connection.isolation_level = None
+
+    event.listen(whole, "connect", by_hand)
+    event.listen(whole, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return whole

@@ -1,0 +1,124 @@
+"""What contradicts itself in a charter, each with the keys that clash."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from vitok.charter.expressions import Comparison, Schedule, parse_expression
+from vitok.charter.load import Document
+from vitok.charter.problems import Problem
+from vitok.stats.catalogue import METRICS
+from vitok.stats.thresholds import elkan_threshold
+
+_ABSURD = 0.02  # a threshold nearer to 0 or 1 than this decides all rows alike
+_MONTH = timedelta(days=30)
+
+
+def contradictions(document: Document) -> Iterator[Problem]:
+    """All contradictions of a charter that parsed."""
+    yield from _times(document)
+    yield from _names(document)
+    yield from _costs(document)
+    yield from _guards(document)
+    yield from _retraining(document)
+    yield from _people(document)
+
+
+def _times(document: Document) -> Iterator[Problem]:
+    charter, task = document.charter, document.charter.task
+    if charter.data.split.by == "time" and task.time is None:
+        where = document.place(("data", "split", "by"))
+        yield Problem(where, "a split by time needs task.time", "Name the time column.", "error")
+    if task.label_time is not None and task.time is None:
+        where = document.place(("task", "label_time"))
+        yield Problem(where, "a label time needs task.time", "Name the time column.", "error")
+    if task.label_time is not None and task.label_delay is None:
+        what = "without task.label_delay a window counts as final the moment it ends, before its labels have come"
+        where = document.place(("task", "label_time"))
+        yield Problem(where, what, "State how long labels take, such as 8h.", "warning")
+
+
+def _names(document: Document) -> Iterator[Problem]:
+    charter, task = document.charter, document.charter.task
+    if task.id is None:
+        what = "without task.id outcomes can only be joined by the ids that Vitok makes up and returns"
+        yield Problem(document.place(("task",)), what, "Name a column that identifies a row.", "note")
+    for name in (task.target, task.id, task.time, task.label_time):
+        if name is not None and name in charter.data.exclude:
+            what = f"{name!r} is excluded, and named under task; it is no feature in any case"
+            yield Problem(document.place(("data", "exclude")), what, "Remove it from data.exclude.", "note")
+    kpi = charter.goal.kpi
+    if kpi is not None and kpi.metric is None:
+        what = f"nothing feeds the KPI {kpi.name!r}: no metric is named that moves it"
+        yield Problem(document.place(("goal", "kpi")), what, "Name one under goal.kpi.metric.", "warning")
+    if kpi is not None and kpi.metric is not None and _is_unknown(kpi.metric, charter.task.type):
+        what = f"{kpi.metric!r} is no metric of a {charter.task.type} task"
+        yield Problem(
+            document.place(("goal", "kpi", "metric")), what, "Name a metric of docs/methods.md.", "error"
+        )
+
+
+def _is_unknown(metric: str, task: str) -> bool:
+    return metric not in METRICS or task not in METRICS[metric].tasks
+
+
+def _costs(document: Document) -> Iterator[Problem]:
+    decide = document.charter.decide
+    costs, where = decide.costs, document.place(("decide", "costs"))
+    if costs is None:
+        return
+    if costs.tn - costs.fp <= 0 or costs.tp - costs.fn <= 0:
+        what = "by these costs a wrong decision earns as much as the right one: no threshold makes sense"
+        yield Problem(where, what, "Make tp larger than fn, and tn larger than fp.", "error")
+        return
+    best = elkan_threshold((costs.tp, costs.fp, costs.fn, costs.tn))
+    if not _ABSURD <= best <= 1 - _ABSURD:
+        everybody = "nearly everything" if best < _ABSURD else "nearly nothing"
+        what = f"by these costs the best threshold is {best:.3g}: {everybody} is flagged, whatever the model says"
+        yield Problem(where, what, "Check the four figures against each other.", "warning")
+    if decide.threshold != "best" and abs(decide.threshold - best) > 0.25:
+        what = f"threshold {decide.threshold:g} is far from {best:.3g}, the best one by decide.costs"
+        where = document.place(("decide", "threshold"))
+        yield Problem(where, what, "Write best, or correct the costs.", "warning")
+
+
+def _guards(document: Document) -> Iterator[Problem]:
+    guard = document.charter.release.guard
+    if guard is None or guard.quality is None:
+        return
+    for text in document.charter.accept:
+        gate = parse_expression(text)
+        if isinstance(gate, Comparison) and gate.bound.reference == "champion" and gate.slice is None:
+            margin = abs(gate.bound.offset)
+            if guard.quality > margin:
+                what = f"the guard tolerates a loss of {guard.quality:g} in production that the gate `{text}` refuses"
+                where = document.place(("release", "guard", "quality"))
+                yield Problem(where, what, f"Write at most {margin:g}, or widen the gate.", "warning")
+
+
+def _retraining(document: Document) -> Iterator[Problem]:
+    charter = document.charter
+    for index, text in enumerate(charter.retrain.on):
+        trigger = parse_expression(text)
+        if not isinstance(trigger, Schedule):
+            continue
+        period = _MONTH if isinstance(trigger.period, str) else trigger.period
+        where = document.place(("retrain", "on", index))
+        if charter.task.label_delay is not None and period < charter.task.label_delay:
+            what = f"`{text}` starts turns before any new label can have come (task.label_delay)"
+            yield Problem(where, what, "Retrain less often than labels take.", "warning")
+        if charter.retrain.cooldown is not None and period < charter.retrain.cooldown:
+            what = f"`{text}` is due more often than retrain.cooldown allows"
+            yield Problem(where, what, "Shorten the cool-down, or the schedule is not kept.", "warning")
+
+
+def _people(document: Document) -> Iterator[Problem]:
+    charter = document.charter
+    present = {role for roles in charter.team.values() for role in roles}
+    for risk in ("low", "medium", "high"):
+        approvers = getattr(charter.approve, risk)
+        for role in [] if approvers == "auto" else approvers:
+            if role not in present:
+                where = document.place(("approve", risk))
+                yield Problem(
+                    where, f"nobody in team is {role}", "Name one under team, or another role.", "error"
+                )

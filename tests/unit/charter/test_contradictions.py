@@ -1,0 +1,145 @@
+"""What a review finds in a charter that parses: contradictions, keys without effect yet, gates that cannot decide."""
+
+import re
+
+import pytest
+
+from vitok.charter.load import load_charter
+from vitok.charter.power import undecidable_gates
+from vitok.charter.review import review
+from vitok.stats.power import TestSize
+
+CHARTER = """\
+project: late
+goal: {statement: Warn early, kpi: {name: missed, base: 0.3, target: 0.2, metric: recall}}
+task: {type: binary, target: late, id: flight, time: departure, label_delay: 8h}
+data: {sources: {flights: flights.parquet}}
+accept:
+  - roc_auc >= champion - 0.02
+decide: {costs: {tp: 40, fp: -10, fn: 0, tn: 0}}
+"""
+
+
+def remarks(text, severity=None):
+    return [p for p in review(load_charter(text)) if severity is None or p.severity == severity]
+
+
+def test_sound_charter_has_no_remark():
+    assert remarks(CHARTER) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what", "severity"),
+    [
+        ("time: departure, ", "", "vitok.yaml:4", "a split by time needs task.time", "error"),
+        (
+            "label_delay: 8h",
+            "label_time: landed",
+            "task.label_time",
+            "before its labels have come",
+            "warning",
+        ),
+        ("id: flight, ", "", "vitok.yaml:3:1 task", "outcomes can only be joined", "note"),
+        (", metric: recall", "", "goal.kpi", "nothing feeds the KPI 'missed'", "warning"),
+        (
+            "metric: recall",
+            "metric: rmse",
+            "goal.kpi.metric",
+            "'rmse' is no metric of a binary task",
+            "error",
+        ),
+        ("tp: 40, fp: -10", "tp: -40, fp: 10", "decide.costs", "no threshold makes sense", "error"),
+        (
+            "fp: -10",
+            "fp: -0.1",
+            "decide.costs",
+            "the best threshold is 0.00249: nearly everything",
+            "warning",
+        ),
+        ("fp: -10", "fp: -9000", "decide.costs", "nearly nothing", "warning"),
+        ("decide: {", "decide: {threshold: 0.9, ", "decide.threshold", "0.9 is far from 0.2", "warning"),
+        (
+            "decide:",
+            "release: {guard: {quality: 0.1}}\ndecide:",
+            "release.guard.quality",
+            "the gate `roc_auc >= champion - 0.02` refuses",
+            "warning",
+        ),
+        (
+            "decide:",
+            "retrain: {on: [schedule(4h)]}\ndecide:",
+            "retrain.on[0]",
+            "before any new label",
+            "warning",
+        ),
+        (
+            "decide:",
+            "retrain: {on: [schedule(daily)], cooldown: 7d}\ndecide:",
+            "retrain.on[0]",
+            "more often than retrain.cooldown",
+            "warning",
+        ),
+        (
+            "decide:",
+            "approve: {high: [product_owner]}\ndecide:",
+            "approve.high",
+            "nobody in team is product_owner",
+            "error",
+        ),
+        (
+            "decide:",
+            "release: {strategy: canary}\ndecide:",
+            "release.strategy",
+            "is not available",
+            "warning",
+        ),
+        (
+            "decide:",
+            "monitor: {slices: [carrier]}\ndecide:",
+            "monitor.slices",
+            "has no effect in this version",
+            "note",
+        ),
+    ],
+)
+def test_contradiction_is_found_at_its_place(old, new, where, what, severity):
+    text = CHARTER.replace(old, new, 1)
+    if "split by time" in what:
+        text = text.replace("flights.parquet}", "flights.parquet}, split: {by: time}")
+    found = [problem for problem in remarks(text, severity) if what in problem.what]
+    assert found, [problem.as_json() for problem in remarks(text)]
+    assert where in found[0].where
+    assert found[0].remedy
+
+
+def gate_remarks(gate, rows, positives):
+    document = load_charter(CHARTER.replace("roc_auc >= champion - 0.02", gate))
+    return list(undecidable_gates(document, TestSize(rows, positives)))
+
+
+def test_gate_that_no_figure_can_clear_is_an_error_that_says_how_many_rows_it_takes():
+    (found,) = gate_remarks("accuracy >= 0.99", 100, 50)
+    assert (found.severity, found.where) == ("error", "vitok.yaml:6:5 accept[0]")
+    assert "no figure can clear `accuracy >= 0.99`" in found.what
+    rows = int(re.search(r"Give about (\d+) test rows", found.remedy)[1])
+    assert 260 < rows < 330  # the rule of three at 95 %: 2.7 / .01
+    assert all(
+        "no figure" not in problem.what for problem in gate_remarks("accuracy >= 0.99", rows, rows // 2)
+    )
+
+
+def test_gate_that_asks_more_than_it_says_is_a_warning():
+    (found,) = gate_remarks("roc_auc >= 0.7", 200, 40)
+    assert found.severity == "warning"
+    assert "is passed only from roc_auc 0.7" in found.what
+
+
+def test_margin_below_what_the_test_can_tell_is_a_note():
+    (found,) = gate_remarks("roc_auc >= champion - 0.002", 6000, 1400)
+    assert found.severity == "note"
+    assert "refuses most versions that are just as good" in found.what
+
+
+def test_large_test_decides_everything():
+    assert gate_remarks("roc_auc >= 0.7", 100_000, 20_000) == []
+    assert gate_remarks("roc_auc >= champion - 0.02", 100_000, 20_000) == []

@@ -68,6 +68,8 @@ def _positions(node: yaml.Node, path: Path, found: dict[Path, tuple[int, int]], 
         seen: set[str] = set()
         for key, value in node.value:
             place = f"{name}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise CharterMistake(place, "a key is no plain text", "Write keys as words.")
             if str(key.value) in seen:
                 raise CharterMistake(place, f"key {key.value!r} stands twice", "Keep one of the two.")
             seen.add(str(key.value))
@@ -94,7 +96,7 @@ def _model_at(path: Path) -> type[BaseModel] | None:
 def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], name: str) -> CharterMistake:
     first = error.errors()[0]
     alternatives = [other for other in error.errors() if other["loc"][:2] == first["loc"][:2]]
-    first = max(alternatives, key=lambda other: len(other["loc"]))
+    first = max(alternatives, key=lambda other: (len(other["loc"]), other["type"] == "value_error"))
     path: Path = tuple(
         part for part in first["loc"] if not (isinstance(part, str) and ("-" in part or "[" in part))
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vitok.charter.values import Budget, Duration, Multiple, Share
+from vitok.charter.values import Budget, Duration, Figure, Multiple, Share, ShareRange
 
 
 class Later:
@@ -21,7 +21,7 @@ class Later:
 class Section(BaseModel):
     """A part of the charter: strict types, no unknown key, frozen."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -299,22 +299,22 @@ class Benefit(Section):
     """What one unit of success is worth."""
 
     per: Text = Field(description="The unit.", examples=["prevented_miss"])
-    value: float = Field(description="Money for each unit.", examples=[60.0])
-    events_per_year: float | None = Field(
-        None, description="How many units a year could be affected.", examples=[20.0]
+    value: Figure = Field(description="Money for each unit.", examples=[60.0])
+    events_per_year: Figure | None = Field(
+        None, description="How many units a year could be affected.", examples=[[15000.0, 20000.0, 30000.0]]
     )
-    prevented: Share | None = Field(
-        None, description="Share of them that the model prevents.", examples=["50%"]
+    prevented: Share | ShareRange | None = Field(
+        None, description="Share of them that the model wins.", examples=["50%"], union_mode="left_to_right"
     )
 
 
 class Economics(Section):
-    """Costs and benefits of the project."""
+    """Costs and benefits; each figure is a number, `[low, high]`, or `[low, likely, high]`."""
 
-    build: float = Field(description="One-time cost.", examples=[150000.0])
-    yearly: float = Field(description="Running cost a year.", examples=[30000.0])
+    build: Figure = Field(description="One-time cost.", examples=[[120000.0, 150000.0, 220000.0]])
+    yearly: Figure = Field(description="Running cost a year.", examples=[30000.0])
     horizon: Duration = Field(description="Period that counts.", examples=["3y"])
-    discount: Share | None = Field(None, description="Discount rate a year.", examples=["10%"])
+    discount: Share = Field(0.0, description="Discount rate a year.", examples=["10%"])
     benefit: Benefit = Field(description="The benefit.")
 
 
@@ -373,9 +373,7 @@ class Charter(Section):
     approve: Approve = Field(Approve(), description="Who must agree.")
     monitor: Monitor = Field(Monitor(), description="How production is watched.")
     retrain: Retrain = Field(Retrain(), description="When a new turn starts by itself.")
-    economics: Annotated[Economics | None, Later(_REGISTERED)] = Field(
-        None, description="Costs and benefits."
-    )
+    economics: Economics | None = Field(None, description="Costs and benefits.")
     risks: Annotated[list[Risk], Later(_REGISTERED)] = Field([], description="Risk register.")
     team: Annotated[dict[str, list[Role]], Later(_REGISTERED)] = Field(
         {}, description="People and their roles.", examples=[{"ada@example.org": ["data_scientist"]}]

@@ -15,7 +15,7 @@ _BUDGET = re.compile(r"^(\d+)\s+per\s+(.+)$")
 
 
 def _share(value: Any) -> Any:
-    if isinstance(value, str) and (match := _SHARE.match(value)):
+    if isinstance(value, str) and (match := _SHARE.match(value)) and float(match[1]) <= 100:
         return float(match[1]) / 100
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError("write a share such as 20% or 0.2")
@@ -43,6 +43,20 @@ def _budget(value: Any) -> Any:
     if isinstance(value, str) and (match := _BUDGET.match(value)):
         return int(match[1]), _duration(match[2])
     raise ValueError("write a number per duration, such as 4 per 30d")
+
+
+def _rising(values: Any) -> Any:
+    if isinstance(values, tuple):
+        return values
+    if not isinstance(values, list) or len(values) not in (2, 3) or any(isinstance(v, bool) for v in values):
+        raise ValueError("write a number, [low, high] or [low, likely, high]")
+    if not all(isinstance(v, int | float) for v in values) or list(values) != sorted(values):
+        raise ValueError("write a range from low to high, such as [100, 150, 220]")
+    return tuple(float(v) for v in values)
+
+
+def _rising_shares(values: Any) -> Any:
+    return _rising([_share(v) for v in values] if isinstance(values, list) else values)
 
 
 def _format_budget(value: tuple[int, timedelta]) -> str:
@@ -77,3 +91,16 @@ Budget = Annotated[
     PlainSerializer(_format_budget, return_type=str),
     _text("budget", "4 per 30d"),
 ]
+Range = Annotated[
+    tuple[float, ...],
+    BeforeValidator(_rising),
+    PlainSerializer(list, return_type=list[float]),
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}),
+]
+ShareRange = Annotated[
+    tuple[float, ...],
+    BeforeValidator(_rising_shares),
+    PlainSerializer(lambda shares: [f"{share * 100:g}%" for share in shares], return_type=list[str]),
+    WithJsonSchema({"type": "array", "items": {"type": ["string", "number"]}, "minItems": 2, "maxItems": 3}),
+]
+Figure = float | Range

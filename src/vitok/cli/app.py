@@ -26,6 +26,7 @@ VERBS = {
     "outcomes": "outcomes",
     "watch": "watch",
     "replay": "replay",
+    "roi": "roi",
     "status": "status",
     "doctor": "doctor",
     "export": "export",

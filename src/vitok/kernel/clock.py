@@ -61,7 +61,7 @@ def format_duration(duration: timedelta) -> str:
     ('36h', '7d')
     """
     seconds = duration.total_seconds()
-    for unit in ("d", "h", "m", "s"):
+    for unit in ("y", "d", "h", "m", "s"):
         if seconds and seconds % _UNITS[unit] == 0:
             return f"{seconds / _UNITS[unit]:.0f}{unit}"
     return f"{seconds * 1000:g}ms" if seconds % 1 else "0s"

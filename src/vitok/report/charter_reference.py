@@ -154,6 +154,8 @@ def _kind(hint: Any) -> str:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin is list:
         return f"list of {_kind(arguments[0])}"
+    if origin is tuple:
+        return "range"
     if origin is dict:
         return f"mapping of {_kind(arguments[0])} to {_kind(arguments[1])}"
     if origin in (types.UnionType, typing.Union):
@@ -189,9 +191,14 @@ def _example(name: str, field: FieldInfo) -> str:
 
 def _flow(value: Any) -> str:
     """A value as one line of YAML; whole numbers without a point."""
-    plain = int(value) if isinstance(value, float) and value.is_integer() else value
-    text = yaml.safe_dump(plain, default_flow_style=True, width=10_000, allow_unicode=True)
+    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000, allow_unicode=True)
     return text.replace("\n...\n", "").strip()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _language() -> str:

@@ -1,0 +1,100 @@
+"""`vitok roi`: what the project is worth by its charter, and what its decisions earn by its costs."""
+
+from typing import Any
+
+from vitok.charter.model import Charter
+from vitok.economics.cash import Case, appraise, spread
+from vitok.errors import CharterMistake
+from vitok.kernel.clock import parse_duration
+from vitok.loop.assemble import cost_tuple
+from vitok.loop.project import Project
+from vitok.model.bundle import load_manifest
+from vitok.registry import releases, versions
+from vitok.stats.thresholds import elkan_threshold
+
+CONVENTION = (
+    "build paid at the start, benefits and running costs at the end of each year; payback undiscounted"
+)
+
+
+def project_roi(project: Project) -> dict[str, Any]:
+    """The object that `vitok roi --json` prints.
+
+    Raises:
+        CharterMistake: the charter does not state costs and effect.
+    """
+    case = _case(project)
+    result, range_ = appraise(case), spread(case, project.charter.train.seed)
+    return {
+        "years": [{"year": year, "net": net, "cumulative": total} for year, net, total in result.years],
+        "payback_years": None if result.payback_years is None else round(result.payback_years, 2),
+        "roi": round(result.roi, 4),
+        "npv": round(result.npv, 2),
+        "irr": None if result.irr is None else round(result.irr, 4),
+        "discount": case.discount,
+        "convention": CONVENTION,
+        "range": None
+        if range_ is None
+        else {
+            "npv_low": round(range_.low, 2),
+            "npv_high": round(range_.high, 2),
+            "chance_of_loss": round(range_.loss, 4),
+            "tornado": [
+                {"figure": name, "npv_at_low": round(low, 2), "npv_at_high": round(high, 2)}
+                for name, low, high in range_.tornado
+            ],
+        },
+        "decisions": _decisions(project),
+    }
+
+
+def _case(project: Project) -> Case:
+    charter: Charter = project.charter
+    economics = charter.economics
+    if economics is None:
+        example = (
+            "economics: {build: 150000, yearly: 30000, horizon: 3y, benefit: {per: stop, value: 10000, ...}}"
+        )
+        raise CharterMistake(
+            f"{project.document.name} economics", "is not stated", f"Add {example}; see docs/charter.md."
+        )
+    benefit = economics.benefit
+    missing = [name for name in ("events_per_year", "prevented") if getattr(benefit, name) is None]
+    if missing:
+        where = project.document.place(("economics", "benefit"))
+        raise CharterMistake(
+            where, f"{' and '.join(missing)} not stated, so the effect is unknown", "Add them."
+        )
+    years = economics.horizon / parse_duration("1y")
+    if years <= 0:
+        raise CharterMistake(
+            project.document.place(("economics", "horizon")), "is empty", "Write such as 3y."
+        )
+    return Case(
+        build=economics.build,
+        yearly=economics.yearly,
+        value=benefit.value,
+        events=benefit.events_per_year or 0.0,
+        prevented=benefit.prevented or 0.0,
+        years=years,
+        discount=economics.discount,
+    )
+
+
+def _decisions(project: Project) -> dict[str, Any] | None:
+    """What single decisions earn, None without costs."""
+    costs = cost_tuple(project)
+    if costs is None:
+        return None
+    found: dict[str, Any] = {"best_threshold": round(elkan_threshold(costs), 4), "version": None}
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+        if release is None:
+            return found
+        version = versions.get(connection, release.version)
+    return {
+        **found,
+        "version": version.number,
+        "threshold": load_manifest(project.blobs, version.digest).threshold,
+        "profit_per_1000": version.metrics.get("profit_per_1000"),
+    }

@@ -156,7 +156,7 @@ EXPECTATIONS = {
         "columns: {diagnosis: {type: text, values: [benign]}}",
         ["diagnosis", "not among", "malignant"],
     ),
-    "missing": ("columns: {diagnosis: {type: number, max_missing: 0.5}}", ["diagnosis", "missing", "rows"]),
+    "missing": ("columns: {mean area: {type: time, max_missing: 0.5}}", ["mean area", "100.0% missing", "rows [0, 1, 2]"]),
     "too few rows": ("min_rows: 1000\ncolumns: {}", ["569 rows", "min_rows"]),
 }
 

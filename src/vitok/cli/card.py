@@ -19,9 +19,9 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Prints a version's card: task, data, gates with reasons, figures with intervals, inputs."""
-    form = "json" if as_json else form
     if form not in ("md", "html", "json"):
         raise UserMistake("--format", f"{form!r} is unknown", "Write md, html or json.")
+    form = "json" if as_json else form
     content = version_card(open_project(project, say=say), version)
     if form == "json":
         typer.echo(json.dumps(content, ensure_ascii=False, default=str))

@@ -24,6 +24,9 @@ from vitok.registry import windows as remembered
 from vitok.stats.catalogue import metrics_for
 from vitok.stats.profiles import Reference, profile
 from vitok.stats.scores import Scored
+from vitok.store.locks import hold
+
+_WAIT_SECONDS = 30.0
 
 
 class JournalReader(Protocol):
@@ -95,30 +98,37 @@ def watch(project: Project, journal: JournalReader) -> Watched:
 
     A window's drift is judged once, when it is over; its quality once, when its labels have had the time to come
     (`task.label_delay`). Late rows or labels do not change a verdict that was given.
+
+    Raises:
+        Busy: another process has been looking for half a minute.
     """
+    with hold(project.state / "watch.lock", "vitok watch", wait_seconds=_WAIT_SECONDS):
+        return _watch(project, journal)
+
+
+def _watch(project: Project, journal: JournalReader) -> Watched:
     now, charter = project.clock(), project.charter
     span = journal.span()
     result = Watched([], {}, {}, {})
-    with project.engine.begin() as connection:
+    with project.engine.connect() as connection:
         result.open.update(remembered.load_alerts(connection))
-        if span is None:
-            return result
         known = remembered.window_states(connection)
-        looks = _Looks(project, journal)
-        first = max((start for start, (state, _) in known.items() if state == "final"), default=None)
-        begin = span[0] if first is None else max(span[0], first + charter.monitor.window)
-        for start, end in closed_windows(begin, span[1], charter.monitor.window, now):
-            before = known.get(start, ("", 0))[0]
-            state = window_state(end, charter.task.label_delay, now)
-            if before == state:
-                continue
-            judged = looks.window(start, end, state, judge_drift=before == "")
-            if judged is None:
-                continue
-            window, version = judged
-            result.windows.append(judged)
-            _save(connection, window, version, known_before=before != "")
-            _take_up(connection, now, window, before, charter.retrain.cooldown, result)
+    if span is None:
+        return result
+    looks = _Looks(project, journal)
+    first = max((start for start, (state, _) in known.items() if state == "final"), default=None)
+    begin = span[0] if first is None else max(span[0], first + charter.monitor.window)
+    for start, end in closed_windows(begin, span[1], charter.monitor.window, now):
+        before = known.get(start, ("", 0))[0]
+        state = window_state(end, charter.task.label_delay, now)
+        judged = None if before == state else looks.window(start, end, state, judge_drift=before == "")
+        if judged is None:
+            continue
+        result.windows.append(judged)
+        # A transaction for each window: the database stays free for others while the next one is judged.
+        with project.engine.begin() as connection:
+            _save(connection, *judged, known_before=before != "")
+            _take_up(connection, now, judged[0], before, charter.retrain.cooldown, result)
     return result
 
 

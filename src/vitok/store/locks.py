@@ -2,34 +2,47 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vitok.errors import Busy
+from vitok.kernel.clock import stopwatch
+
+_PAUSE_SECONDS = 0.05
+
+
+def _take(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
-def hold(path: Path, what: str) -> Iterator[None]:
+def hold(path: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds an exclusive lock for the time of the block.
 
     Args:
         path: The lock file; it stays, and names the last holder's process.
         what: The work, for the message.
+        wait_seconds: How long to wait for it.
 
     Raises:
-        Busy: another process holds it.
+        Busy: another process holds it all that time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise Busy(
-                what, f"process {holder} is at it in this project", "Wait until it ends, or stop it."
-            ) from error
+        end = stopwatch() + wait_seconds
+        while not _take(file.fileno()):
+            if stopwatch() >= end:
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                remedy = "Wait until it ends, or stop it."
+                raise Busy(what, f"process {holder} is at it in this project", remedy)
+            time.sleep(_PAUSE_SECONDS)
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))

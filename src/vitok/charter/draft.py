@@ -114,7 +114,7 @@ def _remark(facts: Facts, key: str) -> str:
 def _scalar(value: object) -> str:
     """A value on one line, safe inside `{}` and `[]`."""
     text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=100_000).strip()[1:-1]
-    if "\n" not in text:
+    if len(text.splitlines()) == 1:
         return text
     quoted = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=100_000)
     return quoted.strip()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
-from lark import Lark, Transformer, UnexpectedInput, v_args
+from lark import Lark, Transformer, UnexpectedInput, UnexpectedToken, v_args
 
 from vitok.errors import CharterMistake
 from vitok.kernel.clock import format_duration, parse_duration
@@ -180,7 +180,8 @@ def parse_expression(text: str, place: str = "expression") -> Expression:
     try:
         result: Expression = _Build().transform(_parser().parse(text))
     except UnexpectedInput as error:
-        column = error.column if error.column > 0 else len(text) + 1
+        is_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        column = len(text) + 1 if is_end or error.column <= 0 else error.column
         raise CharterMistake(
             place,
             f"cannot read {text!r} at character {column}",

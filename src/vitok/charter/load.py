@@ -94,8 +94,10 @@ def _model_at(path: Path) -> type[BaseModel] | None:
 
 
 def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], name: str) -> CharterMistake:
-    first = error.errors()[0]
-    alternatives = [other for other in error.errors() if other["loc"][:2] == first["loc"][:2]]
+    # A misspelt key is both unknown and missing: the unknown one says more.
+    found = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    first = found[0]
+    alternatives = [other for other in found if other["loc"][:2] == first["loc"][:2]]
     first = max(alternatives, key=lambda other: (len(other["loc"]), other["type"] == "value_error"))
     path: Path = tuple(
         part for part in first["loc"] if not (isinstance(part, str) and ("-" in part or "[" in part))

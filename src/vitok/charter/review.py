@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from vitok.charter.contradictions import contradictions
-from vitok.charter.load import Document, Path, dotted
+from vitok.charter.load import Document, Path
 from vitok.charter.model import Charter, Later
 from vitok.charter.problems import Problem
 from vitok.stats.catalogue import PRIMARY
@@ -20,7 +20,7 @@ def _later(document: Document) -> Iterator[Problem]:
     """A note for each key that the charter sets and whose effect comes later."""
     for path, later in _marked(document.charter, ()):
         if path in document.positions:
-            what = f"{dotted(path)} has no effect in this version: {later.until}"
+            what = f"has no effect in this version: {later.until}"
             yield Problem(
                 document.place(path),
                 what,

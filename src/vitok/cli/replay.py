@@ -62,6 +62,7 @@ def render(payload: dict[str, Any]) -> str:
         ("turns", "turns"),
         ("promoted", "promotions"),
         ("refused", "refusals"),
+        ("failed", "failures"),
         ("alerts", "alerts"),
         ("value", "value"),
     ):

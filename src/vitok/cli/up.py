@@ -1,5 +1,6 @@
 """`vitok up`: predictions, pages, watching and retraining together."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +35,8 @@ def up(
     listener = bind(host, port)
     announce(as_json, listener, host, None if release is None else release.version)
     keeper = _Keeper(opened.folder)
+    # The server stops on SIGTERM and then raises it again: as an exception, so that the keeper is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         run_server(opened.folder, workers=workers, factory=_FACTORY, listener=listener)
     finally:
@@ -44,7 +47,15 @@ class _Keeper:
     """The process that watches and retrains; started again when it dies."""
 
     def __init__(self, folder: Path) -> None:
-        self._command = [sys.executable, "-m", "vitok.cli", "watch", "--project", str(folder)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "vitok.cli",
+            "watch",
+            "--with-parent",
+            "--project",
+            str(folder),
+        ]
         self._ending = threading.Event()
         self._process = self._start()
         self._guard = threading.Thread(target=self._watch_over, daemon=True)

@@ -1,5 +1,6 @@
 """`vitok watch`: judge what production did."""
 
+import os
 import signal
 import threading
 from typing import Annotated, Any
@@ -11,9 +12,14 @@ from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.loop.keep import keep, watch_once
 from vitok.wire import open_project
 
+_PARENT_SECONDS = 1.0
+
 
 def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once, start no turn, and end.")] = False,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when the process that started it ends.")
+    ] = False,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -22,11 +28,19 @@ def watch(
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
+        if with_parent:
+            threading.Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
         keep(lambda: open_project(project, say=say), stop)
         return
     opened = open_project(project, say=say)
     payload = watch_once(opened).as_json()
     show(as_json, payload, render(payload, main_metric(opened.charter)))
+
+
+def _end_with(parent: int, stop: threading.Event) -> None:
+    while not stop.wait(_PARENT_SECONDS):
+        if os.getppid() != parent:
+            stop.set()
 
 
 def render(payload: dict[str, Any], metric: str) -> str:

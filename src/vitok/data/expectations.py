@@ -19,6 +19,7 @@ _WORDS = {
 }
 _FLOAT32_MAX = 3.4028234663852886e38  # what models take; anything beyond is infinite to them
 _LONGEST_KEY = 120  # YAML asks for "? " before keys that are longer than 128 characters
+_THOUSANDS = r"^-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 _PRESENT_SHARE = 0.95  # of a text column that must read as numbers for it to count as a dirty number column
 
 
@@ -64,9 +65,14 @@ def kind_of(series: pl.Series) -> Kind:
 
 
 def _as_numbers(series: pl.Series) -> pl.Series:
-    text = series.str.strip_chars().str.replace_all(r"[\s_ ]", "")
+    """Texts as numbers; commas separate thousands if every one could, else they are decimal points."""
+    text = series.str.strip_chars().str.replace_all(r"[\s_\u00a0]", "")
+    commas = text.filter(text.str.contains(",", literal=True))
+    thousands = len(commas) > 0 and bool(commas.str.contains(_THOUSANDS).all())
     plain = text.cast(pl.Float64, strict=False)
-    return plain.fill_null(text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False))
+    return plain.fill_null(
+        text.str.replace_all(",", "" if thousands else ".", literal=True).cast(pl.Float64, strict=False)
+    )
 
 
 def infer(frame: pl.DataFrame, unique: list[str]) -> Expectations:
@@ -91,7 +97,7 @@ def infer(frame: pl.DataFrame, unique: list[str]) -> Expectations:
             ).fill_nan(None)
             finite = numbers.filter(numbers.abs() <= _FLOAT32_MAX)
             missing = 1 - len(finite) / max(frame.height, 1)
-            if len(finite):
+            if len(finite) and series.name not in unique:  # ids grow: a range would stop a later turn
                 least, most = float(finite.min()), float(finite.max())  # type: ignore[arg-type]
                 width = (most - least) or abs(most) or 1.0
                 low, high = round(least - width, 6), round(most + width, 6)
@@ -125,7 +131,7 @@ def to_yaml(expectations: Expectations) -> str:
 def _key(name: str) -> str:
     """A column's name on one line, quoted where it must be."""
     plain = yaml.safe_dump([name], default_flow_style=True, allow_unicode=True, width=10_000).strip()[1:-1]
-    if "\n" not in plain and len(plain) < _LONGEST_KEY:
+    if len(plain.splitlines()) == 1 and len(plain) < _LONGEST_KEY:
         return plain
     return "? " + yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10_000).strip() + "\n  "
 

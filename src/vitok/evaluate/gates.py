@@ -7,7 +7,7 @@ import numpy as np
 
 from vitok.charter.expressions import Bound, Comparison
 from vitok.stats.catalogue import SERVICE_METRICS
-from vitok.stats.estimates import Estimate, Undecidable, estimate, estimate_difference
+from vitok.stats.estimates import Estimate, Undecidable, estimate, estimate_difference, within
 from vitok.stats.scores import Scored
 
 _SMALL_GROUP = 100
@@ -132,7 +132,8 @@ def _against(gate: Comparison, evidence: Evidence, name: str, other: Scored, who
     own = estimate(gate.metric, evidence.candidate, seed=evidence.seed)
     lead = estimate_difference(gate.metric, evidence.candidate, other, seed=evidence.seed)
     theirs = own.value - lead.value
-    paired = Estimate(own.value, theirs + lead.low, theirs + lead.high, lead.rows, lead.method)
+    low, high = within(gate.metric, theirs + lead.low, theirs + lead.high)
+    paired = Estimate(own.value, low, high, lead.rows, lead.method)
     limit = _limit(gate.bound, theirs)
     if gate.operator in (">", "<") and max(abs(lead.low), abs(lead.high)) <= _ROUNDING * abs(theirs):
         return _no_lead(gate, name, paired, limit, who)

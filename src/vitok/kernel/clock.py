@@ -64,7 +64,8 @@ def format_duration(duration: timedelta) -> str:
     for unit in ("y", "d", "h", "m", "s"):
         if seconds and seconds % _UNITS[unit] == 0:
             return f"{seconds / _UNITS[unit]:.0f}{unit}"
-    return f"{seconds * 1000:g}ms" if seconds % 1 else "0s"
+    milliseconds = f"{duration / timedelta(milliseconds=1):.3f}".rstrip("0").rstrip(".")
+    return f"{milliseconds}ms" if duration else "0s"
 
 
 def parse_time(text: str, place: str = "time") -> datetime:

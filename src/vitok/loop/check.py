@@ -50,6 +50,8 @@ def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
         size = TestSize(len(truth), int((truth == len(prepared.classes.values) - 1).sum()))
         yield from undecidable_gates(project.document, size)
     for name, reason in prepared.columns.left_out.items():
+        if name == project.charter.task.time:
+            continue  # what the feature function derives from it is a feature
         yield Problem(
             f"column {name}", f"{reason}: not a feature", "Add it to data.exclude to silence this.", "note"
         )

@@ -27,6 +27,7 @@ _PERSONAL = re.compile(
 )
 _ID = re.compile(r"(^|[_\W])(id|uuid|guid|key|no|nr|number)$|^id", re.I)
 _FEW_CLASSES = 20
+_COUNTED = 20
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ def init_project(folder: Path, data: Path, wishes: Wishes) -> dict[str, Any]:
     frame = read_table(data)
     _require(frame, wishes)
     expected = expecting.infer(frame, [])
+    raw = frame
     frame, lost = expecting.coerce(frame, expected)
-    warnings = [
+    warnings = _numbers_in_text(raw, frame)
+    warnings += [
         f"column {name}: {count} cells do not read as {expected.columns[name].type} and count as missing"
         for name, count in lost.items()
     ]
@@ -121,7 +124,10 @@ def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warning
     time = wishes.time or _find_time(frame, comments)
     if time is not None:
         time_column(frame[time])
+    counters = [s.name for s in frame if _is_counter(s) and s.name not in (wishes.target, wishes.id, time)]
     identity = wishes.id or _find_id(frame, {wishes.target, time}, comments)
+    counters = [name for name in counters if name != identity]
+    warnings += [f"column {name} counts the rows: kept out of the model" for name in counters]
     personal = [
         n
         for n in frame.columns
@@ -133,7 +139,7 @@ def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warning
     features = [
         n
         for n in frame.columns
-        if n not in {wishes.target, identity, time, wishes.entity, *wishes.exclude, *personal}
+        if n not in {wishes.target, identity, time, wishes.entity, *wishes.exclude, *personal, *counters}
     ]
     chosen = choose_features(frame.select(features))
     useless = chosen.left_out
@@ -156,7 +162,7 @@ def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warning
         time,
         wishes.entity,
         wishes.label_delay,
-        list(wishes.exclude),
+        [*wishes.exclude, *counters],
         personal,
         frame.height,
         0 if positive is None else int((target == positive).sum()),
@@ -199,6 +205,28 @@ def _find_id(frame: pl.DataFrame, taken: set[str | None], comments: dict[str, st
             comments["task.id"] = "unique in every row; outcomes are joined by it"
             return series.name
     return None
+
+
+def _numbers_in_text(raw: pl.DataFrame, read: pl.DataFrame) -> list[str]:
+    """How texts were read as numbers, with an example of each column."""
+    notes = []
+    for series in raw:
+        if series.dtype == pl.String and read[series.name].dtype.is_numeric():
+            place = read[series.name].is_not_null().arg_true()
+            commas = series.gather(place).str.contains(",", literal=True).arg_true()
+            shown = place[commas[0]] if len(commas) else place[0]
+            notes.append(
+                f"column {series.name}: text is read as numbers, {series[shown]!r} as {read[series.name][shown]:g}"
+            )
+    return notes
+
+
+def _is_counter(series: pl.Series) -> bool:
+    """Whether a column numbers the rows one by one; such a column is an id, whatever its name."""
+    if not series.dtype.is_integer() or len(series) < _COUNTED or series.null_count():
+        return False
+    span = int(series.max()) - int(series.min()) + 1  # type: ignore[arg-type]
+    return span == len(series) and series.n_unique() == len(series)
 
 
 def _project_name(folder: Path) -> str:

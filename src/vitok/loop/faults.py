@@ -1,5 +1,6 @@
 """Faults for replay: what may go wrong in production, put into history from a moment on."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ def _broken(rows: pl.DataFrame, name: str, fault: Fault) -> pl.Expr:
         factor = float(str(fault.argument))
     except ValueError as error:
         raise UserMistake("--inject", f"{fault.argument!r} is no factor", "Write a number.") from error
+    if not math.isfinite(factor):
+        raise UserMistake("--inject", f"{fault.argument!r} is no factor", "Write a number.")
     if not kind.is_numeric():
         raise UserMistake("--inject", f"{name!r} is no number but {kind}", "Hit it with missing or value.")
-    return (pl.col(name) * factor).cast(kind)
+    return (pl.col(name) * factor).cast(kind, strict=False)

@@ -71,6 +71,9 @@ def _read(
     value = _column(frame, file, task.target, "value")
     time = next((name for name in (task.label_time, "time") if name in frame.columns), None)
     frame = frame.filter(pl.col(value).is_not_null())
+    if (gaps := frame[key].is_null().arg_true()).len():
+        what = f"{gaps.len()} row(s) without it, first rows {gaps.head(3).to_list()}"
+        raise DataMistake(f"{file.name} column {key}", what, "Give each row its id.")
     times = [now] * frame.height if time is None else time_column(frame[time]).to_list()
     outcomes = []
     for row, (identity, found, at) in enumerate(

@@ -282,9 +282,8 @@ def _fit_candidates(
             parameters=parameters,
             on_trial=on_trial,
         )
-        project.say(
-            f"  {name}: {metric} {trained.validation:.4f} on validation rows after {trained.trials} trial(s)"
-        )
+        searched = f" after {trained.trials} trials" if trained.trials > 1 else ", without a search"
+        project.say(f"  {name}: {metric} {trained.validation:.4f} on validation rows{searched}")
         fitted.append(trained)
     return sorted(fitted, key=lambda trained: trained.validation, reverse=METRICS[metric].higher_is_better)
 

@@ -27,7 +27,7 @@ def load_feature_function(source: str, name: str, place: str) -> FeatureFunction
     module = ModuleType("vitok_features")
     try:
         exec(compile(source, place, "exec"), module.__dict__)  # noqa: S102 - the user's own code, verified by digest
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserMistake(
             place, f"does not run: {type(error).__name__}: {error}", "Mend the file."
         ) from error
@@ -42,7 +42,7 @@ def load_feature_function(source: str, name: str, place: str) -> FeatureFunction
 
         try:
             result = function(frame)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserMistake(
                 f"{place}:{name}",
                 f"fails: {type(error).__name__}: {error}",

@@ -182,6 +182,11 @@ def _advanced(alert: Alert, condition: Alert | None, window: Window) -> Alert:
         return replace(alert, last_window=window.start, calm=calm, resolved=resolved)
     if alert.severity == "notice" and condition.severity == "alarm":
         return replace(condition, since=alert.since)
+    if alert.severity == "alarm" and condition.severity == "notice":
+        calm = alert.calm + 1
+        if calm < CALM_WINDOWS:
+            return replace(alert, last_window=window.start, calm=calm)
+        return replace(condition, since=alert.since, opened=alert.opened)
     return replace(
         alert,
         last_window=window.start,

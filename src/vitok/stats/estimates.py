@@ -95,6 +95,13 @@ def _applicable(metric: str, scored: Scored) -> None:
         raise Undecidable(f"{metric} is not defined for a {scored.task} task")
 
 
+def within(metric: str, low: float, high: float) -> tuple[float, float]:
+    """An interval cut to the values that the metric can have."""
+    unlimited = METRICS[metric].name in ("r2", "profit_per_1000")
+    ends_at_one = METRICS[metric].higher_is_better or metric in _AT_MOST_ONE
+    return low if unlimited else max(0.0, low), min(1.0, high) if ends_at_one and not unlimited else high
+
+
 def _bounded(metric: str, rows: int, value: float, low: float, high: float, method: str) -> Estimate:
     if metric in _AT_LEAST_ZERO:
         low = max(0.0, low)

@@ -34,6 +34,9 @@ def open_database(url: str) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed)
     except (ArgumentError, ImportError, OSError) as error:
+        if isinstance(error, ImportError):
+            what = f"needs a driver that is not installed: {error}"
+            raise UserMistake("VITOK_DATABASE_URL", what, "Run: pip install 'vitok[postgres]'") from error
         raise UserMistake(
             "VITOK_DATABASE_URL", f"cannot be used: {error}", "Write a URL such as sqlite:///state.sqlite."
         ) from error

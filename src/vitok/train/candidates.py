@@ -42,6 +42,7 @@ def build_candidate(
     complete: list[str],
     parameters: dict[str, Any],
     seed: int,
+    threads: int = 1,
 ) -> Any:
     """An unfitted pipeline of preprocessing and model.
 
@@ -50,6 +51,7 @@ def build_candidate(
         numbers: Columns of float32 with NaN for missing.
         categories: Columns of text with "" for missing.
         complete: Those of the numbers that no training row misses.
+        threads: Of LightGBM; more than one only pays for large tables.
         parameters: As `default_parameters` names them; `n_estimators` besides, for LightGBM.
     """
     from sklearn.pipeline import Pipeline
@@ -61,7 +63,8 @@ def build_candidate(
         ]
     else:
         prepare = _prepare_trees(task, numbers, categories, complete, seed)
-        steps = [("prepare", prepare), ("single", _to_single()), ("model", _lightgbm(task, parameters, seed))]
+        model = _lightgbm(task, parameters, seed, threads)
+        steps = [("prepare", prepare), ("single", _to_single()), ("model", model)]
     return Pipeline(steps)
 
 
@@ -159,7 +162,7 @@ def _linear(task: TaskKind, parameters: dict[str, Any], seed: int) -> Any:
     return LogisticRegression(C=parameters["strength"], max_iter=500, random_state=seed)
 
 
-def _lightgbm(task: TaskKind, parameters: dict[str, Any], seed: int) -> Any:
+def _lightgbm(task: TaskKind, parameters: dict[str, Any], seed: int, threads: int) -> Any:
     from lightgbm import LGBMClassifier, LGBMRegressor
 
     model = LGBMRegressor if task == "regression" else LGBMClassifier
@@ -170,6 +173,6 @@ def _lightgbm(task: TaskKind, parameters: dict[str, Any], seed: int) -> Any:
         random_state=seed,
         deterministic=True,
         force_row_wise=True,
-        n_jobs=2,
+        n_jobs=threads,
         verbose=-1,
     )

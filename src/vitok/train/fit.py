@@ -1,5 +1,6 @@
 """Fitting: baselines first, then each candidate with its search; the best on the validation rows first."""
 
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from vitok.train.candidates import (
 )
 
 _PATIENCE = 30
+_LARGE_CELLS = 1_000_000  # below, the threads of LightGBM wait for each other longer than they work
+_ONE_THREAD = 500_000  # cells: below, threads wait for each other longer than they work
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,9 @@ def _search(
 
 
 def _fit_once(name: str, rows: TrainingSet, parameters: dict[str, Any], metric: str) -> _Fitted:
+    threads = 1 if rows.train.height * rows.train.width < _LARGE_CELLS else (os.cpu_count() or 1)
     pipeline = build_candidate(
-        name, rows.task, rows.numbers, rows.categories, rows.complete, parameters, rows.seed
+        name, rows.task, rows.numbers, rows.categories, rows.complete, parameters, rows.seed, threads
     )
     used = dict(parameters)
     with warnings.catch_warnings():
@@ -222,6 +226,8 @@ def _fit_with_early_stopping(pipeline: Any, rows: TrainingSet) -> int:
     prepare, model = pipeline[:-1], pipeline.named_steps["model"]
     train = prepare.fit_transform(rows.train, rows.truth)
     validation = prepare.transform(rows.validation)
+    if train.size < _ONE_THREAD:
+        model.set_params(n_jobs=1)
     stop = lightgbm.early_stopping(_PATIENCE, first_metric_only=True, verbose=False)
     model.fit(train, rows.truth, eval_set=[(validation, rows.validation_truth)], callbacks=[stop])
     trees = int(model.best_iteration_ or model.n_estimators)

@@ -122,7 +122,9 @@ def test_gate_that_no_figure_can_clear_is_an_error_that_says_how_many_rows_it_ta
     assert (found.severity, found.where) == ("error", "vitok.yaml:6:5 accept[0]")
     assert "no figure can clear `accuracy >= 0.99`" in found.what
     rows = int(re.search(r"Give about (\d+) test rows", found.remedy)[1])
-    assert 268 < rows < 360  # 268 rows without one error would do (2.7 / .01); a figure of .999 needs some more
+    assert (
+        268 < rows < 360
+    )  # 268 rows without one error would do (2.7 / .01); a figure of .999 needs some more
     assert all(
         "no figure" not in problem.what for problem in gate_remarks("accuracy >= 0.99", rows, rows // 2)
     )

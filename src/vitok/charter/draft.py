@@ -71,7 +71,7 @@ def draft_charter(facts: Facts) -> str:
         lines.append(f"  label_delay: {format_duration(facts.label_delay)}")
     lines += [
         "data:",
-        f"  sources: {{table: {_scalar(facts.path)}}}",
+        f"  sources: {{data: {_scalar(facts.path)}}}",
         f"  exclude: {_list(facts.exclude)}{_remark(facts, 'data.exclude')}",
         f"  personal: {_list(facts.personal)}{_remark(facts, 'data.personal')}",
         "  split: {test: 20%, validation: 10%}"
@@ -90,7 +90,7 @@ def draft_charter(facts: Facts) -> str:
             "a new version may not be clearly worse"
         )
     lines += [
-        "  - latency_p99_ms <= 100",
+        "  - latency_p50_ms <= 100",
         "decide: {threshold: best}  # add costs: {tp, fp, fn, tn} to decide by money",
         "monitor: {window: 1d}",
         "retrain: {on: [], window: all}  # for example [schedule(monthly), drift]",

@@ -95,8 +95,11 @@ def _require_header(path: Path, text: str, separator: str) -> None:
 def _utc(frame: pl.DataFrame) -> pl.DataFrame:
     """Every date and instant as microseconds in UTC; instants without a zone are taken as UTC.
 
-    Lengths of time become seconds, times of day seconds since midnight.
+    Lengths of time become seconds, times of day seconds since midnight; a column without a name (as exports of
+    data frames have) gets one.
     """
+    if "" in frame.columns:
+        frame = frame.rename({"": f"column_{frame.columns.index('')}"})
     expressions = []
     for name, kind in frame.schema.items():
         if isinstance(kind, pl.Datetime):

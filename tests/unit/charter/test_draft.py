@@ -27,6 +27,6 @@ def test_draft_says_every_name_as_it_is(target, path, excluded, identity, positi
     assert (charter.task.target, charter.task.id) == (target, identity)
     assert charter.task.positive == positive
     assert type(charter.task.positive) is type(positive)
-    assert charter.data.sources == {"table": path}
+    assert charter.data.sources == {"data": path}
     assert charter.data.exclude == excluded
     assert yaml.safe_load(draft_charter(facts))["task"]["target"] == target

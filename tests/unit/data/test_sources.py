@@ -21,6 +21,10 @@ def test_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     assert read(tmp_path, "x,y\n1,2\n".encode("utf-8-sig")).columns == ["x", "y"]
 
 
+def test_column_without_a_name_gets_one(tmp_path):
+    assert read(tmp_path, ",x\n0,a\n1,b\n").columns == ["column_0", "x"]
+
+
 def test_usual_marks_of_missing_values_become_null(tmp_path):
     frame = read(tmp_path, "x,y\n1,a\nNA,?\n#N/A,-\n4,b\n")
     assert frame["x"].to_list() == [1, None, None, 4]

@@ -120,5 +120,5 @@ def _people(document: Document) -> Iterator[Problem]:
             if role not in present:
                 where = document.place(("approve", risk))
                 yield Problem(
-                    where, f"nobody in team is {role}", "Name one under team, or another role.", "error"
+                    where, f"nobody in team is {role}", "Name one under team, or another role.", "warning"
                 )

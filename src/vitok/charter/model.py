@@ -177,7 +177,8 @@ class Train(Section):
     )
     candidates: list[str] = Field(
         ["linear", "lightgbm"],
-        description="`linear` (logistic or ridge regression), `lightgbm`.",
+        description="`linear` (logistic or ridge regression; `logistic` is the same, for classes), `lightgbm`; "
+        "`file.py:name` of your own is left out until a later version.",
         examples=[["linear", "lightgbm"]],
         min_length=1,
     )

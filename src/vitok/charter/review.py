@@ -51,6 +51,10 @@ def _not_yet(document: Document) -> Iterator[Problem]:
         if getattr(charter.approve, risk) != "auto":
             what = f"approvals cannot be collected in this version: releases of class {risk} are refused"
             yield Problem(document.place(("approve", risk)), what, "Write auto, or wait.", "warning")
+    for index, candidate in enumerate(charter.train.candidates):
+        if ":" in candidate:
+            what = f"candidate {candidate!r} has no effect in this version: code of your own is left out"
+            yield Problem(document.place(("train", "candidates", index)), what, "Nothing to do.", "note")
     for index, objective in enumerate(charter.train.tune.objectives):
         if index:
             what = f"objective {objective!r} has no effect in this version: only the first is tuned for"

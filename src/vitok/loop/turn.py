@@ -218,6 +218,11 @@ def require_supported(project: Project) -> None:
     require_known_names(project)
 
 
+def own_code_left_out(candidates: list[str]) -> list[str]:
+    """The candidates without code of the user's own, such as `my_models.py:net`; `check` says that it comes later."""
+    return [name for name in candidates if ":" not in name]
+
+
 def require_known_names(project: Project) -> None:
     """Checks that this version knows the candidates and the objective.
 
@@ -225,12 +230,21 @@ def require_known_names(project: Project) -> None:
         CharterMistake: it does not.
     """
     charter, place = project.charter, project.document.place
+    known_candidates = [
+        name for name in CANDIDATES if name != "logistic" or charter.task.type != "regression"
+    ]
+    if not own_code_left_out(charter.train.candidates):
+        raise CharterMistake(
+            place(("train", "candidates")),
+            "names only code of your own, which comes later",
+            "Add linear or lightgbm.",
+        )
     for index, name in enumerate(charter.train.candidates):
-        if name not in CANDIDATES:
+        if ":" not in name and name not in known_candidates:
             raise CharterMistake(
                 place(("train", "candidates", index)),
-                f"candidate {name!r} is not known to this version",
-                f"Known: {', '.join(CANDIDATES)}.",
+                f"candidate {name!r} is not known for a {charter.task.type} task",
+                f"Known: {', '.join(known_candidates)}.",
             )
     for index, objective in enumerate(charter.train.tune.objectives[:1]):
         if objective not in TUNABLE or charter.task.type not in METRICS[objective].tasks:
@@ -290,7 +304,7 @@ def _fit_candidates(
 
 def _plan(project: Project, *, quick: bool) -> dict[str, dict[str, Any] | None]:
     """Which candidates to fit, and the parameters to start from."""
-    names = project.charter.train.candidates
+    names = own_code_left_out(project.charter.train.candidates)
     with project.engine.connect() as connection:
         release = releases.current(connection)
     if release is None:

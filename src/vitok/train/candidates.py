@@ -4,13 +4,14 @@ from typing import Any
 
 from vitok.stats.catalogue import TaskKind
 
-CANDIDATES = ("linear", "lightgbm")
+_LINEAR = ("linear", "logistic")
+CANDIDATES = (*_LINEAR, "lightgbm")
 LINEAR_ROWS = 200_000  # more rows do not change a linear model of a few hundred columns, but its time
 
 
 def default_parameters(name: str) -> dict[str, Any]:
     """The parameters that a candidate has before any search."""
-    if name == "linear":
+    if name in _LINEAR:
         return {"strength": 1.0}
     return {
         "learning_rate": 0.05,
@@ -23,7 +24,7 @@ def default_parameters(name: str) -> dict[str, Any]:
 
 def suggest_parameters(name: str, trial: Any) -> dict[str, Any]:
     """Draws parameters from an Optuna trial."""
-    if name == "linear":
+    if name in _LINEAR:
         return {"strength": trial.suggest_float("strength", 1e-4, 1e3, log=True)}
     return {
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
@@ -47,7 +48,7 @@ def build_candidate(
     """An unfitted pipeline of preprocessing and model.
 
     Args:
-        name: `linear` or `lightgbm`.
+        name: `linear`, `logistic` (the same, for classes only) or `lightgbm`.
         numbers: Columns of float32 with NaN for missing.
         categories: Columns of text with "" for missing.
         complete: Those of the numbers that no training row misses.
@@ -56,7 +57,7 @@ def build_candidate(
     """
     from sklearn.pipeline import Pipeline
 
-    if name == "linear":
+    if name in _LINEAR:
         steps = [
             ("prepare", _prepare_linear(numbers, categories)),
             ("model", _linear(task, parameters, seed)),

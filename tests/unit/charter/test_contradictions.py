@@ -84,7 +84,7 @@ def test_sound_charter_has_no_remark():
             "approve: {high: [product_owner]}\ndecide:",
             "approve.high",
             "nobody in team is product_owner",
-            "error",
+            "warning",
         ),
         (
             "decide:",

@@ -18,6 +18,7 @@ $(STAMP): requirements.lock requirements-data.lock pyproject.toml
 	@touch $(STAMP)
 
 demo: install
+	@if [ -d demo-flights ]; then echo "Building demo-flights anew: the one of an earlier run is removed"; rm -rf demo-flights; fi
 	$(BIN)/vitok demo
 
 check: install

@@ -4,6 +4,7 @@ Rules, the same for every ledger: of several outcomes of one id the last replace
 report. An outcome joins the latest answered prediction of its id, and the latest prediction of each shadow.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -13,11 +14,11 @@ from vitok.journal.frames import OUTCOMES, PREDICTIONS, conform, decode_inputs
 from vitok.store.lake import Lake
 
 
-class _Reading:
+class _Reading(ABC):
     """The questions that every ledger answers; where the rows lie is a subclass's matter."""
 
-    def _rows(self, table: str) -> pl.LazyFrame:
-        raise NotImplementedError
+    @abstractmethod
+    def _rows(self, table: str) -> pl.LazyFrame: ...
 
     def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
         """Predictions of events from `start` (included) to `end` (excluded), in the order of their times.

@@ -9,6 +9,7 @@ import polars as pl
 from vitok.charter.model import Charter
 from vitok.data.snapshot import label_known
 from vitok.journal.records import Outcome, as_text
+from vitok.model.bundle import Manifest
 from vitok.model.runtime import Model
 
 # Names that no table of a user has: a colon is no part of theirs.
@@ -43,15 +44,20 @@ def between(frame: pl.DataFrame, column: str, start: datetime, end: datetime) ->
     return frame.slice(int(low), int(high) - int(low))
 
 
+def inputs_of(rows: pl.DataFrame, manifest: Manifest) -> pl.DataFrame:
+    """The model's inputs as the journal keeps them: times as ISO 8601 text, the rest as it is."""
+    fields = manifest.inputs
+    times = [pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in fields if f.kind == "time"]
+    return rows.select(field.name for field in fields).with_columns(times)
+
+
 def journal_rows(rows: pl.DataFrame, model: Model, scores: np.ndarray) -> pl.DataFrame:
     """Scored rows in the journal's columns, as the workers write them.
 
     Args:
         rows: As `history` gives them.
     """
-    fields = model.manifest.inputs
-    times = [pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in fields if f.kind == "time"]
-    inputs = rows.select(field.name for field in fields).with_columns(times)
+    inputs = inputs_of(rows, model.manifest)
     decisions = [as_text(value) for value in model.decide(scores)]
     many = scores.ndim == 2
     return pl.DataFrame(

@@ -16,6 +16,7 @@ from vitok.journal.records import Prediction, as_text
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import stopwatch
 from vitok.kernel.ids import new_id
+from vitok.loop.feed import inputs_of
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest
@@ -145,7 +146,7 @@ def _records(
 ) -> Iterator[dict[str, Any]]:
     decisions = model.decide(scores)
     for inputs, score, decision in zip(
-        _inputs(model.manifest, rows), scores.tolist(), decisions, strict=True
+        inputs_of(rows, model.manifest).to_dicts(), scores.tolist(), decisions, strict=True
     ):
         yield {
             "version": arm.version,
@@ -157,13 +158,6 @@ def _records(
             "score": score,
             "decision": decision,
         }
-
-
-def _inputs(manifest: Manifest, rows: pl.DataFrame) -> list[dict[str, Any]]:
-    times = [
-        pl.col(f.name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for f in manifest.inputs if f.kind == "time"
-    ]
-    return rows.select(field.name for field in manifest.inputs).with_columns(times).to_dicts()
 
 
 def _output(records: list[Prediction], manifest: Manifest) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from vitok.charter.expressions import Comparison, parse_expression
 from vitok.charter.model import Charter
+from vitok.charter.section import key_of
 from vitok.errors import CharterMistake
 from vitok.kernel.digests import digest_json
 from vitok.stats.catalogue import METRICS, SERVICE_METRICS
@@ -85,7 +86,8 @@ def _model_at(path: Path) -> type[BaseModel] | None:
     for part in path:
         if isinstance(part, int):
             continue
-        field = getattr(model, "model_fields", {}).get(part)
+        fields = {key_of(model, name): field for name, field in getattr(model, "model_fields", {}).items()}
+        field = fields.get(str(part))
         if field is None:
             return None
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
@@ -105,7 +107,7 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
     place, kind, value = _place(name, positions, path), first["type"], first.get("input")
     if kind == "extra_forbidden":
         model = _model_at(path[:-1])
-        known = sorted(model.model_fields) if model else []
+        known = sorted(key_of(model, name) for name in model.model_fields) if model else []
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         remedy = f"Did you mean {near[0]!r}?" if near else f"Known keys here: {', '.join(known)}."
         return CharterMistake(place, f"unknown key {path[-1]!r}", remedy)

@@ -6,36 +6,11 @@ such key that a charter uses, so nothing is ignored in silence.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from vitok.charter.planning import Experiment, Plan, Risk, Scope
+from vitok.charter.section import Later, Role, Section, Text
 from vitok.charter.values import Budget, Duration, Figure, Multiple, Share, ShareRange
-
-
-class Later:
-    """Marks a key whose effect comes later; `until` says what happens meanwhile."""
-
-    def __init__(self, until: str) -> None:
-        self.until = until
-
-
-class Section(BaseModel):
-    """A part of the charter: strict types, no unknown key, frozen."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-Text = Annotated[str, Field(min_length=1)]
-Role = Literal[
-    "product_owner",
-    "project_manager",
-    "domain_expert",
-    "data_engineer",
-    "data_annotator",
-    "data_scientist",
-    "ml_engineer",
-    "mlops_engineer",
-]
-Level = Literal["low", "medium", "high"]
 
 
 class Kpi(Section):
@@ -86,6 +61,11 @@ class Task(Section):
     )
     label_delay: Duration | None = Field(
         None, description="How long after the decision the label is known.", examples=["4h"]
+    )
+    unit: str | None = Field(
+        None,
+        description="Unit of the target (regression); gates may then be written in any unit of its kind.",
+        examples=["min"],
     )
     label_time: str | None = Field(
         None,
@@ -317,35 +297,12 @@ class Economics(Section):
     horizon: Duration = Field(description="Period that counts.", examples=["3y"])
     discount: Share = Field(0.0, description="Discount rate a year.", examples=["10%"])
     benefit: Benefit = Field(description="The benefit.")
-
-
-class Risk(Section):
-    """One entry of the risk register."""
-
-    id: Text = Field(description="Short name.", examples=["R1"])
-    what: Text = Field(description="What may happen.", examples=["weather feed fails"])
-    kind: Literal["technical", "business", "resource"] = Field(
-        description="Kind of risk.", examples=["technical"]
+    hour: float | None = Field(
+        None, ge=0, description="Cost of one person-hour, for the effort-value curve.", examples=[80.0]
     )
-    likelihood: Level = Field(description="How likely.", examples=["medium"])
-    impact: Level = Field(description="How bad.", examples=["high"])
-    mitigation: str | None = Field(None, description="What is done about it.", examples=["fallback model"])
-    watched_by: str | None = Field(
-        None, description="The gate or alert that watches it.", examples=["alert(missing.temp)"]
+    compute_hour: float | None = Field(
+        None, ge=0, description="Cost of one hour of computing, for the effort-value curve.", examples=[0.5]
     )
-
-
-class Scope(Section):
-    """What is in and what is out."""
-
-    inside: list[str] = Field(
-        [], description="What the project covers.", examples=[["departures from New York"]]
-    )
-    outside: list[str] = Field([], description="What it leaves out.", examples=[["cargo flights"]])
-    regulation: list[str] = Field([], description="Rules that apply.", examples=[["GDPR"]])
-
-
-_REGISTERED = "it is recorded with each version; nothing derives from it yet"
 
 
 class Charter(Section):
@@ -375,11 +332,13 @@ class Charter(Section):
     monitor: Monitor = Field(Monitor(), description="How production is watched.")
     retrain: Retrain = Field(Retrain(), description="When a new turn starts by itself.")
     economics: Economics | None = Field(None, description="Costs and benefits.")
-    risks: Annotated[list[Risk], Later(_REGISTERED)] = Field([], description="Risk register.")
-    team: Annotated[dict[str, list[Role]], Later(_REGISTERED)] = Field(
+    plan: Plan = Field(Plan(), description="Stages, milestones, reviews.")
+    experiments: list[Experiment] = Field([], description="Ideas to try and what came of them.")
+    risks: list[Risk] = Field([], description="Risk register.")
+    team: dict[str, list[Role]] = Field(
         {}, description="People and their roles.", examples=[{"ada@example.org": ["data_scientist"]}]
     )
-    scope: Annotated[Scope, Later(_REGISTERED)] = Field(Scope(), description="What is in, what is out.")
+    scope: Scope = Field(Scope(), description="What is in, what is out.")
 
     def as_json(self) -> dict[str, Any]:
         """The charter as JSON values: the form that is digested and stored."""

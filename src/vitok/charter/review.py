@@ -6,8 +6,9 @@ from pydantic import BaseModel
 
 from vitok.charter.contradictions import contradictions
 from vitok.charter.load import Document, Path
-from vitok.charter.model import Charter, Later
+from vitok.charter.model import Charter
 from vitok.charter.problems import Problem
+from vitok.charter.section import Later, key_of
 from vitok.stats.catalogue import PRIMARY
 
 
@@ -34,9 +35,9 @@ def _marked(section: BaseModel, path: Path) -> Iterator[tuple[Path, Later]]:
         marks = [mark for mark in field.metadata if isinstance(mark, Later)]
         value = getattr(section, name)
         if marks and value not in (None, [], {}):
-            yield (*path, name), marks[0]
+            yield (*path, key_of(type(section), name)), marks[0]
         elif isinstance(value, BaseModel):
-            yield from _marked(value, (*path, name))
+            yield from _marked(value, (*path, key_of(type(section), name)))
 
 
 def _not_yet(document: Document) -> Iterator[Problem]:

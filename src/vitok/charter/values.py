@@ -1,7 +1,7 @@
 """The units that charter values are written in: shares, multiples, durations, times."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -37,6 +37,19 @@ def _duration(value: Any) -> Any:
         raise ValueError("write a duration such as 4h, 30d or 90min") from error
 
 
+def _moment(value: Any) -> Any:
+    if type(value) is date or isinstance(value, timedelta):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        pass
+    try:
+        return parse_duration(str(value))
+    except UserMistake as error:
+        raise ValueError("write a date such as 2026-03-31, or a duration after the start such as 30d") from error
+
+
 def _budget(value: Any) -> Any:
     if isinstance(value, tuple):
         return value
@@ -63,6 +76,10 @@ def _format_budget(value: tuple[int, timedelta]) -> str:
     return f"{value[0]} per {format_duration(value[1])}"
 
 
+def _format_moment(value: date | timedelta) -> str:
+    return value.isoformat() if isinstance(value, date) else format_duration(value)
+
+
 def _text(kind: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "format": f"vitok-{kind}", "examples": [example]})
 
@@ -84,6 +101,12 @@ Duration = Annotated[
     BeforeValidator(_duration),
     PlainSerializer(format_duration, return_type=str),
     _text("duration", "4h"),
+]
+Moment = Annotated[
+    date | timedelta,
+    BeforeValidator(_moment),
+    PlainSerializer(_format_moment, return_type=str),
+    _text("moment", "30d"),
 ]
 Budget = Annotated[
     tuple[int, timedelta],

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vitok.charter.model import Charter, Later
+from vitok.charter.model import Charter
+from vitok.charter.section import Later, key_of
 
 
 def charter_schema() -> str:
@@ -16,7 +17,7 @@ def charter_schema() -> str:
         for name, field in model.model_fields.items():
             for mark in field.metadata:
                 if isinstance(mark, Later):
-                    _append(node["properties"][name], f"No effect in this version: {mark.until}.")
+                    _append(node["properties"][key_of(model, name)], f"No effect in this version: {mark.until}.")
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vitok.yaml, the charter of a Vitok project",

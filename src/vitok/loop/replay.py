@@ -175,7 +175,6 @@ class _Run:
                 as_of=self._span.start,
                 trigger="before the replay",
                 charter=project.document.digest,
-                content=project.charter.as_json(),
             )
             turns.advance(
                 connection, version.turn, state="accepted", ended=self._span.start, version=version.number

@@ -18,7 +18,7 @@ from vitok.loop.prepare import Prepared, prepare
 from vitok.loop.project import Project
 from vitok.loop.verdict import Verdict, judge_bundle
 from vitok.model.bundle import load_manifest
-from vitok.registry import releases, turns, versions
+from vitok.registry import charters, releases, turns, versions
 from vitok.stats.catalogue import METRICS
 from vitok.store.locks import hold
 from vitok.train.candidates import CANDIDATES
@@ -88,6 +88,7 @@ class _Stages:
     turn: str
     seconds: dict[str, float] = field(default_factory=dict)
     now: str = "start"
+    charter: int = 0
 
     def do(self, name: str, line: str, work: Callable[[], T]) -> T:
         """Runs one stage: says so, writes where the turn is, and takes its time."""
@@ -124,7 +125,7 @@ def run_turn(
     """
     moment = as_of or project.clock()
     require_supported(project)
-    with hold(project.state / "turn.lock", "vitok run"), _recorded(project, moment, trigger) as stages:
+    with hold(project.state / "turn.lock", "vitok run"), _recorded(project, moment, trigger, actor) as stages:
         prepared = stages.do(
             "data", "Reading, checking and versioning the data", lambda: prepare(project, moment)
         )
@@ -167,13 +168,16 @@ def run_turn(
 
 
 @contextmanager
-def _recorded(project: Project, as_of: datetime, trigger: str) -> Iterator[_Stages]:
+def _recorded(project: Project, as_of: datetime, trigger: str, actor: str) -> Iterator[_Stages]:
     """Keeps the turn's line true whatever happens inside."""
     started = project.clock()
     turn = new_id(started)
     stages = _Stages(project, turn)
     with project.engine.begin() as connection:
         turns.mark_interrupted(connection, started)
+        stages.charter = charters.keep(
+            connection, started, actor, project.document.digest, project.charter.as_json()
+        )
         turns.begin(
             connection,
             turn,
@@ -181,7 +185,6 @@ def _recorded(project: Project, as_of: datetime, trigger: str) -> Iterator[_Stag
             as_of=as_of,
             trigger=trigger,
             charter=project.document.digest,
-            content=project.charter.as_json(),
         )
     try:
         yield stages
@@ -364,6 +367,7 @@ def _register(
         "algorithm": assembled.manifest.algorithm,
         "task": assembled.manifest.task,
         "charter": project.document.digest,
+        "charter_version": stages.charter,
         "data": assembled.manifest.data,
         "test_rows": len(prepared.parts.test),
         "left_out": snapshot.left_out,

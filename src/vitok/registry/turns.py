@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from vitok.store.schema import charters, turns
+from vitok.store.schema import turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,8 @@ def begin(
     as_of: datetime,
     trigger: str,
     charter: str,
-    content: dict[str, Any],
 ) -> None:
-    """Writes the turn's line and keeps the charter that it is judged by."""
-    if connection.execute(select(charters.c.digest).where(charters.c.digest == charter)).first() is None:
-        connection.execute(insert(charters).values(digest=charter, seen=now, content=content))
+    """Writes the turn's line."""
     connection.execute(
         insert(turns).values(
             id=turn_id,

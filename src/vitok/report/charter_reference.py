@@ -12,8 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from vitok.charter.expressions import GRAMMAR
-from vitok.charter.model import Charter, Later, Section
-from vitok.charter.values import Budget, Duration, Multiple, Share
+from vitok.charter.model import Charter
+from vitok.charter.section import Later, Section, key_of
+from vitok.charter.values import Budget, Duration, Moment, Multiple, Share
 from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS, PRIMARY, SERVICE_METRICS, Metric
 
@@ -22,6 +23,7 @@ _UNITS = (
     (Duration, "duration"),
     (Multiple, "multiple"),
     (Budget, "budget"),
+    (Moment, "date or duration"),
 )
 _PLAIN = {str: "text", bool: "true or false", int: "whole number", float: "number"}
 
@@ -73,7 +75,7 @@ def charter_keys() -> list[str]:
 
 
 def _names(path: str, model: type[Section]) -> list[str]:
-    return [f"{path}.{name}".lstrip(".") for name in model.model_fields]
+    return [f"{path}.{name}".lstrip(".") for name in (key_of(model, field) for field in model.model_fields)]
 
 
 def _sections(path: str, model: type[Section]) -> Iterator[tuple[str, type[Section]]]:
@@ -106,7 +108,8 @@ def _section_in(hint: Any) -> type[Section] | None:
     bare = _bare(hint)
     if typing.get_origin(bare) is list:
         bare = _bare(typing.get_args(bare)[0])
-    return bare if isinstance(bare, type) and issubclass(bare, Section) else None
+    kinds = [_bare(kind) for kind in typing.get_args(bare)] or [bare]
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
 def _opening() -> str:
@@ -139,7 +142,7 @@ def _section(path: str, model: type[Section]) -> str:
     hints = _hints(model)
     for key, (name, field) in zip(_names(path, model), model.model_fields.items(), strict=True):
         cells = (f"`{key}`", _kind(hints[name]), _default(hints[name], field), _meaning(field))
-        lines.append(f"| {' | '.join(cells)} | {_example(name, field)} |")
+        lines.append(f"| {' | '.join(cells)} | {_example(key_of(model, name), field)} |")
     return "\n".join(lines) + "\n"
 
 

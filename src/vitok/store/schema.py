@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Dialect, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0001"  # the newest migration; a database at this revision needs no Alembic at start-up
+HEAD = "0002"  # the newest migration; a database at this revision needs no Alembic at start-up
 
 
 class Instant(TypeDecorator[datetime]):
@@ -100,9 +100,38 @@ alerts = Table(
 charters = Table(
     "charters",
     metadata,
-    Column("digest", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("digest", String(64), nullable=False),
     Column("seen", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
     Column("content", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+efforts = Table(
+    "efforts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("time", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("hours", Float, nullable=False),
+    Column("experiment", String(200)),
+    Column("note", Text, nullable=False),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("asked", Instant, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("role", String(40), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", String(20)),
+    Column("answered", Instant),
+    Column("actor", String(200)),
+    Column("reason", Text),
 )
 
 audit = Table(

@@ -44,9 +44,7 @@ def test_version_that_does_not_exist_is_told_with_those_that_do(connection):
 
 def test_running_turns_are_marked_interrupted_and_others_stay(connection):
     for turn, state in (("t1", "accepted"), ("t2", "running")):
-        turns.begin(
-            connection, turn, now=NOW, as_of=NOW, trigger="by hand", charter="c", content={"project": "p"}
-        )
+        turns.begin(connection, turn, now=NOW, as_of=NOW, trigger="by hand", charter="c")
         turns.advance(connection, turn, state=state)
     assert turns.mark_interrupted(connection, NOW + timedelta(hours=1)) == 1
     assert [t.state for t in turns.all_turns(connection)] == ["accepted", "interrupted"]

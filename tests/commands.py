@@ -73,7 +73,10 @@ def edit(project: Path, change: Any) -> None:
     """Changes the charter of a project."""
     path = project / "vitok.yaml"
     charter = yaml.safe_load(path.read_text(encoding="utf-8"))
-    charter["retrain"]["on"] = charter["retrain"].pop(True)  # YAML 1.1 takes the word for a truth value
+    if (
+        True in charter["retrain"]
+    ):  # YAML 1.1 takes the word `on` for a truth value, unless an edit has quoted it
+        charter["retrain"]["on"] = charter["retrain"].pop(True)
     change(charter)
     path.write_text(yaml.safe_dump(charter, allow_unicode=True, sort_keys=False), encoding="utf-8")
 

@@ -44,6 +44,13 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def parameters(command: click.Command) -> set[str]:
+    """The options and arguments of a verb, and of the verbs inside it."""
+    inner: dict[str, click.Command] = getattr(command, "commands", {})
+    own = {name for parameter in command.params for name in parameter.opts}
+    return own.union(*(parameters(each) for each in inner.values()))
+
+
 def test_every_verb_and_option_is_documented(app: typer.Typer) -> None:
     page = read("docs/commands.md")
     group = typer.main.get_command(app)
@@ -51,7 +58,7 @@ def test_every_verb_and_option_is_documented(app: typer.Typer) -> None:
     assert set(commands) == set(VERBS)
     for verb, command in commands.items():
         text = section(page, verb)
-        options = {name for parameter in command.params for name in parameter.opts if name.startswith("-")}
+        options = {name for name in parameters(command) if name.startswith("-")}
         missing = [name for name in sorted(options - {"--help"}) if f"`{name}" not in text]
         assert not missing, f"docs/commands.md, {verb}: {missing}"
         assert f"$ vitok {verb}" in text, f"docs/commands.md, {verb}: no example"
@@ -61,7 +68,7 @@ def test_the_page_documents_no_option_that_is_gone(app: typer.Typer) -> None:
     page = read("docs/commands.md")
     commands: dict[str, click.Command] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for verb, command in commands.items():
-        known = {name for parameter in command.params for name in parameter.opts}
+        known = parameters(command)
         written = set(re.findall(r"^\| `(--[\w-]+)", section(page, verb), re.MULTILINE))
         assert written <= known, f"docs/commands.md, {verb}: {sorted(written - known)}"
     sections = set(re.findall(r"^## (\S+)$", page, re.MULTILINE))

@@ -1,25 +1,35 @@
-"""The small language of gates and triggers, parsed once into typed objects.
+"""The small language of gates, alerts and triggers, parsed once into typed objects.
 
-The grammar below is the published one. Gates say what a candidate must reach, triggers say when to retrain;
-both are the same expressions. `str()` of a parsed expression is its canonical text, and parses to an equal object.
+The grammar below is the published one. Gates say what a candidate must reach, alerts what must not happen in
+production, triggers when to retrain; all are the same expressions. `str()` of a parsed expression is its canonical
+text, and parses to an equal object.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lark import Lark, Transformer, UnexpectedInput, UnexpectedToken, v_args
+from lark.exceptions import VisitError
 
+from vitok.charter.section import Role
 from vitok.errors import CharterMistake
 from vitok.kernel.clock import format_duration, parse_duration
 
 GRAMMAR = r"""
-expression: comparison | alarm | schedule | labels
-comparison: [slice "."] NAME OPERATOR bound
+expression: comparison | ask | alarm | schedule | labels
+comparison: [part "."] NAME OPERATOR bound [period]
+part: slice
+    | "worst_slice" ["(" COLUMN ")"]               -> worst
+    | "gap" "(" COLUMN ")"                         -> gap
 slice: "slice" "(" COLUMN ["=" value] ")"
-bound: NUMBER PERCENT?                              -> number
-     | [NUMBER "*"] REFERENCE [SIGN NUMBER]         -> reference
+bound: NUMBER [UNIT]                               -> number
+     | [NUMBER "*"] other [SIGN NUMBER [UNIT]]     -> relative
+other: REFERENCE
+     | "slice" "(" COLUMN "=" value ")" ["." NAME] -> group
+period: "for" "window" "(" DURATION ")"
+ask: "ask" "(" ROLE ["," STRING] ")"
 alarm: ALARM
 schedule: "schedule" "(" (PERIOD | DURATION) ")"
 labels: "labels" ">=" COUNT
@@ -29,9 +39,11 @@ OPERATOR: ">=" | "<=" | ">" | "<"
 ALARM.2: "drift" | "quality"
 REFERENCE.2: "baseline" | "champion" | "accepted"
 PERIOD.2: "hourly" | "daily" | "weekly" | "monthly"
+ROLE.2: "product_owner" | "project_manager" | "domain_expert" | "data_engineer" | "data_annotator"
+      | "data_scientist" | "ml_engineer" | "mlops_engineer"
 DURATION: /\d+(\.\d+)?\s*(min|ms|s|m|h|d|w|y)/
+UNIT: /%|(ms|s|min|h|d|w|kB|MB|GB)\b/
 SIGN: "+" | "-"
-PERCENT: "%"
 NUMBER: /-?\d+(\.\d+)?([eE][+-]?\d+)?/
 COUNT: /\d+/
 STRING: /"[^"\n]*"/
@@ -44,20 +56,8 @@ Operator = Literal[">=", "<=", ">", "<"]
 Reference = Literal["baseline", "champion", "accepted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The right side of a comparison: `factor * reference + offset`, or the number `offset` alone."""
-
-    reference: Reference | None
-    factor: float
-    offset: float
-
-    def __str__(self) -> str:
-        if self.reference is None:
-            return f"{self.offset!r}"
-        factor = "" if self.factor == 1 else f"{self.factor!r} * "
-        offset = "" if self.offset == 0 else f" {'+' if self.offset > 0 else '-'} {abs(self.offset)!r}"
-        return f"{factor}{self.reference}{offset}"
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +72,88 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class WorstSlice:
+    """The worst group of a column; without a column, of all columns in `monitor.slices`."""
+
+    column: str | None
+
+    def __str__(self) -> str:
+        return "worst_slice" if self.column is None else f"worst_slice({self.column})"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The largest difference between two groups of a column."""
+
+    column: str
+
+    def __str__(self) -> str:
+        return f"gap({self.column})"
+
+
+Part = Slice | WorstSlice | Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The right side of a comparison: `factor * reference + offset`, or the number `offset` alone.
+
+    Args:
+        reference: What is compared with; None for a number.
+        offset: As written, in `unit`; a percentage is a share already.
+        unit: Unit of the offset, empty for the metric's own.
+    """
+
+    reference: Reference | Slice | None
+    factor: float
+    offset: float
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if self.reference is None:
+            return f"{_number(self.offset)}{self.unit}"
+        factor = "" if self.factor == 1 else f"{_number(self.factor)} * "
+        sign = "+" if self.offset > 0 else "-"
+        offset = "" if self.offset == 0 else f" {sign} {_number(abs(self.offset))}{self.unit}"
+        return f"{factor}{self.reference}{offset}"
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """`metric >= bound`, over all rows or within slices."""
+    """`metric >= bound`, over all rows or within a part of them, over all their time or the last period of it."""
 
     metric: str
     operator: Operator
     bound: Bound
-    slice: Slice | None = None
+    part: Part | None = None
+    period: timedelta | None = None
 
     def __str__(self) -> str:
-        prefix = "" if self.slice is None else f"{self.slice}."
-        return f"{prefix}{self.metric} {self.operator} {self.bound}"
+        prefix = "" if self.part is None else f"{self.part}."
+        suffix = "" if self.period is None else f" for window({format_duration(self.period)})"
+        return f"{prefix}{self.metric} {self.operator} {self.bound}{suffix}"
 
     @property
     def wants_high(self) -> bool:
         """Whether more of the metric satisfies the comparison."""
         return self.operator in (">=", ">")
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns by whose groups it asks; `worst_slice` without one names none here."""
+        parts = [part for part in (self.part, self.bound.reference) if isinstance(part, Part)]
+        return list(dict.fromkeys(part.column for part in parts if part.column is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person of this role must say yes."""
+
+    role: Role
+    question: str
+
+    def __str__(self) -> str:
+        return f'ask({self.role}, "{self.question}")' if self.question else f"ask({self.role})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +186,11 @@ class Labels:
         return f"labels >= {self.at_least}"
 
 
-Expression = Comparison | Alarm | Schedule | Labels
+Gate = Comparison | Ask
+Trigger = Comparison | Alarm | Schedule | Labels
+Expression = Comparison | Ask | Alarm | Schedule | Labels
 
+ROLES: tuple[str, ...] = get_args(Role)
 _PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
 
@@ -130,21 +199,50 @@ class _Build(Transformer[Any, Any]):
     def expression(self, inner: Expression) -> Expression:
         return inner
 
-    def comparison(self, where: Slice | None, name: Any, operator: Any, bound: Bound) -> Comparison:
-        return Comparison(str(name), str(operator), bound, where)  # type: ignore[arg-type]
+    def comparison(
+        self, part: Part | None, name: Any, operator: Any, bound: Any, period: timedelta | None
+    ) -> Comparison:
+        bound, again = bound
+        if again is not None and str(again) != str(name):
+            raise CharterMistake(
+                "", f"{name} is compared with {again}", "Write the same metric on both sides."
+            )
+        return Comparison(str(name), str(operator), bound, part, period)  # type: ignore[arg-type]
+
+    def part(self, inner: Part) -> Part:
+        return inner
+
+    def worst(self, column: Any) -> WorstSlice:
+        return WorstSlice(None if column is None else str(column))
+
+    def gap(self, column: Any) -> Gap:
+        return Gap(str(column))
 
     def slice(self, column: Any, value: str | None) -> Slice:
         return Slice(str(column), value)
 
+    def group(self, column: Any, value: str, metric: Any) -> tuple[Slice, Any]:
+        return Slice(str(column), value), metric
+
     def value(self, token: Any) -> str:
         return str(token).strip('"')
 
-    def number(self, number: Any, percent: Any = None) -> Bound:
-        return Bound(None, 1.0, float(number) / (100 if percent else 1))
+    def number(self, number: Any, unit: Any) -> tuple[Bound, None]:
+        return Bound(None, 1.0, *_offset("+", number, unit)), None
 
-    def reference(self, factor: Any, reference: Any, sign: Any, offset: Any) -> Bound:
-        signed = 0.0 if offset is None else float(offset) * (-1 if sign == "-" else 1)
-        return Bound(str(reference), 1.0 if factor is None else float(factor), signed)  # type: ignore[arg-type]
+    def relative(self, factor: Any, other: Any, sign: Any, offset: Any, unit: Any) -> tuple[Bound, Any]:
+        reference, metric = other
+        times = 1.0 if factor is None else float(factor)
+        return Bound(reference, times, *_offset(sign, offset, unit)), metric
+
+    def other(self, reference: Any) -> tuple[str, None]:
+        return str(reference), None
+
+    def period(self, duration: Any) -> timedelta:
+        return parse_duration(str(duration))
+
+    def ask(self, role: Any, question: Any) -> Ask:
+        return Ask(str(role), "" if question is None else str(question).strip('"'))  # type: ignore[arg-type]
 
     def alarm(self, kind: Any) -> Alarm:
         return Alarm(str(kind))  # type: ignore[arg-type]
@@ -159,13 +257,18 @@ class _Build(Transformer[Any, Any]):
         return Labels(int(count))
 
 
+def _offset(sign: Any, number: Any, unit: Any) -> tuple[float, str]:
+    value = 0.0 if number is None else float(number) * (-1 if sign == "-" else 1) + 0.0
+    return (value / 100, "") if unit == "%" else (value, "" if unit is None else str(unit))
+
+
 @lru_cache(maxsize=1)
 def _parser() -> Lark:
     return Lark(GRAMMAR, start="expression", parser="lalr", maybe_placeholders=True)
 
 
 def parse_expression(text: str, place: str = "expression") -> Expression:
-    """Parses one gate or trigger.
+    """Parses one gate, alert or trigger.
 
     Args:
         text: For example `slice(origin).roc_auc >= 0.6`, `roc_auc < 0.95 * accepted`, `schedule(weekly)`.
@@ -185,8 +288,36 @@ def parse_expression(text: str, place: str = "expression") -> Expression:
         raise CharterMistake(
             place,
             f"cannot read {text!r} at character {column}",
-            "Write a comparison such as `roc_auc >= 0.7`, `slice(carrier).recall > "
-            "baseline`, `rmse < champion + 0.1`, "
-            "or a trigger such as `drift`, `quality`, `schedule(weekly)`, `labels >= 20000`.",
+            f"{_expected(error)}Gates and alerts are comparisons such as `roc_auc >= 0.7`, "
+            "`slice(carrier).recall > baseline`, `gap(sex).recall <= 10%`, or questions such as "
+            '`ask(domain_expert, "Is it plausible?")`; triggers also `drift`, `quality`, `schedule(weekly)`, '
+            "`labels >= 20000`. See docs/charter.md.",
         ) from error
+    except VisitError as error:
+        if isinstance(error.orig_exc, CharterMistake):
+            raise CharterMistake(place, error.orig_exc.what, error.orig_exc.remedy) from None
+        raise
     return result
+
+
+_READABLE = {
+    "OPERATOR": ">=, <=, > or <",
+    "NUMBER": "a number",
+    "REFERENCE": "baseline, champion or accepted",
+    "COLUMN": "a column",
+    "NAME": "a metric",
+    "DURATION": "a duration such as 30d",
+    "COUNT": "a whole number",
+    "ROLE": f"a role ({', '.join(ROLES)})",
+    "STRING": 'a text in "quotes"',
+    "DOT": "a point and a metric",
+    "RPAR": "`)`",
+    "LPAR": "`(`",
+}
+
+
+def _expected(error: UnexpectedInput) -> str:
+    """What could stand at the place of the mistake, where that is a short list."""
+    wanted: set[str] = getattr(error, "expected", None) or getattr(error, "allowed", None) or set()
+    words = [_READABLE[name] for name in _READABLE if name in wanted]
+    return f"Expected there: {' or '.join(words)}. " if words and len(wanted) <= 4 else ""

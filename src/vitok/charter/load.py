@@ -8,22 +8,23 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.conditions import parse_condition
 from vitok.charter.model import Charter
+from vitok.charter.rules import Rules, parse_rules
 from vitok.charter.section import key_of
+from vitok.charter.watchers import parse_watcher
 from vitok.errors import CharterMistake
 from vitok.kernel.digests import digest_json
-from vitok.stats.catalogue import METRICS, SERVICE_METRICS
 
 Path = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 booleans: `true` and `false` only, so that the key `on` is a word."""
+    """YAML 1.2 booleans, `true` and `false` only, so that the key `on` is a word; dates are texts until a key asks."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
@@ -31,9 +32,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|fa
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A charter with its text's positions and its digest."""
+    """A charter with its parsed rules, its text's positions and its digest."""
 
     charter: Charter
+    rules: Rules
     positions: dict[Path, tuple[int, int]]
     name: str
     digest: str
@@ -119,50 +121,30 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
     return CharterMistake(place, f"{value!r} does not fit", f"{message[0].upper()}{message[1:]}.")
 
 
-def _check_expressions(document: Document) -> None:
+def _rule_places(
+    positions: dict[Path, tuple[int, int]], name: str, charter: Charter
+) -> dict[tuple[str, int], str]:
+    texts = {
+        "accept": charter.accept,
+        "retrain.on": charter.retrain.on,
+        "monitor.alerts": charter.monitor.alerts,
+    }
+    return {
+        (section, index): _place(name, positions, (*section.split("."), index))
+        for section, rules in texts.items()
+        for index in range(len(rules))
+    }
+
+
+def _check_plan(document: Document) -> None:
+    """Reads what milestones and risks say about the project; every use of them may then rely on it."""
     charter = document.charter
-    for section, texts in (("accept", charter.accept), ("retrain.on", charter.retrain.on)):
-        for index, text in enumerate(texts):
-            place = document.place((*section.split("."), index))
-            expression = parse_expression(text, place)
-            if isinstance(expression, Comparison):
-                _check_metric(expression.metric, charter, place)
-                _check_reference(expression, section, place)
-            elif section == "accept":
-                raise CharterMistake(
-                    place,
-                    f"{text!r} is a trigger, no gate",
-                    "Gates compare a metric with a bound; put triggers under retrain.on.",
-                )
-
-
-def _check_reference(expression: Comparison, section: str, place: str) -> None:
-    known = ("baseline", "champion") if section == "accept" else ("accepted",)
-    reference = expression.bound.reference
-    if reference is not None and reference not in known:
-        raise CharterMistake(
-            place,
-            f"{reference!r} has no meaning here",
-            f"Compare with a number, or with {' or '.join(known)}.",
-        )
-    if section != "accept" and (expression.slice is not None or expression.metric in SERVICE_METRICS):
-        raise CharterMistake(
-            place, f"{str(expression)!r} cannot be a trigger", "Triggers watch metrics of whole windows."
-        )
-
-
-def _check_metric(metric: str, charter: Charter, place: str) -> None:
-    known = [m.name for m in METRICS.values() if charter.task.type in m.tasks] + list(SERVICE_METRICS)
-    if metric not in known:
-        near = difflib.get_close_matches(metric, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise CharterMistake(
-            place,
-            f"unknown metric {metric!r} for a {charter.task.type} task",
-            f"{hint}Known: {', '.join(known)}.",
-        )
-    if metric == "profit_per_1000" and charter.decide.costs is None:
-        raise CharterMistake(place, "profit needs costs", "State decide.costs: {tp, fp, fn, tn}.")
+    for index, milestone in enumerate(charter.plan.milestones):
+        place = document.place(("plan", "milestones", index, "done_when"))
+        parse_condition(milestone.done_when, place, charter.task.type)
+    for index, risk in enumerate(charter.risks):
+        if risk.watched_by is not None:
+            parse_watcher(risk.watched_by, document.place(("risks", index, "watched_by")), charter.accept)
 
 
 def load_charter(text: str, name: str = "vitok.yaml") -> Document:
@@ -173,7 +155,8 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
         name: The file's name, for messages.
 
     Raises:
-        CharterMistake: it is no YAML, has an unknown, missing or ill-typed key, or an expression does not parse.
+        CharterMistake: it is no YAML, has an unknown, missing or ill-typed key, or a rule
+            cannot be read or makes no sense.
     """
     positions: dict[Path, tuple[int, int]] = {}
     try:
@@ -191,6 +174,7 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
         charter = Charter.model_validate(content)
     except ValidationError as error:
         raise _mistake(error, positions, name) from None
-    document = Document(charter, positions, name, digest_json(charter.as_json()))
-    _check_expressions(document)
+    rules = parse_rules(charter, _rule_places(positions, name, charter))
+    document = Document(charter, rules, positions, name, digest_json(charter.as_json()))
+    _check_plan(document)
     return document

@@ -258,8 +258,16 @@ class Monitor(Section):
 
     window: Duration = Field("1d", validate_default=True, description="Length of a window.", examples=["1d"])
     drift: DriftRule = Field(DriftRule(), description="Drift alerts.")
-    slices: Annotated[list[str], Later("windows are judged as a whole")] = Field(
-        [], description="Columns whose groups are watched apart.", examples=[["carrier", "origin"]]
+    alerts: list[str] = Field(
+        [],
+        description="What must not happen: comparisons on labelled windows; one that holds for certain raises "
+        "an alert on quality.",
+        examples=[["roc_auc < 0.65 for window(7d)", "worst_slice.recall < 0.4 for window(30d)"]],
+    )
+    slices: list[str] = Field(
+        [],
+        description="Columns whose groups `worst_slice` goes through.",
+        examples=[["carrier", "origin"]],
     )
 
 

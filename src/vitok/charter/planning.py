@@ -16,9 +16,7 @@ class Milestone(Section):
     """A point of the plan whose state is read from the project."""
 
     name: Text = Field(description="What is reached.", examples=["baseline measured"])
-    due: Moment = Field(
-        description="A date, or a duration after `plan.start`.", examples=["14d"]
-    )
+    due: Moment = Field(description="A date, or a duration after `plan.start`.", examples=["14d"])
     done_when: Text = Field(
         description="What the project must show: `baseline`, `accepted`, `released`, a count such as "
         "`labels >= 1000` (also `predictions`, `windows`, `turns`), or a metric of the version in production "
@@ -39,19 +37,21 @@ class Plan(Section):
     stages: dict[Stage, Moment] = Field(
         {},
         description="When each stage is to be finished: a date, or a duration after the start.",
-        examples=[{"framing": "14d", "prototype": "30d", "development": "60d", "pilot": "75d", "scale": "90d"}],
+        examples=[
+            {"framing": "14d", "prototype": "30d", "development": "60d", "pilot": "75d", "scale": "90d"}
+        ],
     )
     milestones: list[Milestone] = Field([], description="Points to reach.")
-    review: Duration | None = Field(
-        None, description="How often the charter is reviewed.", examples=["30d"]
-    )
+    review: Duration | None = Field(None, description="How often the charter is reviewed.", examples=["30d"])
 
 
 class Experiment(Section):
     """An idea, what it may bring, what it costs, and what came of it, good or bad."""
 
     id: Text = Field(description="Short name.", examples=["E1"])
-    what: Text = Field(description="The idea.", examples=["delays of the last hour at the airport as features"])
+    what: Text = Field(
+        description="The idea.", examples=["delays of the last hour at the airport as features"]
+    )
     effect: float = Field(
         ge=0, description="Expected gain of the main metric, in its units, if it works.", examples=[0.02]
     )

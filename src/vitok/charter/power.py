@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.expressions import Comparison
 from vitok.charter.load import Document
 from vitok.charter.problems import Problem
 from vitok.stats.power import ANALYSED, TestSize, least_passing_value, paired_half_width, size_for_margin
@@ -17,14 +17,13 @@ def undecidable_gates(document: Document, size: TestSize) -> Iterator[Problem]:
     Args:
         size: The rows that the verdict will rest on.
     """
-    for index, text in enumerate(document.charter.accept):
-        gate = parse_expression(text)
+    for index, (gate, text) in enumerate(zip(document.rules.gates, document.charter.accept, strict=True)):
         if not isinstance(gate, Comparison) or gate.metric not in ANALYSED or not gate.wants_high:
             continue
         where = document.place(("accept", index))
-        if gate.bound.reference is None and gate.slice is None:
+        if gate.bound.reference is None and gate.part is None:
             yield from _against_number(gate, text, where, size)
-        elif gate.bound.reference == "champion" and gate.bound.offset < 0 and gate.slice is None:
+        elif gate.bound.reference == "champion" and gate.bound.offset < 0 and gate.part is None:
             yield from _against_champion(gate, text, where, size)
 
 

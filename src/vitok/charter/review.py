@@ -9,12 +9,13 @@ from vitok.charter.load import Document, Path
 from vitok.charter.model import Charter
 from vitok.charter.problems import Problem
 from vitok.charter.section import Later, key_of
+from vitok.charter.standard_risks import missing_risks
 from vitok.stats.catalogue import PRIMARY
 
 
 def review(document: Document) -> list[Problem]:
     """All remarks on a charter that parsed."""
-    return [*_later(document), *_not_yet(document), *contradictions(document)]
+    return [*_later(document), *_not_yet(document), *contradictions(document), *missing_risks(document)]
 
 
 def _later(document: Document) -> Iterator[Problem]:

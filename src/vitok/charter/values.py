@@ -47,7 +47,9 @@ def _moment(value: Any) -> Any:
     try:
         return parse_duration(str(value))
     except UserMistake as error:
-        raise ValueError("write a date such as 2026-03-31, or a duration after the start such as 30d") from error
+        raise ValueError(
+            "write a date such as 2026-03-31, or a duration after the start such as 30d"
+        ) from error
 
 
 def _budget(value: Any) -> Any:

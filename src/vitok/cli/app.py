@@ -17,6 +17,9 @@ VERBS = {
     "run": "run",
     "models": "models",
     "card": "card",
+    "approvals": "approvals",
+    "approve": "approvals",
+    "reject": "approvals",
     "release": "release",
     "rollback": "rollback",
     "releases": "releases",
@@ -27,9 +30,14 @@ VERBS = {
     "watch": "watch",
     "replay": "replay",
     "roi": "roi",
+    "effort": "effort",
+    "log": "log",
     "status": "status",
     "doctor": "doctor",
     "export": "export",
+    "plan": "plan",
+    "risks": "risks",
+    "charter": "charter",
     "demo": "demo",
 }
 
@@ -43,9 +51,10 @@ def build(verbs: list[str]) -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.callback()(_root)
-    for verb in verbs:
-        importlib.import_module(f"vitok.cli.{VERBS[verb]}").register(app)
-    for command in app.registered_commands:
+    for module in dict.fromkeys(VERBS[verb] for verb in verbs):
+        importlib.import_module(f"vitok.cli.{module}").register(app)
+    groups = [group.typer_instance for group in app.registered_groups]
+    for command in (command for each in (app, *groups) if each for command in each.registered_commands):
         command.callback = command.callback and _interruptible(command.callback)
     return app
 

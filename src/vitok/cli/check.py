@@ -1,6 +1,6 @@
 """`vitok check`: a review of the project before any work starts."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,10 +10,16 @@ from vitok.loop.check import check_project, error_problem, report
 from vitok.wire import open_project
 
 
-def check(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+def check(
+    project: ProjectOption = HERE,
+    with_data: Annotated[
+        bool, typer.Option("--data/--no-data", help="Whether to read the data, or the charter alone.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
     """Finds what would stop a turn or surprise you: mistakes, contradictions, leaks, keys without effect yet."""
     try:
-        payload = check_project(open_project(project, say=say))
+        payload = check_project(open_project(project, say=say), with_data=with_data)
     except VitokError as error:
         payload = report([error_problem(error)])
     show(as_json, payload, render(payload))

@@ -1,5 +1,7 @@
 """`vitok models`: every version with its verdict."""
 
+from typing import Any
+
 import typer
 
 from vitok.charter.review import main_metric
@@ -12,24 +14,30 @@ def models(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Lists all versions with verdict and state."""
     opened = open_project(project, say=say)
     found, metric = list_versions(opened), main_metric(opened.charter)
+    show(as_json, {"versions": found}, render(found, metric))
+
+
+def render(found: list[dict[str, Any]], metric: str) -> str:
+    """The versions for people."""
+    if not found:
+        return "No version yet: make one with `vitok run`."
     rows = [
         [
             v["version"],
-            v["verdict"],
+            v["verdict"] + ("*" if v["revised"] else ""),
             v["state"],
             v["algorithm"],
             v["metrics"].get(metric),
             v["created"][:16],
             v["digest"][:12],
+            v["charter"],
         ]
         for v in found
     ]
-    header = ["version", "verdict", "state", "algorithm", metric, "created", "digest"]
-    show(
-        as_json,
-        {"versions": found},
-        table(rows, header) if rows else "No version yet: make one with `vitok run`.",
-    )
+    header = ["version", "verdict", "state", "algorithm", metric, "created", "digest", "charter"]
+    starred = any(v["revised"] for v in found)
+    note = "\n* by criteria that were revised after a result was seen: see `vitok card VERSION`"
+    return table(rows, header) + (note if starred else "")
 
 
 def register(app: typer.Typer) -> None:

@@ -1,18 +1,36 @@
 """`vitok roi`: is it worth it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from vitok.cli.charts import PlotOption, require_plot, write_chart
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.loop.roi import project_roi
+from vitok.report.charts import roi_chart
 from vitok.wire import open_project
 
 
-def roi(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
-    """Reckons cash flow, payback, ROI, NPV and IRR from the charter's economics; ranges give the chance of a loss."""
-    payload = project_roi(open_project(project, say=say))
+def roi(
+    waiting: Annotated[
+        bool,
+        typer.Option("--waiting", help="Reckon the value of waiting for more rows too; fits five models."),
+    ] = False,
+    plot: PlotOption = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Reckons cash flow, payback, ROI, NPV and IRR from the charter's economics, and what decisions and errors earn.
+
+    Ranges give the chance of a loss. Exit code 3 where `--waiting` finds a curve that cannot be extrapolated.
+    """
+    require_plot(plot)
+    payload = project_roi(open_project(project, say=say), waiting=waiting)
+    if plot is not None:
+        write_chart(roi_chart(payload), plot)
     show(as_json, payload, render(payload))
+    if waiting and payload["waiting"]["refused"] is not None:
+        raise typer.Exit(3)
 
 
 def render(payload: dict[str, Any]) -> str:
@@ -30,6 +48,7 @@ def render(payload: dict[str, Any]) -> str:
     lines += [
         *_range(payload["range"]),
         *_decisions(payload["decisions"]),
+        *_waiting(payload.get("waiting")),
         f"Convention: {payload['convention']}.",
     ]
     return "\n".join(lines)
@@ -61,9 +80,92 @@ def _decisions(found: dict[str, Any] | None) -> list[str]:
             f"Version {found['version']} flags from {found['threshold']:.3f} on, and earned {profit['value']:,.0f} "
             f"({profit['low']:,.0f} to {profit['high']:,.0f}) per 1 000 decisions on its test rows."
         )
-    return lines
+    if found.get("not_shown"):
+        lines.append(f"No profit curve: {found['not_shown']}")
+    return (
+        [*lines, *_policies(found["policies"]), *_errors(found["errors"])] if found.get("policies") else lines
+    )
+
+
+_POLICIES = {
+    "used": "threshold in use",
+    "best": "best threshold on these rows",
+    "elkan": "best threshold if calibrated",
+    "flag_nobody": "flag nobody",
+    "flag_everybody": "flag everybody",
+    "perfect": "a perfect model",
+}
+
+
+def _policies(found: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, policy in found.items():
+        profit, cut = policy["profit_per_1000"], policy["threshold"]
+        rows.append(
+            [
+                _POLICIES[name],
+                None if cut is None else f"{cut:.3f}",
+                f"{policy['flagged_per_1000']:,.0f}",
+                f"{profit['value']:,.0f} ({profit['low']:,.0f} to {profit['high']:,.0f})",
+            ]
+        )
+    return ["", table(rows, ["per 1 000 decisions", "threshold", "flagged", "profit (90 %)"])]
+
+
+def _errors(found: dict[str, Any]) -> list[str]:
+    def money(name: str) -> str:
+        figure = found[name]
+        return f"{figure['value']:,.0f} ({figure['low']:,.0f} to {figure['high']:,.0f})"
+
+    return [
+        f"Errors cost {money('total')} per 1 000 decisions against a perfect model: false positives "
+        f"{money('false_positives')}, false negatives {money('false_negatives')}.",
+        f"The model earns {money('over_constant')} per 1 000 decisions more than to {found['best_constant']}.",
+    ]
+
+
+def _waiting(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    metric = found["metric"]
+    curve = [[f"{point['rows']:,}", point[metric]["value"], point[metric]["low"], point[metric]["high"]]
+             for point in found["curve"]]  # fmt: skip
+    lines = ["", f"Learning curve of version {found['version']}'s algorithm, on the same test rows:"]
+    lines.append(table(curve, ["training rows", metric, "low", "high"]))
+    if found["refused"] is not None:
+        return [*lines, f"No forecast: {found['refused']['what']}. {found['refused']['remedy']}", ""]
+    rows = [
+        [
+            f"{wait['months']:g}",
+            f"{wait['rows']:,.0f}" + (" (over 4x: a guess)" if wait["is_far"] else ""),
+            _range_of(wait["gain"], ".4f"),
+            _range_of(wait["worth"], ",.0f"),
+            _range_of(wait["delay"], ",.0f"),
+        ]
+        for wait in found["months"]
+    ]
+    header = [
+        "months",
+        "training rows",
+        f"gain of {metric}",
+        "worth a year",
+        "earned meanwhile by a version in use",
+    ]
+    lines += [
+        f"At {found['rows_per_month']:,.0f} more training rows a month, waiting gives:",
+        table(rows, header),
+    ]
+    return [*lines, found["advice"]["sentence"], ""]
+
+
+def _range_of(figure: dict[str, float] | None, form: str) -> str:
+    return (
+        "-"
+        if figure is None
+        else f"{figure['value']:{form}} ({figure['low']:{form}} to {figure['high']:{form}})"
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command(epilog="Example: vitok roi --json")(roi)
+    app.command(epilog="Example: vitok roi --plot roi.html")(roi)

@@ -30,13 +30,21 @@ def run(
 
 def render(payload: dict[str, Any]) -> str:
     """The turn for people."""
-    rows = [["passed" if g["passed"] else "FAILED", g["name"], g["reason"]] for g in payload["gates"]]
+    rows = [
+        ["passed" if g["passed"] else "waits" if g["waits_for"] else "FAILED", g["name"], g["reason"]]
+        for g in payload["gates"]
+    ]
     lines = [table(rows, ["gate", "rule", "why"]), ""]
     lines += [f"note: {warning}" for warning in payload["warnings"]]
+    lines += [f"revised after seeing a result: {sentence}" for sentence in payload["revised"]]
     version, seconds = payload["version"], sum(payload["seconds"].values())
-    lines.append(f"Version {version}: {payload['verdict'].upper()} in {seconds:.0f} s.")
+    by = f"by charter {payload['charter']}"
+    lines.append(f"Version {version}: {payload['verdict'].upper()} {by} in {seconds:.0f} s.")
     if payload["verdict"] == "accepted":
         lines.append(f"Next: vitok card {version}, vitok release {version}")
+    elif payload["verdict"] == "waiting":
+        asked = sorted({gate["waits_for"] for gate in payload["gates"] if gate["waits_for"]})
+        lines.append(f"It waits for {', '.join(asked)}. Next: vitok approvals, vitok approve ID")
     else:
         lines.append("The champion stays. A refused version cannot be released.")
     return "\n".join(lines)

@@ -1,16 +1,19 @@
 """Gates: each comparison of the charter decided on an interval; what cannot be decided fails."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 import numpy as np
 
-from vitok.charter.expressions import Bound, Comparison
+from vitok.charter import expressions
+from vitok.charter.expressions import Ask, Bound, Comparison, Slice
 from vitok.stats.catalogue import SERVICE_METRICS
 from vitok.stats.estimates import Estimate, Undecidable, estimate, estimate_difference, within
+from vitok.stats.groups import independent_difference, pairs_apart, pool_groups
 from vitok.stats.scores import Scored
 
-_SMALL_GROUP = 100
 _ROUNDING = (
     1e-5  # leads below it come of float32, not of learning: packaging allows as much (model/package.py)
 )
@@ -26,6 +29,8 @@ class Evidence:
         champion: The version in production on the same rows, or None.
         champion_version: Its number; None says that there is no champion yet.
         slices: Text values of the columns that gates slice by, shape (n,) each.
+        watched: The columns that `worst_slice` without a column goes through.
+        ages: Time from each row to the newest one in seconds, shape (n,); None without a time column.
         service: Figures measured on the bundle, by name.
         seed: Seed of the bootstraps.
     """
@@ -37,6 +42,23 @@ class Evidence:
     slices: dict[str, np.ndarray]
     service: dict[str, Estimate]
     seed: int
+    watched: Sequence[str] = ()
+    ages: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said.
+
+    Args:
+        yes: Whether the person agrees.
+        who: The person.
+        reason: In the person's words.
+    """
+
+    yes: bool
+    who: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,7 @@ class Gate:
         threshold: What the interval had to clear.
         passed: The decision.
         reason: One plain sentence.
+        waits_for: The role whose answer is still to come; None for all other gates.
     """
 
     name: str
@@ -59,18 +82,126 @@ class Gate:
     threshold: float | None
     passed: bool
     reason: str
+    waits_for: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The gate as JSON values."""
         return asdict(self)
 
 
-def judge(gates: list[Comparison], evidence: Evidence) -> list[Gate]:
-    """Decides each gate; the verdict is *accepted* if all passed."""
+def judge(gates: Sequence[expressions.Gate], evidence: Evidence) -> list[Gate]:
+    """Decides each gate; one that asks a person waits."""
     return [
-        _judge_slices(gate, evidence) if gate.slice else _judge_one(gate, evidence, str(gate))
+        judge_answer(gate, None) if isinstance(gate, Ask) else _judge_comparison(gate, evidence)
         for gate in gates
     ]
+
+
+def verdict_of(gates: Sequence[Gate]) -> Literal["accepted", "waiting", "refused"]:
+    """*accepted* if all gates passed; *waiting* if all that did not wait for a person; else *refused*."""
+    failed = [gate for gate in gates if not gate.passed]
+    if not failed:
+        return "accepted"
+    return "waiting" if all(gate.waits_for is not None for gate in failed) else "refused"
+
+
+def judge_answer(gate: Ask, answer: Answer | None) -> Gate:
+    """The gate that a person decides; without an answer it waits, and blocks."""
+    role = gate.role.replace("_", " ")
+    question = f": {gate.question}" if gate.question else ""
+    if answer is None:
+        return replace(_failed(str(gate), f"waits for a {role}{question}"), waits_for=gate.role)
+    said = f"{answer.who} ({role}) said {'yes' if answer.yes else 'no'}"
+    because = f": {answer.reason}" if answer.reason else ""
+    return Gate(str(gate), None, None, None, None, answer.yes, f"{said}{because}")
+
+
+def _judge_comparison(gate: Comparison, evidence: Evidence) -> Gate:
+    name = str(gate)
+    if gate.period is not None:
+        if evidence.ages is None:
+            return _failed(name, "cannot be decided: rows have no time")
+        evidence = rows_of(evidence, evidence.ages <= gate.period / timedelta(seconds=1))
+    if isinstance(gate.part, expressions.Gap):
+        return _judge_gap(gate, gate.part, evidence, name)
+    if gate.part is None:
+        return _judge_one(gate, evidence, name)
+    columns = [gate.part.column] if gate.part.column is not None else list(evidence.watched)
+    if not columns:
+        return _failed(name, "cannot be decided: monitor.slices names no column")
+    return _worst(gate, [_judge_column(gate, column, evidence, name) for column in columns])
+
+
+def _judge_column(gate: Comparison, column: str, evidence: Evidence, name: str) -> Gate:
+    """All groups must pass; the one with the least slack speaks for the gate.
+
+    No correction is due for the many groups: the gate fails if any of them does, so it errs less often than one.
+    """
+    only = gate.part.value if isinstance(gate.part, Slice) else None
+    values = evidence.slices.get(column)
+    if values is None:
+        return _failed(name, f"cannot be decided: the data has no column {column!r}")
+    results = []
+    for group, rows in ({only: values == only} if only is not None else pool_groups(values)).items():
+        if gate.bound.reference == Slice(column, group):
+            continue  # a group is not compared with itself
+        inner = _judge_group(gate, evidence, rows, name)
+        results.append(replace(inner, reason=f"{column}={group}: {inner.reason}"))
+    return (
+        _worst(gate, results)
+        if results
+        else _failed(name, f"cannot be decided: {column!r} has no other group")
+    )
+
+
+def _judge_group(gate: Comparison, evidence: Evidence, rows: np.ndarray, name: str) -> Gate:
+    if not isinstance(gate.bound.reference, Slice):
+        return _judge_one(gate, rows_of(evidence, rows), name)
+    other = gate.bound.reference
+    values = evidence.slices.get(other.column)
+    if values is None:
+        return _failed(name, f"cannot be decided: the data has no column {other.column!r}")
+    try:
+        own = estimate(gate.metric, evidence.candidate.take(rows), seed=evidence.seed)
+        theirs = estimate(gate.metric, evidence.candidate.take(values == other.value), seed=evidence.seed)
+    except Undecidable as error:
+        return _failed(name, f"cannot be decided: {error}")
+    lead = independent_difference(own, theirs, gate.bound.factor)
+    moved = gate.bound.factor * theirs.value
+    found = Estimate(own.value, moved + lead.low, moved + lead.high, lead.rows, lead.method)
+    limit = _limit(gate.bound, theirs.value)
+    return _decide(
+        gate, name, found, limit, f"{limit:.4g} ({other.column}={other.value}: {theirs.value:.4g})"
+    )
+
+
+def _judge_gap(gate: Comparison, gap: expressions.Gap, evidence: Evidence, name: str) -> Gate:
+    """The widest pair of groups; every pair must pass."""
+    values = evidence.slices.get(gap.column)
+    if values is None:
+        return _failed(name, f"cannot be decided: the data has no column {gap.column!r}")
+    groups = {}
+    try:
+        for group, rows in pool_groups(values).items():
+            groups[group] = estimate(gate.metric, evidence.candidate.take(rows), seed=evidence.seed)
+    except Undecidable as error:
+        return _failed(name, f"cannot be decided: {gap.column}={group}: {error}")
+    if len(groups) < 2:
+        return _failed(name, f"cannot be decided: {gap.column!r} has one group of at least 100 rows")
+    results = []
+    for upper, lower, apart in pairs_apart(groups):
+        found = replace(apart, low=max(0.0, apart.low))
+        inner = _decide(
+            gate, name, found, gate.bound.offset, f"{gate.bound.offset:g}", what=f"gap of {gate.metric}"
+        )
+        sides = f"{upper} {groups[upper].value:.4g} and {lower} {groups[lower].value:.4g}"
+        results.append(replace(inner, reason=f"{gap.column}, {sides}: {inner.reason}"))
+    return _worst(gate, results)
+
+
+def _worst(gate: Comparison, results: Sequence[Gate]) -> Gate:
+    failed = [result for result in results if not result.passed]
+    return min(failed or results, key=lambda result: _slack(gate, result))
 
 
 def _failed(name: str, reason: str) -> Gate:
@@ -153,7 +284,9 @@ def _limit(bound: Bound, value: float) -> float:
     return bound.factor * value + bound.offset
 
 
-def _decide(gate: Comparison, name: str, found: Estimate, threshold: float, shown: str) -> Gate:
+def _decide(
+    gate: Comparison, name: str, found: Estimate, threshold: float, shown: str, what: str | None = None
+) -> Gate:
     edge = found.low if gate.wants_high else found.high
     passed = {
         ">=": edge >= threshold,
@@ -161,7 +294,9 @@ def _decide(gate: Comparison, name: str, found: Estimate, threshold: float, show
         "<=": edge <= threshold,
         "<": edge < threshold,
     }[gate.operator]
-    interval = f"{gate.metric} {found.value:.4g} [{found.low:.4g}, {found.high:.4g}] over {found.rows} rows"
+    interval = (
+        f"{what or gate.metric} {found.value:.4g} [{found.low:.4g}, {found.high:.4g}] over {found.rows} rows"
+    )
     if passed:
         reason = f"{interval} clears {shown}"
     elif (found.value >= threshold) == gate.wants_high:
@@ -171,48 +306,17 @@ def _decide(gate: Comparison, name: str, found: Estimate, threshold: float, show
     return Gate(name, found.value, found.low, found.high, threshold, bool(passed), reason)
 
 
-def _judge_slices(gate: Comparison, evidence: Evidence) -> Gate:
-    """All groups must pass; the one with the least slack speaks for the gate."""
-    assert gate.slice is not None
-    name, column = str(gate), gate.slice.column
-    values = evidence.slices.get(column)
-    if values is None:
-        return _failed(name, f"cannot be decided: the data has no column {column!r}")
-    groups = (
-        {gate.slice.value: values == gate.slice.value}
-        if gate.slice.value is not None
-        else pool_groups(values)
-    )
-    results = []
-    for group, rows in groups.items():
-        inner = _judge_one(replace(gate, slice=None), _rows_of(evidence, rows), name)
-        results.append(replace(inner, reason=f"{column}={group}: {inner.reason}"))
-    failed = [result for result in results if not result.passed]
-    return min(failed or results, key=lambda result: _slack(gate, result))
+def rows_of(evidence: Evidence, rows: np.ndarray) -> Evidence:
+    """The same evidence on some of the rows.
 
-
-def pool_groups(values: np.ndarray) -> dict[str, np.ndarray]:
-    """Row masks of the groups of a column; groups under 100 rows are judged together.
-
-    A group of a handful of rows can never be decided and would block every release; pooled, its rows still count.
+    Args:
+        rows: Mask of shape (n,).
     """
-    names, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    large = [index for index, count in enumerate(counts) if count >= _SMALL_GROUP]
-    groups = {str(names[index]): inverse == index for index in large}
-    rest = ~np.isin(inverse, large)
-    if rest.any():
-        if rest.sum() < _SMALL_GROUP and groups:
-            smallest = min(groups, key=lambda group: int(groups[group].sum()))
-            groups[f"{smallest} and small groups"] = groups.pop(smallest) | rest
-        else:
-            groups["small groups"] = rest
-    return groups
-
-
-def _rows_of(evidence: Evidence, rows: np.ndarray) -> Evidence:
     return replace(
         evidence,
         candidate=evidence.candidate.take(rows),
         baselines={name: scored.take(rows) for name, scored in evidence.baselines.items()},
         champion=None if evidence.champion is None else evidence.champion.take(rows),
+        slices={name: values[rows] for name, values in evidence.slices.items()},
+        ages=None if evidence.ages is None else evidence.ages[rows],
     )

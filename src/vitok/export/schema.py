@@ -17,7 +17,9 @@ def charter_schema() -> str:
         for name, field in model.model_fields.items():
             for mark in field.metadata:
                 if isinstance(mark, Later):
-                    _append(node["properties"][key_of(model, name)], f"No effect in this version: {mark.until}.")
+                    _append(
+                        node["properties"][key_of(model, name)], f"No effect in this version: {mark.until}."
+                    )
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vitok.yaml, the charter of a Vitok project",

@@ -6,8 +6,9 @@ import msgspec
 
 from vitok.kernel.clock import format_time
 from vitok.loop.project import Project
+from vitok.loop.revisions import charter_number, revised, revisions
 from vitok.model.bundle import load_manifest
-from vitok.registry import releases, versions
+from vitok.registry import charters, releases, versions
 
 
 def version_card(project: Project, number: int) -> dict[str, Any]:
@@ -18,6 +19,8 @@ def version_card(project: Project, number: int) -> dict[str, Any]:
     """
     with project.engine.connect() as connection:
         version = versions.get(connection, number)
+        charter_version = charter_number(version, charters.all_charters(connection))
+        revised_criteria = revisions(connection, version)
     manifest = load_manifest(project.blobs, version.digest)
     return {
         "project": manifest.project,
@@ -32,6 +35,8 @@ def version_card(project: Project, number: int) -> dict[str, Any]:
         "parameters": manifest.parameters,
         "digest": version.digest,
         "charter": manifest.charter,
+        "charter_version": charter_version,
+        "revised": revised_criteria,
         "created": format_time(version.created),
         "data": manifest.data,
         "test_rows": version.summary["test_rows"],
@@ -51,6 +56,7 @@ def list_versions(project: Project) -> list[dict[str, Any]]:
     """All versions with their state, oldest first: `champion`, `released before`, or `registered`."""
     with project.engine.connect() as connection:
         known, history = versions.all_versions(connection), releases.all_releases(connection)
+        charters_known = charters.all_charters(connection)
     champion = history[-1].version if history else None
     before = {release.version for release in history}
     return [
@@ -67,6 +73,8 @@ def list_versions(project: Project) -> list[dict[str, Any]]:
             "metrics": {name: found["value"] for name, found in version.metrics.items()},
             "created": format_time(version.created),
             "turn": version.turn,
+            "charter": charter_number(version, charters_known),
+            "revised": len(revised(charters_known, known, version)),
         }
         for version in known
     ]

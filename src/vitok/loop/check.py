@@ -1,22 +1,41 @@
 """`vitok check`: everything about a project that would stop a turn or surprise its owner."""
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import timedelta
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
-from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.expressions import Comparison, Schedule
+from vitok.charter.load import Path
+from vitok.charter.planning import Outside
 from vitok.charter.power import undecidable_gates
 from vitok.charter.problems import Problem
 from vitok.charter.review import review
+from vitok.charter.watchers import AlertWatcher, parse_watcher
 from vitok.errors import VitokError
-from vitok.loop.prepare import prepare
+from vitok.kernel.clock import format_duration
 from vitok.loop.project import Project
-from vitok.loop.turn import require_known_names
+from vitok.loop.support import require_known_names
+from vitok.registry import turns, versions
 from vitok.stats.power import TestSize
 
+if TYPE_CHECKING:
+    from vitok.loop.prepare import Prepared
 
-def check_project(project: Project) -> dict[str, Any]:
-    """Reviews charter and data; the object that `vitok check --json` prints. Keeps and trains nothing."""
-    problems = [*review(project.document), *_what_a_turn_needs(project)]
+_RECENT = 5
+
+
+def check_project(project: Project, *, with_data: bool = True) -> dict[str, Any]:
+    """Reviews charter, past turns and data; the object that `vitok check --json` prints.
+
+    Keeps and trains nothing.
+
+    Args:
+        with_data: False looks at the charter and at past turns only.
+    """
+    problems = [*review(project.document), *_known_names(project), *_experience(project)]
+    if with_data:
+        problems += _data(project)
     order = {"error": 0, "warning": 1, "note": 2}
     problems.sort(key=lambda problem: order[problem.severity])
     return report(problems)
@@ -33,11 +52,40 @@ def error_problem(error: VitokError) -> Problem:
     return Problem(error.place, error.what, error.remedy, "error")
 
 
-def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
+def _known_names(project: Project) -> Iterator[Problem]:
     try:
         require_known_names(project)
     except VitokError as error:
         yield error_problem(error)
+
+
+def _experience(project: Project) -> Iterator[Problem]:
+    """What past turns say about the charter: schedules shorter than a turn, limits that no version kept."""
+    with project.engine.connect() as connection:
+        past, known = turns.all_turns(connection), versions.all_versions(connection)
+    place, charter, rules = project.document.place, project.charter, project.document.rules
+    lengths = [sum(turn.seconds.values()) for turn in past if turn.version is not None][-_RECENT:]
+    for index, trigger in enumerate(rules.triggers):
+        if not lengths or not isinstance(trigger, Schedule) or isinstance(trigger.period, str):
+            continue
+        if trigger.period.total_seconds() < median(lengths):
+            took = format_duration(timedelta(seconds=round(median(lengths))))
+            what = f"`{charter.retrain.on[index]}` is due before a turn can end: the last ones took {took}"
+            yield Problem(place(("retrain", "on", index)), what, "Retrain less often.", "warning")
+    for index, gate in enumerate(rules.gates):
+        if not isinstance(gate, Comparison) or not gate.metric.startswith("latency"):
+            continue
+        seen = [version.metrics[gate.metric]["value"] for version in known if gate.metric in version.metrics]
+        if seen and min(seen) > gate.bound.offset:
+            what = f"no version kept `{gate}` so far: the fastest of {len(seen)} took {min(seen):.3g} ms"
+            yield Problem(
+                place(("accept", index)), what, "Allow more, or look for faster candidates.", "warning"
+            )
+
+
+def _data(project: Project) -> Iterator[Problem]:
+    from vitok.loop.prepare import prepare  # a charter alone is reviewed without the machinery for tables
+
     try:
         prepared = prepare(project, project.clock(), keep=False)
     except VitokError as error:
@@ -49,30 +97,62 @@ def _what_a_turn_needs(project: Project) -> Iterator[Problem]:
         truth = prepared.truth[prepared.parts.test]
         size = TestSize(len(truth), int((truth == len(prepared.classes.values) - 1).sum()))
         yield from undecidable_gates(project.document, size)
+    yield from _out_of_scope(project, prepared)
+    yield from _columns(project, prepared)
+    yield from _unknown_columns(project, prepared.snapshot.frame.columns)
+
+
+def _out_of_scope(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+    """Rows that the charter leaves out and the data still holds."""
+    from vitok.data.scope import count_rows
+
+    frame = prepared.snapshot.frame
+    for index, outside in enumerate(project.charter.scope.out):
+        if not isinstance(outside, Outside) or outside.where is None:
+            continue
+        place = project.document.place(("scope", "out", index))
+        try:
+            count = count_rows(frame, outside.where, place)
+        except VitokError as error:
+            yield error_problem(error)
+            continue
+        if count:
+            what = f"{outside.what!r} are out of scope, but {count} of {frame.height} rows are such"
+            remedy = f"Leave them out in data.query: ... WHERE NOT ({outside.where})."
+            yield Problem(place, what, remedy, "warning")
+
+
+def _columns(project: Project, prepared: "Prepared") -> Iterator[Problem]:
     for name, reason in prepared.columns.left_out.items():
         if name == project.charter.task.time:
             continue  # what the feature function derives from it is a feature
-        yield Problem(
-            f"column {name}", f"{reason}: not a feature", "Add it to data.exclude to silence this.", "note"
-        )
+        remedy = "Add it to data.exclude to silence this."
+        yield Problem(f"column {name}", f"{reason}: not a feature", remedy, "note")
     for name, count in prepared.snapshot.lost_cells.items():
-        yield Problem(
-            f"column {name}",
-            f"{count} cells do not read as its type and count as missing",
-            "Mend the source.",
-            "warning",
-        )
-    for index, text in enumerate(project.charter.accept):
-        gate = parse_expression(text)
-        if (
-            isinstance(gate, Comparison)
-            and gate.slice
-            and gate.slice.column not in prepared.snapshot.frame.columns
-        ):
-            place = project.document.place(("accept", index))
-            yield Problem(
-                place,
-                f"the data has no column {gate.slice.column!r}: this gate can never pass",
-                "Name a column of the data.",
-                "error",
-            )
+        what = f"{count} cells do not read as its type and count as missing"
+        yield Problem(f"column {name}", what, "Mend the source.", "warning")
+
+
+def _unknown_columns(project: Project, known: list[str]) -> Iterator[Problem]:
+    """Columns that rules, slices or watchers name and the data does not have."""
+    charter, rules, place = project.charter, project.document.rules, project.document.place
+    sections = {
+        ("accept",): rules.gates,
+        ("retrain", "on"): rules.triggers,
+        ("monitor", "alerts"): rules.alerts,
+    }
+    named: list[tuple[Path, str]] = [
+        ((*section, index), column)
+        for section, found in sections.items()
+        for index, rule in enumerate(found)
+        for column in (rule.columns if isinstance(rule, Comparison) else [])
+    ]
+    named += [(("monitor", "slices", index), column) for index, column in enumerate(charter.monitor.slices)]
+    for index, risk in enumerate(charter.risks):
+        watcher = parse_watcher(risk.watched_by) if risk.watched_by is not None else None
+        if isinstance(watcher, AlertWatcher) and watcher.column is not None:
+            named.append((("risks", index, "watched_by"), watcher.column))
+    for path, column in named:
+        if column not in known:
+            what = f"the data has no column {column!r}: this can never be decided"
+            yield Problem(place(path), what, "Name a column of the data.", "error")

@@ -1,9 +1,10 @@
-"""Starting a project: a first look at a table, and a charter with expectations drafted from it."""
+"""Starting a project: a first look at a table, questions to whoever is there, and a drafted charter."""
 
 import os
 import re
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,74 +12,87 @@ import polars as pl
 
 from vitok.charter.draft import Facts, draft_charter
 from vitok.charter.load import load_charter
+from vitok.charter.standard_risks import uncovered
+from vitok.charter.templates import TEMPLATES, Template
 from vitok.data import expectations as expecting
-from vitok.data.leakage import find_leaks
-from vitok.data.snapshot import require_columns, time_column
+from vitok.data.snapshot import require_columns
 from vitok.data.sources import read_table
-from vitok.data.target import find_classes
+from vitok.data.target import Value
 from vitok.errors import DataMistake, UserMistake
-from vitok.stats.catalogue import TaskKind
+from vitok.kernel.clock import format_duration, parse_duration
+from vitok.loop.firstgates import first_gates
+from vitok.loop.firstlook import Look, Wishes, guess_target, look_at
 from vitok.store.blobs import write_atomically
-from vitok.train.columns import choose_features
-
-_PERSONAL = re.compile(
-    r"(^|_)(e?mail|phone|ssn|passport|first_?name|last_?name|surname|full_?name|address|iban|birth_?date|tax_?id)($|_)",
-    re.I,
-)
-_ID = re.compile(r"(^|[_\W])(id|uuid|guid|key|no|nr|number)$|^id", re.I)
-_FEW_CLASSES = 20
-_COUNTED = 20
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user said on the command line; None where Vitok is to look for itself."""
+class Question:
+    """One thing that only a person knows.
 
-    target: str
-    time: str | None = None
-    id: str | None = None
-    entity: str | None = None
-    task: TaskKind | None = None
-    label_delay: timedelta | None = None
-    exclude: tuple[str, ...] = ()
+    Args:
+        text: The question.
+        default: What an empty answer means.
+        take: Puts an answer into the wishes.
+    """
+
+    text: str
+    default: str
+    take: Callable[[Wishes, str], Wishes]
 
 
-def init_project(folder: Path, data: Path, wishes: Wishes) -> dict[str, Any]:
+Ask = Callable[[str, str, Callable[[str], Any]], Any]
+
+
+def init_project(
+    folder: Path, data: Path, wishes: Wishes, *, now: datetime, ask: Ask | None = None
+) -> dict[str, Any]:
     """Drafts a project in a folder: `vitok.yaml` and `expectations.yaml`.
+
+    Args:
+        now: The present; later rows are no history.
+        ask: Puts a question with its default to the user, and gives what the reader of the answer returns, asking
+            again as long as that raises a UserMistake; None takes every default.
 
     Returns:
         The object that `vitok init --json` prints.
 
     Raises:
-        UserMistake: the folder holds a project already.
+        UserMistake: the folder holds a project already, or there is no such template.
         DataMistake: the table cannot be used, or a column tells the target.
     """
     charter_path = folder / "vitok.yaml"
-    if folder.exists() and not folder.is_dir():
-        raise UserMistake(str(folder), "is a file", "Choose another folder.")
-    if charter_path.exists():
-        raise UserMistake(
-            str(charter_path), "there is a charter already", "Choose another folder, or edit that one."
-        )
-    frame = read_table(data)
-    _require(frame, wishes)
-    expected = expecting.infer(frame, [])
-    raw = frame
-    frame, lost = expecting.coerce(frame, expected)
-    warnings = _numbers_in_text(raw, frame)
-    warnings += [
-        f"column {name}: {count} cells do not read as {expected.columns[name].type} and count as missing"
-        for name, count in lost.items()
-    ]
-    facts = _look(folder, data, frame, wishes, warnings)
-    text = draft_charter(facts)
-    charter = load_charter(text).charter
+    _require_free(folder, charter_path)
+    template = _template(wishes.template)
+    raw = read_table(data)
+    wishes = _with_target(raw, wishes, ask)
+    _require(raw, wishes)
+    expected = expecting.infer(raw, [])
+    frame, lost = expecting.coerce(raw, expected)
+    look = look_at(frame, wishes)
+    if ask is not None:
+        wishes = _interview(frame, wishes, look, ask)
+        _require(raw, wishes)
+        look = look_at(frame, wishes)
+    _refuse_leaks(look, wishes)
+    _require_task(template, wishes, look)
+    facts = _facts(folder, data, frame, wishes, look, template)
+    charter = load_charter(draft_charter(facts)).charter
     require_columns(frame, charter)
-    _refuse_leaks(frame, facts)
-    final = expecting.infer(frame, [facts.id] if facts.id else [])
-    final = _with_time(final, facts.time)
+    final = _with_times(expecting.infer(frame, [facts.id] if facts.id else []), facts)
+    proposed = first_gates(frame, charter, final, now)
+    facts = replace(
+        facts,
+        gates=proposed.gates,
+        slices=proposed.slices,
+        baselines=proposed.baselines,
+        risks=uncovered(charter),
+        comments={**facts.comments, **proposed.comments},
+    )
+    text = draft_charter(facts)
+    load_charter(text)
     write_atomically(folder / "expectations.yaml", expecting.to_yaml(final).encode())
     write_atomically(charter_path, text.encode())
+    notes = [*_numbers_in_text(raw, frame), *_lost(lost), *look.warnings, *proposed.warnings]
     return {
         "project": facts.project,
         "folder": str(folder),
@@ -86,125 +100,202 @@ def init_project(folder: Path, data: Path, wishes: Wishes) -> dict[str, Any]:
         "target": facts.target,
         "rows": frame.height,
         "columns": {name: column.type for name, column in final.columns.items()},
-        "warnings": warnings,
+        "roles": {"id": facts.id, "time": facts.time, "entity": facts.entity, "label_time": facts.label_time},
+        "gates": [gate for gate, _ in facts.gates],
+        "warnings": notes,
         "files": ["vitok.yaml", "expectations.yaml"],
     }
+
+
+def _require_free(folder: Path, charter_path: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserMistake(str(folder), "is a file", "Choose another folder.")
+    if charter_path.exists():
+        what, remedy = "there is a charter already", "Choose another folder, or edit that one."
+        raise UserMistake(str(charter_path), what, remedy)
+
+
+def _template(name: str | None) -> Template | None:
+    if name is None:
+        return None
+    if name not in TEMPLATES:
+        raise UserMistake("--template", f"there is no template {name!r}", f"Known: {', '.join(TEMPLATES)}.")
+    return TEMPLATES[name]
+
+
+def _require_task(template: Template | None, wishes: Wishes, look: Look) -> None:
+    if template is not None and look.task not in template.tasks:
+        what = f"{wishes.template!r} is for {' or '.join(template.tasks)} tasks, this one is {look.task}"
+        raise UserMistake("--template", what, "Leave it out, or give another --target or --task.")
+
+
+def _with_target(frame: pl.DataFrame, wishes: Wishes, ask: Ask | None) -> Wishes:
+    if wishes.target:
+        return wishes
+    guess = guess_target(frame)
+    if ask is None:
+        near = f" Perhaps {guess!r}?" if guess else ""
+        remedy = f"Add --target COLUMN.{near} Columns: {', '.join(frame.columns[:30])}."
+        raise UserMistake("--target", "is not given", remedy)
+
+    def column(text: str) -> str:
+        if text not in frame.columns:
+            raise UserMistake(
+                "target", f"there is no column {text!r}", f"Columns: {', '.join(frame.columns)}."
+            )
+        return text
+
+    return replace(wishes, target=ask("Which column is to be predicted?", guess or "", column))
+
+
+def _interview(frame: pl.DataFrame, wishes: Wishes, look: Look, ask: Ask) -> Wishes:
+    """Asks what the table cannot tell and the command line did not say."""
+    for question in _questions(frame, wishes, look):
+        wishes = ask(question.text, question.default, _taking(question, wishes))
+    return wishes
+
+
+def _taking(question: Question, wishes: Wishes) -> Callable[[str], Wishes]:
+    return lambda text: question.take(wishes, text.strip())
+
+
+def _questions(frame: pl.DataFrame, wishes: Wishes, look: Look) -> Iterator[Question]:
+    template = TEMPLATES.get(wishes.template or "")
+    statement = template.statement if template else f"Predict {wishes.target}"
+    yield Question(
+        "What is it for, in one sentence?", statement, lambda w, text: replace(w, statement=text or None)
+    )
+    yield Question("Who answers for it?", "", lambda w, text: replace(w, owner=text or None))
+    if look.task == "binary":
+        yield Question(
+            f"Which value of {wishes.target} is the one to find ({look.classes[0]} or {look.classes[1]})?",
+            str(look.positive),
+            lambda w, text: replace(w, positive=_one_of(text, look.classes)),
+        )
+    times = [series.name for series in frame if series.dtype.is_temporal()]
+    if wishes.time is None and times:
+        yield Question(
+            f"Which column is the moment of the decision ({', '.join(times)}; - for none)?",
+            look.time or "-",
+            lambda w, text: replace(w, time=_column(frame, text)),
+        )
+    if wishes.label_delay is None and (times or wishes.time is not None):
+        yield Question(
+            "How long after the decision is the label known (such as 4h or 30d; - if unknown)?",
+            format_duration(look.label_delay) if look.label_delay else "-",
+            lambda w, text: replace(
+                w, label_delay=None if text in ("", "-") else parse_duration(text, "answer")
+            ),
+        )
+    for leak in look.leaks:
+        yield Question(
+            f"{leak.column} alone nearly tells {wishes.target} ({leak.measure} {leak.value:.3f}). Leave it out?",
+            "yes",
+            _leaving_out(leak.column),
+        )
+    if look.task == "binary":
+        yield Question(
+            "Money for a right flag, a false flag, a miss, a right pass (such as 40 -10 0 0; - for later)?",
+            "-",
+            lambda w, text: replace(w, costs=_costs(text)),
+        )
+
+
+def _leaving_out(column: str) -> Callable[[Wishes, str], Wishes]:
+    def take(wishes: Wishes, text: str) -> Wishes:
+        if text.lower() not in ("y", "yes", "n", "no"):
+            raise UserMistake("answer", f"{text!r} is neither yes nor no", "Answer yes or no.")
+        if text.lower().startswith("n"):
+            return replace(wishes, trusted=(*wishes.trusted, column))
+        return replace(wishes, exclude=(*wishes.exclude, column))
+
+    return take
+
+
+def _one_of(text: str, classes: tuple[Value, ...]) -> Value:
+    for value in classes:
+        if str(value) == text:
+            return value
+    raise UserMistake("answer", f"{text!r} is no value of the target", f"Values: {classes[0]}, {classes[1]}.")
+
+
+def _column(frame: pl.DataFrame, text: str) -> str | None:
+    if text in ("", "-"):
+        return None
+    if text not in frame.columns:
+        raise UserMistake("answer", f"there is no column {text!r}", f"Columns: {', '.join(frame.columns)}.")
+    return text
+
+
+def _costs(text: str) -> tuple[float, float, float, float] | None:
+    if text in ("", "-"):
+        return None
+    try:
+        tp, fp, fn, tn = (float(word) for word in re.split(r"[\s,;]+", text))
+    except ValueError as error:
+        raise UserMistake("answer", f"{text!r} is not four numbers", "Write such as 40 -10 0 0.") from error
+    if tp <= fn or tn <= fp:
+        what = "by these figures a wrong decision earns as much as the right one"
+        raise UserMistake("answer", what, "The first must exceed the third, the fourth the second.")
+    return tp, fp, fn, tn
 
 
 def _require(frame: pl.DataFrame, wishes: Wishes) -> None:
     named = {"--target": wishes.target, "--time": wishes.time, "--id": wishes.id, "--entity": wishes.entity}
     for option, name in (*named.items(), *(("--exclude", name) for name in wishes.exclude)):
         if name is not None and name not in frame.columns:
-            raise DataMistake(
-                option, f"there is no column {name!r}", f"Columns: {', '.join(frame.columns[:30])}."
-            )
+            remedy = f"Columns: {', '.join(frame.columns[:30])}."
+            raise DataMistake(option, f"there is no column {name!r}", remedy)
     roles = {option: name for option, name in named.items() if name is not None}
     taken = list(roles.values())
     for option, name in (*roles.items(), *(("--exclude", name) for name in wishes.exclude)):
         if taken.count(name) + wishes.exclude.count(name) > 1:
             raise DataMistake(option, f"column {name!r} is given two parts to play", "Name it once.")
     if frame.height < 2:
+        what = f"the table has {frame.height} row(s)"
+        raise DataMistake("data", what, "Give a table with rows to learn from and to judge by.")
+
+
+def _refuse_leaks(look: Look, wishes: Wishes) -> None:
+    leaks = [leak for leak in look.leaks if leak.column not in wishes.trusted]
+    if leaks:
+        named = ", ".join(f"{leak.column} ({leak.measure} {leak.value:.4f} alone)" for leak in leaks)
         raise DataMistake(
-            "data",
-            f"the table has {frame.height} row(s)",
-            "Give a table with rows to learn from and to judge by.",
+            f"column {leaks[0].column}",
+            f"tells the target {wishes.target!r}: {named}",
+            f"If it is not known at the moment of the decision, add --exclude {leaks[0].column}; otherwise "
+            "write the charter by hand with it under data.trusted.",
         )
 
 
-def _look(folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, warnings: list[str]) -> Facts:
-    comments: dict[str, str] = {}
-    target = frame[wishes.target]
-    if target.null_count():
-        warnings.append(f"column {target.name}: {target.null_count()} rows have no label and are not used")
-    task = wishes.task or _task_of(target, comments)
-    classes = find_classes(target.drop_nulls(), task, None)
-    positive = classes.values[-1] if task == "binary" else None
-    if task == "binary":
-        comments["task.positive"] = f"the other value is {classes.values[0]!r}"
-    time = wishes.time or _find_time(frame, comments)
-    if time is not None:
-        time_column(frame[time])
-    counters = [s.name for s in frame if _is_counter(s) and s.name not in (wishes.target, wishes.id, time)]
-    identity = wishes.id or _find_id(frame, {wishes.target, time}, comments)
-    counters = [name for name in counters if name != identity]
-    warnings += [f"column {name} counts the rows: kept out of the model" for name in counters]
-    personal = [
-        n
-        for n in frame.columns
-        if _PERSONAL.search(n) and n not in (wishes.target, identity, time, *wishes.exclude)
-    ]
-    if personal:
-        comments["data.personal"] = "guessed from the names: never features"
-        warnings.append(f"columns {', '.join(personal)} look personal and are kept out of the model")
-    features = [
-        n
-        for n in frame.columns
-        if n not in {wishes.target, identity, time, wishes.entity, *wishes.exclude, *personal, *counters}
-    ]
-    chosen = choose_features(frame.select(features))
-    useless = chosen.left_out
-    if not chosen.kinds:
-        reasons = "; ".join(f"{name} {reason}" for name, reason in useless.items()) or "there are no others"
-        raise DataMistake(
-            "data",
-            f"no column is left to predict {target.name!r} from ({reasons})",
-            "Give a table with features.",
-        )
-    warnings += [f"column {name} {reason}: not a feature" for name, reason in useless.items()]
-    path = os.path.relpath(data.resolve(), folder.resolve())
+def _facts(
+    folder: Path, data: Path, frame: pl.DataFrame, wishes: Wishes, look: Look, template: Template | None
+) -> Facts:
+    delay = look.label_delay
+    if delay is None and template is not None and template.label_delay is not None and look.time is not None:
+        delay = parse_duration(template.label_delay)
+        look.comments["task.label_delay"] = "usual for this kind of project: put your own"
     return Facts(
-        _project_name(folder),
-        path,
-        task,
-        wishes.target,
-        positive,
-        identity,
-        time,
-        wishes.entity,
-        wishes.label_delay,
-        [*wishes.exclude, *counters],
-        personal,
-        frame.height,
-        0 if positive is None else int((target == positive).sum()),
-        comments,
+        project=_project_name(folder),
+        path=os.path.relpath(data.resolve(), folder.resolve()),
+        task=look.task,
+        target=wishes.target,
+        rows=frame.height,
+        positive=look.positive,
+        id=look.id,
+        time=look.time,
+        entity=look.entity,
+        label_delay=delay,
+        label_time=look.label_time,
+        exclude=[*wishes.exclude, *look.counters, *look.useless],
+        personal=look.personal,
+        trusted=list(wishes.trusted),
+        statement=wishes.statement,
+        owner=wishes.owner,
+        costs=wishes.costs,
+        template=template,
+        comments=look.comments,
     )
-
-
-def _task_of(target: pl.Series, comments: dict[str, str]) -> TaskKind:
-    distinct = target.drop_nulls().n_unique()
-    if target.dtype == pl.Boolean or distinct == 2:
-        return "binary"
-    whole = target.dtype.is_integer() or (
-        target.dtype.is_float() and bool((target.drop_nulls() % 1 == 0).all())
-    )
-    if not target.dtype.is_numeric() or (whole and distinct <= _FEW_CLASSES):
-        comments["task.type"] = f"{distinct} distinct values"
-        return "multiclass"
-    comments["task.type"] = f"numbers with {distinct} distinct values"
-    return "regression"
-
-
-def _find_time(frame: pl.DataFrame, comments: dict[str, str]) -> str | None:
-    times = [s.name for s in frame if s.dtype.is_temporal() and s.null_count() == 0]
-    if len(times) != 1 or frame[times[0]].n_unique() < 3:
-        return None
-    comments["task.time"] = "the only complete time column; remove the line to split at random"
-    return times[0]
-
-
-def _find_id(frame: pl.DataFrame, taken: set[str | None], comments: dict[str, str]) -> str | None:
-    for series in frame:
-        is_key = series.dtype == pl.String or series.dtype.is_integer()
-        if (
-            series.name not in taken
-            and is_key
-            and _ID.search(series.name)
-            and not series.null_count()
-            and not series.is_duplicated().any()
-        ):
-            comments["task.id"] = "unique in every row; outcomes are joined by it"
-            return series.name
-    return None
 
 
 def _numbers_in_text(raw: pl.DataFrame, read: pl.DataFrame) -> list[str]:
@@ -221,12 +312,11 @@ def _numbers_in_text(raw: pl.DataFrame, read: pl.DataFrame) -> list[str]:
     return notes
 
 
-def _is_counter(series: pl.Series) -> bool:
-    """Whether a column numbers the rows one by one; such a column is an id, whatever its name."""
-    if not series.dtype.is_integer() or len(series) < _COUNTED or series.null_count():
-        return False
-    span = int(series.max()) - int(series.min()) + 1  # type: ignore[arg-type]
-    return span == len(series) and series.n_unique() == len(series)
+def _lost(cells: dict[str, int]) -> list[str]:
+    return [
+        f"column {name}: {count} cells do not read as its type and count as missing"
+        for name, count in cells.items()
+    ]
 
 
 def _project_name(folder: Path) -> str:
@@ -234,25 +324,10 @@ def _project_name(folder: Path) -> str:
     return name if name and name[0].isalpha() else f"project-{name}".rstrip("-")
 
 
-def _refuse_leaks(frame: pl.DataFrame, facts: Facts) -> None:
-    labelled = frame.filter(pl.col(facts.target).is_not_null())
-    closed = {facts.target, facts.id, facts.time, facts.entity, *facts.exclude, *facts.personal}
-    kinds = choose_features(labelled.select(n for n in frame.columns if n not in closed)).kinds
-    classes = find_classes(labelled[facts.target], facts.task, None)
-    truth = classes.encode(labelled[facts.target])
-    leaks = find_leaks(labelled.select(list(kinds)), truth, len(classes.values), 0)
-    if leaks:
-        named = ", ".join(f"{leak.column} ({leak.measure} {leak.value:.4f} alone)" for leak in leaks)
-        raise DataMistake(
-            f"column {leaks[0].column}",
-            f"tells the target {facts.target!r}: {named}",
-            f"If it is not known at the moment of the decision, add --exclude {leaks[0].column}; otherwise "
-            "write the charter by hand with it under data.trusted.",
-        )
-
-
-def _with_time(expected: expecting.Expectations, time: str | None) -> expecting.Expectations:
-    if time is None:
-        return expected
-    column = expected.columns[time].model_copy(update={"type": "time", "low": None, "high": None})
-    return expected.model_copy(update={"columns": {**expected.columns, time: column}})
+def _with_times(expected: expecting.Expectations, facts: Facts) -> expecting.Expectations:
+    """Times of the decision and of the label are times, of no fixed range."""
+    columns = dict(expected.columns)
+    for name in (facts.time, facts.label_time):
+        if name is not None:
+            columns[name] = columns[name].model_copy(update={"type": "time", "low": None, "high": None})
+    return expected.model_copy(update={"columns": columns})

@@ -10,7 +10,7 @@ from vitok.journal.mover import Moved, move
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
-from vitok.loop.tick import charter_triggers, tick
+from vitok.loop.tick import tick
 from vitok.loop.watch import Watched, watch
 
 _MOVE_SECONDS = 2.0
@@ -46,7 +46,7 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
             collect(project)
             if due is None or project.clock() >= due:
                 project = _reopened(open_project, project)
-                tick(project, Ledger(project.lake), charter_triggers(project))
+                tick(project, Ledger(project.lake), project.document.rules.triggers)
                 due = project.clock() + _pause(project)
         except VitokError as error:
             project.say(f"watching: {error}")

@@ -2,25 +2,29 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from vitok.charter.expressions import Expression, parse_expression
+from vitok.charter.expressions import Alarm, Schedule, Trigger
 from vitok.economics.value import decisions_value
 from vitok.errors import UserMistake
 from vitok.kernel.clock import format_time
 from vitok.loop.assemble import cost_tuple
+from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.project import Project
-from vitok.loop.tick import charter_triggers
-from vitok.loop.watch import JournalReader, scored_rows
 from vitok.model.bundle import load_manifest
 from vitok.monitor.quality import quality_window
 from vitok.stats.catalogue import metrics_for
 from vitok.stats.scores import Scored
 
 POLICIES = ("never", "daily", "weekly", "monthly", "on-alert", "charter")
+_SCHEDULES: dict[str, timedelta | Literal["monthly"]] = {
+    "daily": timedelta(days=1),
+    "weekly": timedelta(days=7),
+    "monthly": "monthly",
+}
 
 
 @dataclass
@@ -66,7 +70,7 @@ class PolicyResult:
         }
 
 
-def policy_triggers(project: Project, name: str) -> list[Expression]:
+def policy_triggers(project: Project, name: str) -> list[Trigger]:
     """The triggers that a policy has.
 
     Raises:
@@ -75,11 +79,11 @@ def policy_triggers(project: Project, name: str) -> list[Expression]:
     if name == "never":
         return []
     if name == "charter":
-        return charter_triggers(project)
+        return list(project.document.rules.triggers)
     if name == "on-alert":
-        return [parse_expression("drift"), parse_expression("quality")]
-    if name in ("daily", "weekly", "monthly"):
-        return [parse_expression(f"schedule({name})")]
+        return [Alarm("drift"), Alarm("quality")]
+    if name in _SCHEDULES:
+        return [Schedule(_SCHEDULES[name])]
     raise UserMistake("--policy", f"there is no policy {name!r}", f"Known: {', '.join(POLICIES)}.")
 
 

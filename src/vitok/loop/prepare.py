@@ -23,6 +23,9 @@ from vitok.train.fit import TrainingSet
 
 _LEVELS = 50
 
+FeatureCode = tuple[str | None, str | None, Callable[[pl.DataFrame], pl.DataFrame] | None]
+NO_CODE: FeatureCode = (None, None, None)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -77,16 +80,27 @@ def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared
     """
     charter = project.charter
     rows, lost = project.rows()
-    expected = load_expectations(project.folder, charter)
     snapshot = take_snapshot(
         rows,
         lost,
         charter,
-        expected,
+        load_expectations(project.folder, charter),
         project.lake if keep else None,
         as_of=as_of,
         window=charter.retrain.window,
     )
+    return prepare_snapshot(snapshot, charter, feature_code(project))
+
+
+def prepare_snapshot(snapshot: Snapshot, charter: Charter, code: FeatureCode = NO_CODE) -> Prepared:
+    """Makes a snapshot ready: target, parts, features.
+
+    Args:
+        code: The charter's feature function.
+
+    Raises:
+        DataMistake: the data does not fit the charter, or a feature tells the target.
+    """
     frame = snapshot.frame
     classes = find_classes(frame[charter.task.target], charter.task.type, charter.task.positive)
     truth = classes.encode(frame[charter.task.target])
@@ -100,7 +114,7 @@ def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared
         classes=classes.values,
         seed=charter.train.seed,
     )
-    source, name, function = feature_code(project)
+    source, name, function = code
     raw = frame.select(input_columns(frame, charter))
     fields = describe_inputs(raw)
     raw = input_frame(fields, raw)
@@ -114,9 +128,7 @@ def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared
     return Prepared(snapshot, classes, truth, parts, inputs, columns, encoded, source, name)
 
 
-def feature_code(
-    project: Project,
-) -> tuple[str | None, str | None, Callable[[pl.DataFrame], pl.DataFrame] | None]:
+def feature_code(project: Project) -> FeatureCode:
     """The charter's feature function: its text, its name, and itself; all None if there is none.
 
     Raises:
@@ -124,7 +136,7 @@ def feature_code(
         UserMistake: it does not run.
     """
     if project.charter.features is None:
-        return None, None, None
+        return NO_CODE
     file, _, name = project.charter.features.partition(":")
     path = project.folder / file
     place = project.document.place(("features",))

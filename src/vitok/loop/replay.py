@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from vitok.charter.expressions import Expression
+from vitok.charter.expressions import Trigger
 from vitok.errors import DataMistake, NotFound, UserMistake
 from vitok.journal.ledger import MemoryLedger
 from vitok.journal.outcomes import classify
@@ -110,7 +110,7 @@ def _span(
 class _Run:
     """One policy through the span, in stores of its own."""
 
-    def __init__(self, project: Project, name: str, triggers: list[Expression], span: Span) -> None:
+    def __init__(self, project: Project, name: str, triggers: list[Trigger], span: Span) -> None:
         self._source, self._triggers, self._span = project, triggers, span
         self._result = PolicyResult(name)
         self._journal = MemoryLedger()
@@ -235,7 +235,7 @@ class _Run:
         self._known.update((outcome.id, outcome.value) for outcome in kept)
         self._journal.append_outcomes(outcome_rows(kept))
 
-    def _look(self, project: Project, triggers: list[Expression] | None = None) -> float:
+    def _look(self, project: Project, triggers: list[Trigger] | None = None) -> float:
         """One tick; returns the seconds that its turn took."""
         result = tick(project, self._journal, self._triggers if triggers is None else triggers)
         for alert in result.watched.opened.values():

@@ -6,22 +6,24 @@ from vitok.charter.model import Charter
 from vitok.economics.cash import Case, appraise, spread
 from vitok.errors import CharterMistake
 from vitok.kernel.clock import parse_duration
-from vitok.loop.assemble import cost_tuple
+from vitok.loop.earnings import project_decisions
 from vitok.loop.project import Project
-from vitok.model.bundle import load_manifest
-from vitok.registry import releases, versions
-from vitok.stats.thresholds import elkan_threshold
+from vitok.loop.waiting import value_of_waiting
 
 CONVENTION = (
     "build paid at the start, benefits and running costs at the end of each year; payback undiscounted"
 )
 
 
-def project_roi(project: Project) -> dict[str, Any]:
+def project_roi(project: Project, *, waiting: bool = False) -> dict[str, Any]:
     """The object that `vitok roi --json` prints.
+
+    Args:
+        waiting: Whether to reckon the value of waiting for more rows too, which fits models.
 
     Raises:
         CharterMistake: the charter does not state costs and effect.
+        UserMistake: the value of waiting cannot be told.
     """
     case = _case(project)
     result, range_ = appraise(case), spread(case, project.charter.train.seed)
@@ -44,7 +46,8 @@ def project_roi(project: Project) -> dict[str, Any]:
                 for name, low, high in range_.tornado
             ],
         },
-        "decisions": _decisions(project),
+        "decisions": project_decisions(project),
+        **({"waiting": value_of_waiting(project)} if waiting else {}),
     }
 
 
@@ -79,22 +82,3 @@ def _case(project: Project) -> Case:
         years=years,
         discount=economics.discount,
     )
-
-
-def _decisions(project: Project) -> dict[str, Any] | None:
-    """What single decisions earn, None without costs."""
-    costs = cost_tuple(project)
-    if costs is None:
-        return None
-    found: dict[str, Any] = {"best_threshold": round(elkan_threshold(costs), 4), "version": None}
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-        if release is None:
-            return found
-        version = versions.get(connection, release.version)
-    return {
-        **found,
-        "version": version.number,
-        "threshold": load_manifest(project.blobs, version.digest).threshold,
-        "profit_per_1000": version.metrics.get("profit_per_1000"),
-    }

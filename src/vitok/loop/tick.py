@@ -1,15 +1,19 @@
 """One look at production: watch, decide whether a turn is due, run it, release what was accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from vitok.charter.expressions import Expression, parse_expression
+from vitok.charter.expressions import Comparison, Trigger
 from vitok.errors import Refused, VitokError
+from vitok.loop.journals import JournalReader
 from vitok.loop.project import Project
 from vitok.loop.release import release_version
+from vitok.loop.rules import judge_rules
 from vitok.loop.turn import run_turn
-from vitok.loop.watch import JournalReader, Watched, watch
+from vitok.loop.watch import Watched, watch
+from vitok.model.bundle import load_manifest
 from vitok.monitor.triggers import Decision, Facts, decide_turn
 from vitok.registry import releases, turns, versions
 from vitok.registry import windows as remembered
@@ -37,12 +41,7 @@ class Tick:
     message: str = ""
 
 
-def charter_triggers(project: Project) -> list[Expression]:
-    """The charter's retraining triggers."""
-    return [parse_expression(text) for text in project.charter.retrain.on]
-
-
-def tick(project: Project, journal: JournalReader, triggers: Sequence[Expression]) -> Tick:
+def tick(project: Project, journal: JournalReader, triggers: Sequence[Trigger]) -> Tick:
     """Watches, and starts a turn if a trigger holds; an accepted version is released at once.
 
     Args:
@@ -69,8 +68,29 @@ def tick(project: Project, journal: JournalReader, triggers: Sequence[Expression
     return Tick(watched, decision, "promoted", number, f"version {number} answers from now on")
 
 
+def _rules(
+    project: Project,
+    journal: JournalReader,
+    triggers: Sequence[Trigger],
+    digest: str,
+    accepted: Mapping[str, Any],
+    final: list[dict[str, Any]],
+) -> frozenset[Comparison]:
+    """Triggers over slices or periods that hold at the end of the last final window."""
+    asked = [
+        t for t in triggers if isinstance(t, Comparison) and (t.part is not None or t.period is not None)
+    ]
+    if not asked or not final:
+        return frozenset()
+    span = (final[0]["start"], final[0]["end"])
+    manifest = load_manifest(project.blobs, digest)
+    figures = {name: found["value"] for name, found in accepted.items()}
+    found = judge_rules(project, journal, asked, span, manifest, digest, figures)
+    return frozenset(rule for rule, finding in found.items() if finding.alarm)
+
+
 def _decide(
-    project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Expression]
+    project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Trigger]
 ) -> Decision:
     retrain, now = project.charter.retrain, project.clock()
     with project.engine.connect() as connection:
@@ -88,5 +108,6 @@ def _decide(
         quality={name: Estimate(**found) for name, found in final[0]["quality"].items()} if final else {},
         accepted={name: found["value"] for name, found in accepted.items()},
         new_labels=journal.labels_since(last, now),
+        rules=_rules(project, journal, triggers, release.plan.champion.digest, accepted, final),
     )
     return decide_turn(triggers, facts, cooldown=retrain.cooldown, budget=retrain.budget)

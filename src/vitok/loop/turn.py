@@ -8,21 +8,22 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from vitok.charter.review import main_metric, review
-from vitok.errors import CharterMistake, UserMistake, VitokError
+from vitok.charter.review import main_metric
+from vitok.errors import UserMistake, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import stopwatch
 from vitok.kernel.ids import new_id
 from vitok.loop.assemble import Assembled, assemble
 from vitok.loop.prepare import Prepared, prepare
 from vitok.loop.project import Project
+from vitok.loop.revisions import revisions
+from vitok.loop.support import own_code_left_out, require_supported
 from vitok.loop.verdict import Verdict, judge_bundle
 from vitok.model.bundle import load_manifest
-from vitok.registry import charters, releases, turns, versions
+from vitok.registry import charters, questions, releases, turns, versions
 from vitok.stats.catalogue import METRICS
 from vitok.store.locks import hold
-from vitok.train.candidates import CANDIDATES
-from vitok.train.fit import TUNABLE, Trained, fit_baselines, fit_candidate
+from vitok.train.fit import Trained, fit_baselines, fit_candidate
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ class TurnResult:
         version: The number under which the bundle is registered.
         seconds: Time of each stage.
         warnings: What makes the verdict weak, and what was left out.
+        charter: Number of the charter that it was judged by.
+        revised: How its criteria changed since a result was seen.
     """
 
     turn: str
@@ -47,13 +50,15 @@ class TurnResult:
     prepared: Prepared
     seconds: dict[str, float]
     warnings: list[str]
+    charter: int
+    revised: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """The object that `vitok run --json` prints."""
         champion = self.verdict.champion
         return {
             "turn": self.turn,
-            "verdict": "accepted" if self.accepted else "refused",
+            "verdict": self.verdict.state,
             "version": self.version.number,
             "digest": self.version.digest,
             "gates": [gate.as_json() for gate in self.verdict.gates],
@@ -74,6 +79,8 @@ class TurnResult:
             "data": self.version.summary["data"],
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
             "warnings": self.warnings,
+            "charter": self.charter,
+            "revised": self.revised,
         }
 
 
@@ -162,8 +169,19 @@ def run_turn(
         *verdict.notes,
         *(f"{n}: {why}" for n, why in assembled.skipped.items()),
     ]
+    with project.engine.connect() as connection:
+        revised = revisions(connection, version)
     return TurnResult(
-        stages.turn, verdict.is_accepted, version, verdict, candidates, prepared, stages.seconds, warnings
+        stages.turn,
+        verdict.is_accepted,
+        version,
+        verdict,
+        candidates,
+        prepared,
+        stages.seconds,
+        warnings,
+        stages.charter,
+        revised,
     )
 
 
@@ -207,56 +225,6 @@ def _recorded(project: Project, as_of: datetime, trigger: str, actor: str) -> It
                 "Run it again when you like.",
             ) from error
         raise
-
-
-def require_supported(project: Project) -> None:
-    """Checks what only a turn needs of the charter.
-
-    Raises:
-        CharterMistake: it contradicts itself, or a candidate or an objective is not known to this version.
-    """
-    for problem in review(project.document):
-        if problem.severity == "error":
-            raise CharterMistake(problem.where, problem.what, problem.remedy)
-    require_known_names(project)
-
-
-def own_code_left_out(candidates: list[str]) -> list[str]:
-    """The candidates without code of the user's own, such as `my_models.py:net`; `check` says that it comes later."""
-    return [name for name in candidates if ":" not in name]
-
-
-def require_known_names(project: Project) -> None:
-    """Checks that this version knows the candidates and the objective.
-
-    Raises:
-        CharterMistake: it does not.
-    """
-    charter, place = project.charter, project.document.place
-    known_candidates = [
-        name for name in CANDIDATES if name != "logistic" or charter.task.type != "regression"
-    ]
-    if not own_code_left_out(charter.train.candidates):
-        raise CharterMistake(
-            place(("train", "candidates")),
-            "names only code of your own, which comes later",
-            "Add linear or lightgbm.",
-        )
-    for index, name in enumerate(charter.train.candidates):
-        if ":" not in name and name not in known_candidates:
-            raise CharterMistake(
-                place(("train", "candidates", index)),
-                f"candidate {name!r} is not known for a {charter.task.type} task",
-                f"Known: {', '.join(known_candidates)}.",
-            )
-    for index, objective in enumerate(charter.train.tune.objectives[:1]):
-        if objective not in TUNABLE or charter.task.type not in METRICS[objective].tasks:
-            known = [name for name in TUNABLE if charter.task.type in METRICS[name].tasks]
-            raise CharterMistake(
-                place(("train", "tune", "objectives", index)),
-                f"{objective!r} cannot be tuned for",
-                f"Known: {', '.join(known)}.",
-            )
 
 
 def _say_data(project: Project, prepared: Prepared) -> None:
@@ -330,7 +298,7 @@ def _track(
         started=now,
         ended=now,
         parent=None,
-        parameters={"verdict": "accepted" if verdict.is_accepted else "refused"},
+        parameters={"verdict": verdict.state},
         metrics=values_of(verdict.metrics),
         tags=tags,
     )
@@ -361,7 +329,7 @@ def _register(
 ) -> versions.Version:
     """Version, end of the turn and audit line in one transaction."""
     now, snapshot = project.clock(), prepared.snapshot
-    state = "accepted" if verdict.is_accepted else "refused"
+    state = verdict.state
     failed = [gate.name for gate in verdict.gates if not gate.passed]
     summary = {
         "algorithm": assembled.manifest.algorithm,
@@ -387,6 +355,8 @@ def _register(
             metrics={name: found.as_json() for name, found in verdict.metrics.items()},
             summary=summary,
         )
+        if state == "waiting":
+            questions.ask(connection, now, version.number, version.digest, verdict.asked(project))
         message = f"version {version.number} {state}" + (f": {'; '.join(failed)}" if failed else "")
         data = {"version": snapshot.version, "digest": snapshot.digest, "rows": snapshot.frame.height}
         turns.advance(

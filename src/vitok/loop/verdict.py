@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.expressions import Ask, Comparison
+from vitok.data.snapshot import time_column
 from vitok.errors import VitokError
-from vitok.evaluate.gates import Evidence, Gate, judge
+from vitok.evaluate.gates import Evidence, Gate, judge, verdict_of
 from vitok.kernel.clock import stopwatch
 from vitok.loop.assemble import Assembled, cost_tuple
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
 from vitok.model.runtime import Model, load_model
 from vitok.registry import releases
+from vitok.release.plan import ACCEPTED
 from vitok.stats.catalogue import metrics_for
 from vitok.stats.estimates import Estimate, Undecidable, estimate
 from vitok.stats.scores import Scored
@@ -41,9 +44,21 @@ class Verdict:
     notes: list[str]
 
     @property
+    def state(self) -> str:
+        """`accepted`, `refused`, or `waiting` for people."""
+        return verdict_of(self.gates)
+
+    @property
     def is_accepted(self) -> bool:
         """Whether every gate passed."""
-        return all(gate.passed for gate in self.gates)
+        return self.state == ACCEPTED
+
+    def asked(self, project: Project) -> dict[int, Ask]:
+        """The questions that still wait for a person, by the number of their gate."""
+        found = zip(project.document.rules.gates, self.gates, strict=True)
+        return {
+            n: rule for n, (rule, gate) in enumerate(found, 1) if isinstance(rule, Ask) and not gate.passed
+        }
 
 
 def judge_bundle(
@@ -56,12 +71,9 @@ def judge_bundle(
     others = {trained.name: _baseline(project, prepared, trained) for trained in baselines}
     notes: list[str] = []
     version, champion = _champion(project, prepared, test, notes)
-    gates = [
-        expression
-        for text in project.charter.accept
-        if isinstance(expression := parse_expression(text), Comparison)
-    ]
-    columns = {gate.slice.column for gate in gates if gate.slice is not None} & set(test.columns)
+    gates, watched = project.document.rules.gates, project.charter.monitor.slices
+    named = {column for gate in gates if isinstance(gate, Comparison) for column in gate.columns}
+    columns = named.union(watched) & set(test.columns)
     service = measure_bundle(project, assembled, model)
     evidence = Evidence(
         candidate=candidate,
@@ -71,6 +83,8 @@ def judge_bundle(
         slices={name: test[name].cast(str).fill_null("missing").to_numpy().astype(str) for name in columns},
         service=service,
         seed=project.charter.train.seed,
+        watched=watched,
+        ages=_ages(project, test),
     )
     figures = all_metrics(candidate, project)
     return Verdict(
@@ -85,6 +99,14 @@ def judge_bundle(
         },
         notes=notes,
     )
+
+
+def _ages(project: Project, test: pl.DataFrame) -> np.ndarray | None:
+    """Seconds from each test row to the newest one."""
+    if project.charter.task.time is None:
+        return None
+    moments = time_column(test[project.charter.task.time]).dt.epoch("us").to_numpy()
+    return np.asarray((moments.max() - moments) / 1e6)
 
 
 def scored_by(project: Project, prepared: Prepared, model: Model, rows: Any) -> Scored:

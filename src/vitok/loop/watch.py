@@ -3,56 +3,30 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from vitok.charter.expressions import Comparison, parse_expression
+from vitok.charter.expressions import Comparison
 from vitok.charter.review import main_metric
-from vitok.data.target import Classes
 from vitok.kernel.ids import new_id
 from vitok.loop.assemble import SCORE, cost_tuple, score_frame_of
+from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.project import Project
+from vitok.loop.rules import judge_rules
 from vitok.model.bundle import REFERENCE, Manifest, load_manifest
 from vitok.monitor.alerts import Alert, new_alerts
 from vitok.monitor.drift import drift_findings
-from vitok.monitor.quality import quality_findings, quality_window
+from vitok.monitor.quality import QualityFinding, quality_findings, quality_window
 from vitok.monitor.windows import Window, closed_windows, window_state
 from vitok.registry import versions
 from vitok.registry import windows as remembered
 from vitok.stats.catalogue import metrics_for
 from vitok.stats.profiles import Reference, profile
-from vitok.stats.scores import Scored
 from vitok.store.locks import hold
 
 _WAIT_SECONDS = 30.0
-
-
-class JournalReader(Protocol):
-    """What watching asks of a journal; the lake's and the one in memory both answer."""
-
-    def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
-        """Predictions of a period."""
-        ...
-
-    def labelled(
-        self, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
-    ) -> pl.DataFrame:
-        """Predictions of a period with the outcomes known by `as_of`."""
-        ...
-
-    def inputs(self, frame: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
-        """Inputs of predictions as columns."""
-        ...
-
-    def span(self) -> tuple[datetime, datetime] | None:
-        """Times of the first and the last prediction, None if there are none."""
-        ...
-
-    def labels_since(self, since: datetime, until: datetime) -> int:
-        """How many outcomes became known in a period."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -197,7 +171,7 @@ class _Looks:
         manifest, reference, accepted = self._version(version, digest)
         mine = rows.filter(pl.col("digest") == digest)
         findings = self._drift(mine, manifest, reference) if judge_drift else []
-        labelled, quality, fallen = 0, {}, []
+        labelled, quality, fallen = 0, {}, list[QualityFinding]()
         if state == "final":
             known = self._journal.labelled(start, end, as_of=self._project.clock())
             known = known.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
@@ -210,6 +184,10 @@ class _Looks:
                 quality = quality_window(scored, names)
                 alerting = [name for name in alerting_metrics(self._project) if name in quality]
                 fallen = quality_findings({name: quality[name] for name in alerting}, accepted)
+            alerts, span = self._project.document.rules.alerts, (start, end)
+            fallen += judge_rules(
+                self._project, self._journal, alerts, span, manifest, digest, accepted
+            ).values()
         window = Window(start, end, rows.height, labelled, state, tuple(findings), quality, tuple(fallen))  # type: ignore[arg-type]
         return window, int(version)
 
@@ -243,31 +221,6 @@ def alerting_metrics(project: Project) -> list[str]:
     Others, such as precision or profit, follow the share of positive rows from day to day; they are measured in
     every window, but a fall of theirs is no evidence against the model.
     """
-    triggers = [parse_expression(text) for text in project.charter.retrain.on]
+    triggers = project.document.rules.triggers
     named = [trigger.metric for trigger in triggers if isinstance(trigger, Comparison)]
     return list(dict.fromkeys([main_metric(project.charter), *named]))
-
-
-def scored_rows(
-    labelled: pl.DataFrame, manifest: Manifest, costs: tuple[float, float, float, float] | None
-) -> Scored:
-    """Labelled predictions of the journal as one model's answers.
-
-    Args:
-        labelled: Rows of `JournalReader.labelled`; labels that are no class of the model are left out.
-    """
-    if manifest.task == "regression":
-        truth = labelled["value"].cast(pl.Float64, strict=False)
-        kept = labelled.filter(truth.is_not_null())
-        return Scored("regression", truth.drop_nulls().to_numpy(), kept["score"].to_numpy())
-    classes = Classes(manifest.task, tuple(manifest.classes))  # type: ignore[arg-type]
-    texts = {json.dumps(value): code for code, value in enumerate(classes.values)}
-    codes = labelled["value"].replace_strict(
-        list(texts), list(texts.values()), default=None, return_dtype=pl.Int64
-    )
-    kept, coded = labelled.filter(codes.is_not_null()), codes.drop_nulls().to_numpy()
-    if manifest.task == "multiclass":
-        return Scored("multiclass", coded, np.array(kept["proba"].to_list()))
-    scores = kept["score"].to_numpy()
-    assert manifest.threshold is not None
-    return Scored("binary", coded, scores, (scores >= manifest.threshold).astype(np.int64), costs)

@@ -90,18 +90,26 @@ def trigger_holds(comparison: Comparison, estimate: Estimate, accepted: float | 
         estimate: The metric in the window.
         accepted: The metric at acceptance; without it a trigger that refers to it does not hold.
     """
+    limit = limit_of(comparison, accepted)
+    return limit is not None and surely(comparison.operator, estimate, limit)
+
+
+def limit_of(comparison: Comparison, accepted: float | None) -> float | None:
+    """The bound as a number; None if it refers to an acceptance that is not known."""
     bound = comparison.bound
-    if bound.reference is not None and accepted is None:
-        return False
-    limit = bound.offset + (
-        bound.factor * accepted if bound.reference is not None and accepted is not None else 0.0
-    )
+    if bound.reference is None:
+        return bound.offset
+    return None if accepted is None else bound.factor * accepted + bound.offset
+
+
+def surely(operator: str, estimate: Estimate, limit: float) -> bool:
+    """Whether the whole interval stands so to the limit."""
     return {
         ">=": estimate.low >= limit,
         ">": estimate.low > limit,
         "<=": estimate.high <= limit,
         "<": estimate.high < limit,
-    }[comparison.operator]
+    }[operator]
 
 
 def quality_findings(

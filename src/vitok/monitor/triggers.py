@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from vitok.charter.expressions import Alarm, Comparison, Expression, Labels, Schedule
+from vitok.charter.expressions import Alarm, Comparison, Labels, Schedule, Trigger
 from vitok.kernel.clock import format_duration
 from vitok.monitor.quality import trigger_holds
 from vitok.stats.estimates import Estimate
@@ -21,6 +21,7 @@ class Facts:
         quality: Metrics of the last final window.
         accepted: Metrics of the champion when it was accepted.
         new_labels: Labels that arrived since the last turn.
+        rules: Comparisons over slices or longer periods that were found to hold for certain.
     """
 
     now: datetime
@@ -29,6 +30,7 @@ class Facts:
     quality: Mapping[str, Estimate]
     accepted: Mapping[str, float]
     new_labels: int
+    rules: frozenset[Comparison] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Decision:
 
 
 def decide_turn(
-    triggers: Sequence[Expression],
+    triggers: Sequence[Trigger],
     facts: Facts,
     *,
     cooldown: timedelta | None,
@@ -78,7 +80,7 @@ def decide_turn(
     return Decision(True, reason)
 
 
-def _holds(trigger: Expression, facts: Facts) -> bool:
+def _holds(trigger: Trigger, facts: Facts) -> bool:
     if isinstance(trigger, Schedule):
         return _is_due(trigger, facts)
     if isinstance(trigger, Alarm):
@@ -86,6 +88,8 @@ def _holds(trigger: Expression, facts: Facts) -> bool:
     if isinstance(trigger, Labels):
         return facts.new_labels >= trigger.at_least
     assert isinstance(trigger, Comparison)
+    if trigger.part is not None or trigger.period is not None:
+        return trigger in facts.rules
     found = facts.quality.get(trigger.metric)
     return found is not None and trigger_holds(trigger, found, facts.accepted.get(trigger.metric))
 

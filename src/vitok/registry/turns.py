@@ -17,7 +17,7 @@ class Turn:
         as_of: What was known by then could be used.
         trigger: Why it started.
         stage: Where it is, or where it ended.
-        state: `running`, `accepted`, `refused`, `failed`, or `interrupted`.
+        state: `running`, `accepted`, `refused`, `waiting` (for people), `failed`, or `interrupted`.
         version: The version that it registered.
         seconds: Time of each finished stage.
         message: How it ended, in one sentence.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from vitok.errors import NotFound
 from vitok.store.schema import versions
@@ -17,7 +17,7 @@ class Version:
     Args:
         number: 1, 2, ... in the order of registration.
         digest: Of the bundle that was judged; the only one that may be released under this number.
-        verdict: `accepted` or `refused`.
+        verdict: `accepted`, `refused`, or `waiting` for people.
         gates: Each gate's figures.
         metrics: Value by name on the test rows.
         summary: Algorithm, data, charter, and what else a reader asks for first.
@@ -78,6 +78,12 @@ def get(connection: Connection, number: int) -> Version:
 def all_versions(connection: Connection) -> list[Version]:
     """All versions, oldest first."""
     return [_version(row) for row in connection.execute(select(versions).order_by(versions.c.number))]
+
+
+def decide(connection: Connection, number: int, verdict: str, gates: list[dict[str, Any]]) -> None:
+    """Writes the verdict that people's answers led to."""
+    changes = {"verdict": verdict, "gates": gates}
+    connection.execute(update(versions).where(versions.c.number == number).values(**changes))
 
 
 def copy(connection: Connection, version: Version) -> None:

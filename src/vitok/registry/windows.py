@@ -59,6 +59,11 @@ def last_windows(connection: Connection, count: int, *, state: str | None = None
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def all_windows(connection: Connection) -> list[dict[str, Any]]:
+    """All windows that were ever judged, oldest first."""
+    return [dict(row) for row in connection.execute(select(windows).order_by(windows.c.start)).mappings()]
+
+
 def save_alert(connection: Connection, alert_id: str, alert: Alert) -> None:
     """Writes a new alert."""
     connection.execute(insert(alerts).values(id=alert_id, **_columns(alert)))

@@ -16,7 +16,7 @@ _MARKDOWN = """\
 | Data | {{ card.data.rows }} labelled rows{% if card.data.start %}, {{ card.data.start[:10] }} to {{ card.data.end[:10] }}{% endif %}, version {{ card.data.table_version }}, digest `{{ card.data.digest[:12] }}` |
 | Judged on | {{ card.test_rows }} rows that it never saw |
 | Bundle | `{{ card.digest }}` |
-| Charter | `{{ card.charter[:12] }}` |
+| Charter | {% if card.charter_version is not none %}version {{ card.charter_version }}, {% endif %}`{{ card.charter[:12] }}` |
 | Created | {{ card.created }} |
 {% if card.threshold is not none %}| Threshold | {{ "%.4g" | format(card.threshold) }} |
 {% endif %}
@@ -25,7 +25,11 @@ _MARKDOWN = """\
 | | rule | why |
 |---|---|---|
 {% for gate in card.gates %}| {{ "passed" if gate.passed else "**failed**" }} | `{{ gate.name }}` | {{ gate.reason }} |
-{% endfor %}
+{% endfor %}{% if card.revised %}
+**Revised after seeing a result.** The criteria of this version are not those that stood before the first verdict:
+
+{% for sentence in card.revised %}- {{ sentence }}
+{% endfor %}{% endif %}
 ## Figures on the test rows (90 % intervals)
 
 | metric | value | from | to |
@@ -61,14 +65,18 @@ code { font-size: .9em; word-break: break-all } .failed { color: #a3001b; font-w
 <tr><th>Data</th><td>{{ card.data.rows }} labelled rows{% if card.data.start %}, {{ card.data.start[:10] }} to {{ card.data.end[:10] }}{% endif %}, version {{ card.data.table_version }}</td></tr>
 <tr><th>Judged on</th><td>{{ card.test_rows }} rows that it never saw</td></tr>
 <tr><th>Bundle</th><td><code>{{ card.digest }}</code></td></tr>
-<tr><th>Charter</th><td><code>{{ card.charter[:12] }}</code></td></tr>
+<tr><th>Charter</th><td>{% if card.charter_version is not none %}version {{ card.charter_version }}, {% endif %}<code>{{ card.charter[:12] }}</code></td></tr>
 <tr><th>Created</th><td>{{ card.created }}</td></tr>
 </table>
 <h2>Gates</h2>
 <table><tr><th></th><th>rule</th><th>why</th></tr>
 {% for gate in card.gates %}<tr><td class="{{ 'passed' if gate.passed else 'failed' }}">{{ "passed" if gate.passed else "failed" }}</td><td><code>{{ gate.name }}</code></td><td>{{ gate.reason }}</td></tr>
 {% endfor %}</table>
-<h2>Figures on the test rows (90 % intervals)</h2>
+{% if card.revised %}<p class="failed">Revised after seeing a result: the criteria of this version are not those that stood before the first verdict.</p>
+<ul>
+{% for sentence in card.revised %}<li>{{ sentence }}</li>
+{% endfor %}</ul>
+{% endif %}<h2>Figures on the test rows (90 % intervals)</h2>
 <table><tr><th>metric</th><th>value</th><th>from</th><th>to</th></tr>
 {% for name, found in card.metrics.items() %}<tr><td>{{ name }}</td><td>{{ "%.4g" | format(found.value) }}</td><td>{{ "%.4g" | format(found.low) }}</td><td>{{ "%.4g" | format(found.high) }}</td></tr>
 {% endfor %}</table>

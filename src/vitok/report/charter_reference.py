@@ -49,8 +49,16 @@ GATES = {
     "calibration_error <= 5%": "a number may be written as a share",
     "slice(carrier).roc_auc >= 0.60": "in each group of the column; groups under 100 rows are judged together",
     'slice(origin="JFK").recall > baseline': "in one group",
+    'slice(origin="JFK").recall >= slice(origin="EWR").recall - 5%': "one group against another, on the interval "
+    "of their difference",
+    "worst_slice.recall >= 0.30": "in each group of each column of `monitor.slices`; `worst_slice(carrier)` for one",
+    "gap(origin).recall <= 10%": "no two groups of the column differ by more",
+    "roc_auc >= 0.65 for window(30d)": "on the last 30 days of the test rows",
     "profit_per_1000 > 0": "earns money; needs `decide.costs`",
-    "latency_p99_ms <= 50": "of the packaged model, one row at a time",
+    "latency_p99_ms <= 50ms": "of the packaged model, one row at a time; units are `ms`, `s`, `min`, `h`, `d`, `w`, "
+    "`kB`, `MB`, `GB`, and must be of the kind that the metric is measured in (`task.unit` for `mae`, `rmse`)",
+    'ask(domain_expert, "Is it plausible?")': "a person of this role says yes (`vitok approve`); until then the "
+    "version waits, and cannot be released",
 }
 TRIGGERS = {
     "schedule(weekly)": "a week has passed since the last turn began; also `hourly`, `daily`, `monthly` (a new "
@@ -59,6 +67,9 @@ TRIGGERS = {
     "quality": "an alarm on quality is open",
     "labels >= 20000": "so many outcomes became known since the last turn began",
     "roc_auc < 0.70": "the metric of the last final window; its whole interval must lie beyond the bound",
+    "roc_auc < 0.70 for window(30d)": "the same, on the labelled rows of 30 days before that window's end",
+    "slice(carrier).roc_auc < 0.60": "in any group for certain; the more groups, the wider each interval, so that "
+    "all together err as seldom as one",
     "roc_auc < 0.95 * accepted": "the same, against the figure with which the version in production was accepted",
 }
 
@@ -212,7 +223,7 @@ def _language() -> str:
         [
             "## Gates and triggers",
             "",
-            "Gates (`accept`) and triggers (`retrain.on`) are one small language:",
+            "Gates (`accept`), alerts (`monitor.alerts`) and triggers (`retrain.on`) are one small language:",
             "",
             f"```text{GRAMMAR}```",
             "",
@@ -221,17 +232,19 @@ def _language() -> str:
             "A gate is decided on the central 90 % interval of its figure on the test rows: `>=` asks for the lower "
             "end, `<=` for the upper. Against `baseline` or `champion` it is the interval of the difference on the "
             "same rows. What cannot be decided fails, with the reason. All gates must pass; a gate compares with a "
-            "number, `baseline` or `champion`. Formulas: [methods.md](methods.md).",
+            "number, `baseline`, `champion` or another slice. Formulas: [methods.md](methods.md).",
             "",
             "| gate | passes if |",
             "|---|---|",
             *rows,
             "",
-            "### Triggers",
+            "### Alerts and triggers",
             "",
-            "Any trigger that holds starts a turn, unless `retrain.cooldown` or `retrain.budget` holds it back. A "
-            "trigger compares whole windows, with a number or `accepted`; it has no slices and no figures of the "
-            "bundle.",
+            "A comparison under `monitor.alerts` says what must not happen: it raises an alert on quality if it "
+            "holds for certain, that is with the whole interval, on the labelled rows of a window. Any trigger that "
+            "holds starts a turn, unless `retrain.cooldown` or `retrain.budget` holds it back. Both speak of the "
+            "version that answers now, compare with a number, `accepted` or another slice, and know no figures of "
+            "the bundle; slices need columns that are inputs of the model, since production records no others.",
             "",
             "| trigger | holds if |",
             "|---|---|",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from vitok.stats.intervals import quantile
 from vitok.stats.scores import Floats, Scored, Undecidable, class_truth, probabilities
@@ -115,6 +114,8 @@ def _folded(gap: Floats, error: Floats) -> Floats:
     """Mean of |N(gap, error)| (Leone, Nelson and Nottingham, Technometrics 3, 1961)."""
     error = np.maximum(error, 1e-12)
     ratio = gap / error
+    from scipy.special import ndtr  # slow to import, and most commands can do without
+
     return np.asarray(error * math.sqrt(2 / math.pi) * np.exp(-(ratio**2) / 2) + gap * (1 - 2 * ndtr(-ratio)))
 
 

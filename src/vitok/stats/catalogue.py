@@ -24,6 +24,11 @@ class Metric:
     uses: Literal["score", "decision"]
     meaning: str
 
+    @property
+    def in_target_units(self) -> bool:
+        """Whether the figure is in the units of the target."""
+        return self.name in ("mae", "rmse")
+
 
 def _metric(name: str, tasks: str, better: str, uses: Literal["score", "decision"], meaning: str) -> Metric:
     kinds: dict[str, TaskKind] = {"b": "binary", "m": "multiclass", "r": "regression"}
@@ -68,6 +73,8 @@ SERVICE_METRICS: dict[str, str] = {
     "the model, in milliseconds.",
     "size_mb": "Size of the bundle in megabytes.",
 }
+
+SERVICE_UNITS: dict[str, str] = {"latency_p50_ms": "ms", "latency_p99_ms": "ms", "size_mb": "MB"}
 
 PRIMARY: dict[TaskKind, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 

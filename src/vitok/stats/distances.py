@@ -5,16 +5,23 @@ expectation without a change taken off (`corrected`), so that verdicts do not de
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, chdtri
 
 from vitok.stats.scores import Floats
 
 Counts = NDArray[np.int64]
 # An empty bin stands for at most this share: new levels have a finite, fixed weight in logarithms.
 LEAST_SHARE = 1e-4
+
+
+def _special() -> Any:
+    """scipy's special functions; slow to import, and most commands can do without."""
+    import scipy.special
+
+    return scipy.special
 
 
 def shares(reference: Counts, current: Counts) -> tuple[Floats, Floats]:
@@ -68,7 +75,7 @@ def psi_critical(bins: int, reference_rows: int, current_rows: int, alpha: float
     """
     if bins < 2:
         return 0.0
-    return (1 / reference_rows + 1 / current_rows) * float(chdtri(bins - 1, alpha))
+    return (1 / reference_rows + 1 / current_rows) * float(_special().chdtri(bins - 1, alpha))
 
 
 def ks(reference: Counts, current: Counts) -> float:
@@ -128,7 +135,7 @@ def chi_square(reference: Counts, current: Counts) -> tuple[float, float]:
         return 0.0, 1.0
     n, m = a.sum(), b.sum()
     value = float(np.sum((a * math.sqrt(m / n) - b * math.sqrt(n / m)) ** 2 / (a + b)))
-    return value, float(chdtrc(len(a) - 1, value))
+    return value, float(_special().chdtrc(len(a) - 1, value))
 
 
 def wasserstein(reference: Counts, current: Counts) -> float:
@@ -152,7 +159,7 @@ def two_proportions(hits: tuple[int, int], rows: tuple[int, int]) -> float:
     if pooled in (0.0, 1.0):
         return 1.0
     gap = hits[0] / rows[0] - hits[1] / rows[1]
-    return float(chdtrc(1, gap * gap / (pooled * (1 - pooled) * (1 / rows[0] + 1 / rows[1]))))
+    return float(_special().chdtrc(1, gap * gap / (pooled * (1 - pooled) * (1 / rows[0] + 1 / rows[1]))))
 
 
 def groups_of_equal_mass(reference: Counts, groups: int = 10) -> NDArray[np.int64]:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from vitok.stats.scores import Floats, Undecidable
 
@@ -19,6 +19,15 @@ def tail(level: float) -> float:
     return (1.0 - level) / 2.0
 
 
+def normal_quantile(share: float) -> float:
+    """Quantile of the standard normal distribution.
+
+    >>> round(normal_quantile(0.975), 6)
+    1.959964
+    """
+    return NormalDist().inv_cdf(share)
+
+
 def wilson(successes: float, rows: float, level: float = 0.90) -> tuple[float, float]:
     """Score interval of a share (Wilson, JASA 22, 1927, p. 209; Newcombe, Stat. Med. 17, 1998, method 3).
 
@@ -27,7 +36,7 @@ def wilson(successes: float, rows: float, level: float = 0.90) -> tuple[float, f
     >>> [round(bound, 4) for bound in wilson(81, 263, 0.95)]
     [0.2553, 0.3662]
     """
-    z = -float(ndtri(tail(level)))
+    z = normal_quantile(1 - tail(level))
     share = successes / rows
     middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
@@ -62,7 +71,11 @@ class Influence:
 def quantile(level: float, free: float) -> float:
     """Upper quantile of a central interval: of t with so many degrees of freedom, normal if infinite."""
     upper = 1.0 - tail(level)
-    return float(ndtri(upper) if math.isinf(free) else stdtrit(free, upper))
+    if math.isinf(free):
+        return normal_quantile(upper)
+    from scipy.special import stdtrit  # a quarter of a second that most commands can do without
+
+    return float(stdtrit(free, upper))
 
 
 def influence_interval(figure: Influence, level: float) -> tuple[float, float]:

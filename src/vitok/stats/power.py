@@ -3,9 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from scipy.special import ndtri
-
-from vitok.stats.intervals import tail, wilson
+from vitok.stats.intervals import normal_quantile, tail, wilson
 
 # Two models fitted to the same rows rank them much alike; .8 is at the low end of what refits on flights show.
 CORRELATION = 0.8
@@ -59,7 +57,7 @@ def expected_interval(metric: str, value: float, size: TestSize, level: float = 
             return 0.0, 1.0
         # On the logit scale, where the interval of a ranking is made.
         error = math.sqrt(auc_variance(value, size.positives, negatives)) / (value * (1 - value))
-        middle, half = math.log(value / (1 - value)), -float(ndtri(tail(level))) * error
+        middle, half = math.log(value / (1 - value)), normal_quantile(1 - tail(level)) * error
         return 1 / (1 + math.exp(half - middle)), 1 / (1 + math.exp(-half - middle))
     count = getattr(size, _SHARES[metric])
     return wilson(value * count, count, level) if count else (0.0, 1.0)

@@ -17,6 +17,10 @@ data: {sources: {flights: flights.parquet}}
 accept:
   - roc_auc >= champion - 0.02
 decide: {costs: {tp: 40, fp: -10, fn: 0, tn: 0}}
+risks:
+  - {id: R1, what: the feed fails, kind: technical, likelihood: low, impact: high, watched_by: alert(drift)}
+  - {id: R2, what: nobody trusts it, kind: business, likelihood: low, impact: high}
+  - {id: R3, what: two people know it, kind: resource, likelihood: low, impact: high}
 """
 
 
@@ -95,10 +99,29 @@ def test_sound_charter_has_no_remark():
         ),
         (
             "decide:",
-            "monitor: {slices: [carrier]}\ndecide:",
-            "monitor.slices",
+            "monitor: {drift: {false_alarms: 1 per 90d}}\ndecide:",
+            "monitor.drift.false_alarms",
             "has no effect in this version",
             "note",
+        ),
+        (
+            "decide:",
+            "  - latency_p50_ms <= 0.01ms\ndecide:",
+            "accept[1]",
+            "no candidate can keep `latency_p50_ms <= 0.01ms`",
+            "error",
+        ),
+        ("decide:", "  - roc_auc >= champion - 0.02\ndecide:", "accept[1]", "stands twice", "error"),
+        ("id: R2", "id: R1", "risks[1]", "'R1' stands twice", "error"),
+        (", watched_by: alert(drift)", "", "risks", "the world changes and the model does not", "note"),
+        ("decide:", "scope: {regulation: [GDPR]}\ndecide:", "risks", "personal data", "note"),
+        ("label_delay: 8h", "label_delay: 60d", "risks", "labels come late", "note"),
+        (
+            "label_delay: 8h}",
+            "label_delay: 60d}\nretrain: {on: [schedule(monthly)]}",
+            "retrain.on[0]",
+            "before any new label",
+            "warning",
         ),
     ],
 )

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from vitok.charter.expressions import parse_expression
-from vitok.evaluate.gates import Evidence, judge, pool_groups
+from vitok.charter.expressions import Ask, parse_expression
+from vitok.evaluate.gates import Answer, Evidence, Gate, judge, judge_answer, verdict_of
 from vitok.stats.estimates import Estimate
+from vitok.stats.groups import pool_groups
 from vitok.stats.scores import Scored
 
 RNG = np.random.default_rng(5)
@@ -111,8 +110,62 @@ def test_worst_group_speaks_for_the_slice():
     assert "group=" in gate.reason
 
 
-@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=600))
-def test_pooled_groups_hold_each_row_once(values):
-    groups = pool_groups(np.array(values))
-    assert (sum(mask.astype(int) for mask in groups.values()) == 1).all()
-    assert all(mask.sum() >= 100 for mask in groups.values()) or len(groups) == 1
+SIDES = np.array(["left", "right"] * 500)
+
+
+def lopsided(wrong):
+    """Right on the left side, wrong on a share of the right one."""
+    truth = np.tile([1, 1, 0, 0], 250)
+    flip = (SIDES == "right") & (np.random.default_rng(1).random(1000) < wrong)
+    decisions = np.where(flip, 1 - truth, truth)
+    return Scored("binary", truth, decisions.astype(float), decisions)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "passes"),
+    [
+        ("gap(side).accuracy <= 0.2", 0.05, True),
+        ("gap(side).accuracy <= 0.2", 0.4, False),
+        ("gap(side).accuracy <= 0.2", 0.19, False),  # the figure may reach it, its interval does not
+        ("worst_slice(side).accuracy >= 0.7", 0.1, True),
+        ("worst_slice(side).accuracy >= 0.7", 0.5, False),
+        ("worst_slice.accuracy >= 0.7", 0.5, False),
+        ("slice(side=right).accuracy >= slice(side=left).accuracy - 0.2", 0.05, True),
+        ("slice(side=right).accuracy >= slice(side=left).accuracy - 0.2", 0.4, False),
+        ("slice(side=right).accuracy >= 0.7 * slice(side=left)", 0.1, True),
+        ("slice(side).accuracy >= slice(side=left).accuracy - 0.2", 0.4, False),
+        ("slice(side).accuracy >= slice(side=left).accuracy - 0.2", 0.05, True),
+    ],
+)
+def test_groups_are_compared_on_intervals(text, wrong, passes):
+    gate = decide(text, candidate=lopsided(wrong), slices={"side": SIDES}, watched=["side"])
+    assert gate.passed is passes, gate
+    assert "side=right" in gate.reason or "left" in gate.reason
+
+
+def test_groups_that_cannot_be_compared_fail():
+    one = np.full(1000, "only")
+    assert "one group" in decide("gap(side).accuracy <= 0.2", slices={"side": one}).reason
+    assert not decide("worst_slice.accuracy >= 0.1", slices={"side": SIDES}).passed
+    assert not decide("slice(side=left).accuracy >= slice(other=x).accuracy", slices={"side": SIDES}).passed
+
+
+def test_window_looks_at_the_newest_rows_only():
+    ages = np.where(SIDES == "right", 3 * 86400.0, 0.0)
+    bad_then = decide("accuracy >= 0.9 for window(1d)", candidate=lopsided(1.0), ages=ages)
+    assert bad_then.passed
+    assert "500 rows" in bad_then.reason
+    assert not decide("accuracy >= 0.9 for window(7d)", candidate=lopsided(1.0), ages=ages).passed
+    assert "no time" in decide("accuracy >= 0.1 for window(7d)", candidate=lopsided(0.0)).reason
+
+
+def test_question_waits_and_its_answer_decides():
+    asks, passed = Ask("domain_expert", "Plausible?"), Gate("a", 1, 1, 1, 0, True, "")
+    waiting = judge_answer(asks, None)
+    assert waiting.waits_for == "domain_expert"
+    assert verdict_of([passed, waiting]) == "waiting"
+    assert verdict_of([Gate("a", 1, 1, 1, 2, False, ""), waiting]) == "refused"
+    yes = judge_answer(asks, Answer(True, "ada", "fits what we see"))
+    assert yes.reason == "ada (domain expert) said yes: fits what we see"
+    assert verdict_of([passed, yes]) == "accepted"
+    assert verdict_of([passed, judge_answer(asks, Answer(False, "ada", "no"))]) == "refused"

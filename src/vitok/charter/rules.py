@@ -1,0 +1,145 @@
+"""The rules of a charter (gates, alerts, triggers) as typed objects, and whether each makes sense where it stands."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vitok.charter.expressions import (
+    Ask,
+    Comparison,
+    Expression,
+    Gap,
+    Gate,
+    Slice,
+    Trigger,
+    WorstSlice,
+    parse_expression,
+)
+from vitok.charter.model import Charter
+from vitok.charter.units import in_own_unit
+from vitok.errors import CharterMistake
+from vitok.stats.catalogue import METRICS, SERVICE_METRICS
+
+REFERENCES = {
+    "accept": ("baseline", "champion"),
+    "retrain.on": ("accepted",),
+    "monitor.alerts": ("accepted",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The parsed rules, with bounds in the units of their metrics.
+
+    Args:
+        gates: Of `accept`, in its order.
+        triggers: Of `retrain.on`, in its order.
+        alerts: Of `monitor.alerts`, in its order.
+    """
+
+    gates: tuple[Gate, ...]
+    triggers: tuple[Trigger, ...]
+    alerts: tuple[Comparison, ...]
+
+
+def parse_rules(charter: Charter, places: dict[tuple[str, int], str]) -> Rules:
+    """Parses and checks every rule of a charter.
+
+    Args:
+        places: Where each rule stands, by section (`accept`, `retrain.on`, `monitor.alerts`) and number.
+
+    Raises:
+        CharterMistake: a rule cannot be read, or makes no sense where it stands.
+    """
+
+    def parsed(section: str, texts: Iterable[str]) -> Iterator[Expression]:
+        for index, text in enumerate(texts):
+            place = places[section, index]
+            expression = parse_expression(text, place)
+            _check_kind(expression, section, place)
+            yield (
+                _checked(expression, charter, section, place)
+                if isinstance(expression, Comparison)
+                else expression
+            )
+
+    return Rules(
+        gates=tuple(parsed("accept", charter.accept)),  # type: ignore[arg-type]
+        triggers=tuple(parsed("retrain.on", charter.retrain.on)),  # type: ignore[arg-type]
+        alerts=tuple(parsed("monitor.alerts", charter.monitor.alerts)),  # type: ignore[arg-type]
+    )
+
+
+def _check_kind(expression: Expression, section: str, place: str) -> None:
+    if isinstance(expression, Comparison) or (section == "accept" and isinstance(expression, Ask)):
+        return
+    if isinstance(expression, Ask):
+        raise CharterMistake(place, f"`{expression}` can only be a gate", "Put questions under accept.")
+    if section != "retrain.on":
+        what = "gate" if section == "accept" else "alert"
+        remedy = "Compare a metric with a bound; put triggers under retrain.on."
+        raise CharterMistake(place, f"`{expression}` is a trigger, no {what}", remedy)
+
+
+def _checked(rule: Comparison, charter: Charter, section: str, place: str) -> Comparison:
+    _check_metric(rule.metric, charter, place)
+    _check_reference(rule, section, place)
+    _check_part(rule, charter, section, place)
+    if rule.metric in SERVICE_METRICS:
+        _check_service(rule, section, place)
+    if rule.period is not None and charter.task.time is None:
+        raise CharterMistake(place, "`for window` needs task.time", "Name the time column, or leave it out.")
+    return in_own_unit(rule, charter.task.unit, place)
+
+
+def _check_metric(metric: str, charter: Charter, place: str) -> None:
+    known = [m.name for m in METRICS.values() if charter.task.type in m.tasks] + list(SERVICE_METRICS)
+    if metric not in known:
+        near = difflib.get_close_matches(metric, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise CharterMistake(
+            place,
+            f"unknown metric {metric!r} for a {charter.task.type} task",
+            f"{hint}Known: {', '.join(known)}.",
+        )
+    if metric == "profit_per_1000" and charter.decide.costs is None:
+        raise CharterMistake(place, "profit needs costs", "State decide.costs: {tp, fp, fn, tn}.")
+
+
+def _check_reference(rule: Comparison, section: str, place: str) -> None:
+    reference, known = rule.bound.reference, REFERENCES[section]
+    if isinstance(reference, Slice):
+        if not isinstance(rule.part, Slice) or rule.part == reference:
+            remedy = "Write slice(COLUMN=A).METRIC >= slice(COLUMN=B).METRIC."
+            raise CharterMistake(place, f"`{rule}` does not compare two slices", remedy)
+        if rule.bound.factor < 0:
+            raise CharterMistake(place, f"factor {rule.bound.factor:g} is negative", "Write a positive one.")
+    elif reference is not None and reference not in known:
+        remedy = f"Compare with a number, another slice, or {' or '.join(known)}."
+        raise CharterMistake(place, f"{reference!r} has no meaning here", remedy)
+
+
+def _check_part(rule: Comparison, charter: Charter, section: str, place: str) -> None:
+    if isinstance(rule.part, WorstSlice) and rule.part.column is None and not charter.monitor.slices:
+        remedy = "Name columns there, or write worst_slice(COLUMN)."
+        raise CharterMistake(place, "`worst_slice` goes through monitor.slices, which is empty", remedy)
+    if isinstance(rule.part, Gap):
+        if rule.bound.reference is not None:
+            raise CharterMistake(
+                place, "a gap is compared with a number only", "Write gap(COLUMN).METRIC <= 0.1."
+            )
+        if section == "accept" and rule.wants_high:
+            raise CharterMistake(place, f"`{rule}` asks for a large gap", "Write <=: groups should be alike.")
+    hidden = {*charter.data.personal, *charter.data.exclude}
+    for column in rule.columns if section != "accept" else []:
+        if column in hidden:
+            what = f"column {column!r} is kept out of the model, so production does not record it"
+            raise CharterMistake(place, what, "Watch another column, or make it a feature.")
+
+
+def _check_service(rule: Comparison, section: str, place: str) -> None:
+    if section != "accept":
+        raise CharterMistake(place, f"{rule.metric} is measured on the bundle only", "Put it under accept.")
+    if rule.part is not None or rule.period is not None or rule.bound.reference is not None:
+        what = f"{rule.metric} is measured on the bundle: it has no slices, no window, and no champion"
+        raise CharterMistake(place, what, f"Write {rule.metric} {rule.operator} NUMBER.")

@@ -1,0 +1,82 @@
+"""What waits for people, and what their answers lead to."""
+
+from typing import Any
+
+from vitok.errors import Refused, UserMistake
+from vitok.evaluate.gates import Answer, Gate, judge_answer, verdict_of
+from vitok.govern import audit
+from vitok.kernel.clock import format_time
+from vitok.loop.project import Project
+from vitok.registry import questions, versions
+
+
+def list_questions(project: Project) -> dict[str, Any]:
+    """The object that `vitok approvals --json` prints: open questions first."""
+    with project.engine.connect() as connection:
+        known = questions.all_questions(connection)
+    return {
+        "approvals": [_as_json(question) for question in sorted(known, key=lambda q: q.answer is not None)]
+    }
+
+
+def answer_question(
+    project: Project, question_id: str, *, yes: bool, who: str, reason: str
+) -> dict[str, Any]:
+    """Answers a question; with the last answer the version's verdict is decided.
+
+    Args:
+        who: The person; with a team in the charter one of it, in the role that is asked.
+        reason: In the person's words; a no needs one.
+
+    Raises:
+        NotFound: there is no such question.
+        UserMistake: it has been answered, or a no has no reason.
+        Refused: the person does not have the role.
+    """
+    if not yes and not reason.strip():
+        raise UserMistake("--reason", "a no needs a reason", 'Add --reason "...": it stands in the card.')
+    now = project.clock()
+    with project.engine.begin() as connection:
+        question = questions.get(connection, question_id)
+        if question.answer is not None:
+            what = f"was answered with {question.answer} by {question.actor}"
+            raise UserMistake(f"question {question.id}", what, "Run a new turn to be asked again.")
+        _require_role(project, who, question.role)
+        questions.answer(connection, question.id, now, yes=yes, actor=who, reason=reason)
+        version = versions.get(connection, question.version)
+        asked, answer = question.as_ask(), Answer(yes, who, reason)
+        gates = [
+            judge_answer(asked, answer) if gate["name"] == str(asked) else Gate(**gate)
+            for gate in version.gates
+        ]
+        verdict = verdict_of(gates)
+        versions.decide(connection, version.number, verdict, [gate.as_json() for gate in gates])
+        details = {"question": question.question, "answer": "yes" if yes else "no", "reason": reason}
+        details |= {"digest": question.digest, "verdict": verdict}
+        audit.record(connection, now, who, "answer", f"question {question.id}", details)
+        result = questions.get(connection, question.id)
+    return {**_as_json(result), "verdict": verdict}
+
+
+def _require_role(project: Project, who: str, role: str) -> None:
+    team = project.charter.team
+    if not team or role in team.get(who, []):
+        return
+    able = [person for person, roles in team.items() if role in roles]
+    remedy = f"Ask {' or '.join(able)} (--as NAME)." if able else f"Name a {role} under team in the charter."
+    raise Refused(f"{who}", f"is no {role} of this project's team", remedy)
+
+
+def _as_json(question: questions.Question) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "version": question.version,
+        "digest": question.digest,
+        "role": question.role,
+        "question": question.question,
+        "asked": format_time(question.asked),
+        "answer": question.answer,
+        "answered": None if question.answered is None else format_time(question.answered),
+        "by": question.actor,
+        "reason": question.reason,
+    }

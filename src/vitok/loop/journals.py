@@ -1,0 +1,77 @@
+"""What use cases ask of a journal, and its labelled rows as a model's answers."""
+
+import json
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from vitok.data.target import Classes
+from vitok.model.bundle import Manifest
+from vitok.stats.scores import Scored
+
+
+class JournalReader(Protocol):
+    """What watching asks of a journal; the lake's and the one in memory both answer."""
+
+    def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+        """Predictions of a period."""
+        ...
+
+    def labelled(
+        self, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+    ) -> pl.DataFrame:
+        """Predictions of a period with the outcomes known by `as_of`."""
+        ...
+
+    def inputs(self, frame: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
+        """Inputs of predictions as columns."""
+        ...
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Times of the first and the last prediction, None if there are none."""
+        ...
+
+    def labels_since(self, since: datetime, until: datetime) -> int:
+        """How many outcomes became known in a period."""
+        ...
+
+
+def usable_labels(labelled: pl.DataFrame, manifest: Manifest) -> pl.DataFrame:
+    """Labelled rows whose label means something to the model, with the column `truth`: a code or a value.
+
+    Args:
+        labelled: Rows of `JournalReader.labelled`.
+    """
+    if manifest.task == "regression":
+        truth = labelled["value"].cast(pl.Float64, strict=False)
+    else:
+        texts = {json.dumps(value): code for code, value in enumerate(_classes(manifest).values)}
+        truth = labelled["value"].replace_strict(
+            list(texts), list(texts.values()), default=None, return_dtype=pl.Int64
+        )
+    return labelled.with_columns(truth=truth).filter(pl.col("truth").is_not_null())
+
+
+def scored_rows(
+    labelled: pl.DataFrame, manifest: Manifest, costs: tuple[float, float, float, float] | None
+) -> Scored:
+    """Labelled predictions of the journal as one model's answers.
+
+    Args:
+        labelled: Rows of `JournalReader.labelled`; labels that are no class of the model are left out.
+    """
+    kept = usable_labels(labelled, manifest)
+    truth = kept["truth"].to_numpy()
+    if manifest.task == "multiclass":
+        return Scored("multiclass", truth, np.array(kept["proba"].to_list()))
+    scores = kept["score"].to_numpy()
+    if manifest.task == "regression":
+        return Scored("regression", truth, scores)
+    assert manifest.threshold is not None
+    return Scored("binary", truth, scores, (scores >= manifest.threshold).astype(np.int64), costs)
+
+
+def _classes(manifest: Manifest) -> Classes:
+    return Classes(manifest.task, tuple(manifest.classes))  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""Judging the charter's rules about production on the journal's labelled rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from vitok.charter.expressions import Comparison, WorstSlice
+from vitok.loop.assemble import cost_tuple
+from vitok.loop.journals import JournalReader, scored_rows, usable_labels
+from vitok.loop.project import Project
+from vitok.model.bundle import Manifest
+from vitok.monitor.quality import QualityFinding
+from vitok.monitor.rules import judge_rule
+
+
+def judge_rules(
+    project: Project,
+    journal: JournalReader,
+    rules: Sequence[Comparison],
+    span: tuple[datetime, datetime],
+    manifest: Manifest,
+    digest: str,
+    accepted: Mapping[str, float],
+) -> dict[Comparison, QualityFinding]:
+    """The rules that can be decided, each with its finding.
+
+    A rule speaks of the version that answers now: on the labelled rows of the window, or with `for window(30d)`
+    of the 30 days before the window's end.
+
+    Args:
+        span: Start and end of the window that was judged last.
+        digest: Of the version.
+        accepted: Its metrics when it was accepted.
+    """
+    found = {}
+    frames: dict[datetime, pl.DataFrame] = {}
+    watched = project.charter.monitor.slices
+    for rule in rules:
+        start = span[0] if rule.period is None else span[1] - rule.period
+        if start not in frames:
+            known = journal.labelled(start, span[1], as_of=project.clock())
+            known = known.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
+            frames[start] = usable_labels(known, manifest)
+        rows = frames[start]
+        if rows.height == 0:
+            continue
+        columns = list(watched) if rule.part == WorstSlice(None) else rule.columns
+        groups = _groups(journal, rows, manifest, columns) if columns else {}
+        finding = judge_rule(
+            rule, scored_rows(rows, manifest, cost_tuple(project)), groups, watched, accepted
+        )
+        if finding is not None:
+            found[rule] = finding
+    return found
+
+
+def _groups(
+    journal: JournalReader, rows: pl.DataFrame, manifest: Manifest, columns: Sequence[str]
+) -> dict[str, Any]:
+    """Text values of the columns among the recorded inputs, in the order of the rows."""
+    kinds = {field.name: field.kind for field in manifest.inputs if field.name in columns}
+    times, key = rows["time"], ["worker", "seq"]
+    recorded = journal.predictions(times.min())  # type: ignore[arg-type]
+    recorded = rows.select(key).join(recorded, on=key, how="left", maintain_order="left")
+    frame = journal.inputs(recorded, kinds)
+    return {
+        name: frame[name].cast(pl.String).fill_null("missing").to_numpy().astype(np.str_) for name in kinds
+    }

@@ -1,0 +1,130 @@
+"""The charter's rules about production: whether one holds for certain on labelled rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from vitok.charter.expressions import Comparison, Gap, Slice
+from vitok.monitor.quality import QualityFinding, limit_of, surely
+from vitok.stats.estimates import Estimate, estimate
+from vitok.stats.groups import independent_difference, pairs_apart, pool_groups
+from vitok.stats.scores import Scored, Undecidable
+
+_LEVEL = 0.90
+
+
+def judge_rule(
+    rule: Comparison,
+    scored: Scored,
+    groups: Mapping[str, np.ndarray],
+    watched: Sequence[str],
+    accepted: Mapping[str, float],
+) -> QualityFinding | None:
+    """Whether a rule holds: over all rows, or in any of the groups that it speaks of.
+
+    Over k groups each interval is made at the level 1 - .1/k, so that all together err as seldom as one would.
+
+    Args:
+        rule: An alert or a trigger of the charter, its bound in the metric's own unit.
+        scored: The answers of one version on labelled rows.
+        groups: Text values of each column that the rule names, shape (n,) each.
+        watched: The columns that `worst_slice` without a column goes through.
+        accepted: Metrics of the version when it was accepted.
+
+    Returns:
+        The finding of the group that is furthest beyond the bound; None if no group can be decided.
+    """
+    limit = None if isinstance(rule.bound.reference, Slice) else limit_of(rule, accepted.get(rule.metric))
+    found = []
+    for where, value, bound in _parts(rule, scored, groups, watched, limit):
+        holds = surely(rule.operator, value, bound)
+        found.append((holds, _excess(rule, value, bound), _finding(rule, where, value, bound, holds)))
+    return max(found, key=lambda each: each[:2])[2] if found else None
+
+
+def _parts(
+    rule: Comparison,
+    scored: Scored,
+    groups: Mapping[str, np.ndarray],
+    watched: Sequence[str],
+    limit: float | None,
+) -> Iterator[tuple[str, Estimate, float]]:
+    """Each place that the rule speaks of, with its figure and its bound; undecidable ones are left out."""
+    if rule.part is None:
+        yield from _decided("", rule.metric, scored, _LEVEL, limit)
+        return
+    columns = [rule.part.column] if rule.part.column is not None else list(watched)
+    only = rule.part.value if isinstance(rule.part, Slice) else None
+    masks = {
+        (column, group): rows
+        for column in columns
+        if column in groups
+        for group, rows in _groups(groups[column], only).items()
+    }
+    count = len(masks) * (len(masks) - 1) // 2 if isinstance(rule.part, Gap) else len(masks)
+    level = 1 - (1 - _LEVEL) / max(1, count)
+    figures = {}
+    for (column, group), rows in masks.items():
+        for where, value, _ in _decided(f"{column}={group}", rule.metric, scored.take(rows), level, 0.0):
+            figures[where] = value
+    if isinstance(rule.part, Gap):
+        for upper, lower, apart in pairs_apart(figures):
+            if limit is not None:
+                yield f"between {upper} and {lower}", apart, limit
+    elif isinstance(rule.bound.reference, Slice):
+        yield from _against_slice(rule, scored, groups, figures, level)
+    elif limit is not None:
+        yield from ((where, value, limit) for where, value in figures.items())
+
+
+def _groups(values: np.ndarray, only: str | None) -> dict[str, np.ndarray]:
+    return pool_groups(values) if only is None else {only: values == only}
+
+
+def _decided(
+    where: str, metric: str, scored: Scored, level: float, limit: float | None
+) -> Iterator[tuple[str, Estimate, float]]:
+    try:
+        value = estimate(metric, scored, level=level)
+    except Undecidable:
+        return
+    if limit is not None:
+        yield where, value, limit
+
+
+def _against_slice(
+    rule: Comparison,
+    scored: Scored,
+    groups: Mapping[str, np.ndarray],
+    figures: Mapping[str, Estimate],
+    level: float,
+) -> Iterator[tuple[str, Estimate, float]]:
+    other, bound = rule.bound.reference, rule.bound
+    assert isinstance(other, Slice)
+    name = f"{other.column}={other.value}"
+    if other.column not in groups:
+        return
+    for _, theirs, _ in _decided(
+        name, rule.metric, scored.take(groups[other.column] == other.value), level, 0.0
+    ):
+        for where, value in figures.items():
+            if where != name:
+                apart, moved = (
+                    independent_difference(value, theirs, bound.factor),
+                    bound.factor * theirs.value,
+                )
+                low, high = moved + apart.low, moved + apart.high
+                yield where, Estimate(value.value, low, high, apart.rows, apart.method), moved + bound.offset
+
+
+def _excess(rule: Comparison, value: Estimate, bound: float) -> float:
+    return value.low - bound if rule.wants_high else bound - value.high
+
+
+def _finding(rule: Comparison, where: str, value: Estimate, bound: float, holds: bool) -> QualityFinding:
+    place = f" {where}" if where else ""
+    sentence = (
+        f"`{rule}` {'holds' if holds else 'does not hold'}: {rule.metric}{place} {value.value:.4g} "
+        f"({value.low:.4g} to {value.high:.4g}, {value.rows} labels) against {bound:.4g}."
+    )
+    return QualityFinding(str(rule), value, bound, bound, holds, sentence)

@@ -76,7 +76,7 @@ BROKEN = {
         "<= 50ms",
         "<= 50MB",
         "accept[2]",
-        "is measured in ms, not in 'MB'",
+        "is measured in ms, but its bound is in 'MB'",
         "without it",
     ),
     "slice by a column that is not there": (

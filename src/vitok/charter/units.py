@@ -39,4 +39,4 @@ def in_own_unit(comparison: Comparison, target_unit: str | None, place: str) -> 
     has = f"is measured in {own}" if own else "has no unit"
     of_target = comparison.metric in METRICS and METRICS[comparison.metric].in_target_units and own is None
     remedy = "State the target's unit under task.unit." if of_target else "Write the bound without it."
-    raise CharterMistake(place, f"{comparison.metric} {has}, not in {bound.unit!r}", remedy)
+    raise CharterMistake(place, f"{comparison.metric} {has}, but its bound is in {bound.unit!r}", remedy)

@@ -129,9 +129,9 @@ def sentence(advice: Advice, fit: Fit, rule: Rule, metric: str, effort: Callable
     )
     return (
         f"{start}: {metric} over effort looks like {SHAPES[fit.shape].meaning} ({fit.shape}, weight {fit.weight:.2f}), "
-        f"and the next {AHEAD:.0%} of effort ({ahead}) should bring {_short(decision.gain)} against the {against}"
-        f"{_until(decision, fit, effort)}; shapes with {advice.weight:.0%} of the weight and {advice.agreement:.0%} of "
-        f"the refits say the same."
+        f"and the next {AHEAD:.0%} of effort ({ahead}) should improve it by {_short(decision.gain)} "
+        f"against the {against}{_until(decision, fit, effort)}; "
+        f"shapes with {advice.weight:.0%} of the weight and {advice.agreement:.0%} of the refits say the same."
     )
 
 

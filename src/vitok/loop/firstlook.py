@@ -108,7 +108,7 @@ def look_at(frame: pl.DataFrame, wishes: Wishes) -> Look:
     classes = find_classes(target.drop_nulls(), task, wishes.positive)
     positive = classes.values[-1] if task == "binary" else None
     warnings: list[str] = []
-    time = wishes.time or _find_time(frame, comments, warnings)
+    time = wishes.time or _find_time(frame.drop(wishes.exclude), comments, warnings)
     if time is not None:
         time_column(frame[time])
     taken: set[str | None] = {wishes.target, time}

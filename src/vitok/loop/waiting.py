@@ -199,6 +199,8 @@ def _money(
     project: Project, sizes: Floats, answers: list[Scored], asked: Floats, yearly: float
 ) -> Money | None:
     """What `reckon` needs to speak of money; None where costs or these rows give none."""
+    if answers[-1].task != "binary":
+        return None
     try:
         present = error_costs(answers[-1]).over_constant
         values, covariance = _jointly(PROFIT, answers)

@@ -60,7 +60,7 @@ def _ramp(effort: Floats, theta: Floats) -> Floats:
 SHAPES: dict[str, Shape] = {
     shape.name: shape
     for shape in (
-        Shape("linear", "a steady rise", lambda e, theta: e, _grid(np.array([0.0])), None, 2),
+        Shape("linear", "a steady gain", lambda e, theta: e, _grid(np.array([0.0])), None, 2),
         Shape(
             "exponential decay",
             "a fast start that saturates",
@@ -71,7 +71,7 @@ SHAPES: dict[str, Shape] = {
         ),
         Shape(
             "sigmoid",
-            "a slow start, a rise, a plateau",
+            "a slow start, a gain, a plateau",
             _sigmoid,
             _grid(np.geomspace(6.0, 60.0, 12), np.linspace(0.1, 1.0, 37)),
             ((6.0, 0.1), (60.0, 1.0)),
@@ -87,7 +87,7 @@ SHAPES: dict[str, Shape] = {
         ),
         Shape(
             "U",
-            "a fall before the rise",
+            "a setback before the gain",
             lambda e, theta: np.asarray((e - theta[0]) ** 2),
             _grid(np.linspace(0.15, 0.95, 33)),
             ((0.15,), (0.95,)),
@@ -95,7 +95,7 @@ SHAPES: dict[str, Shape] = {
         ),
         Shape(
             "delayed step",
-            "nothing for long, then a rise to a plateau",
+            "nothing for long, then a gain to a plateau",
             _ramp,
             _grid(np.linspace(0.2, 0.95, 31), np.linspace(0.05, 1.0, 20)),
             ((0.2, 0.05), (0.95, 1.0)),

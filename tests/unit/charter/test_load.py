@@ -74,7 +74,7 @@ def refusal(text):
             "roc_auc >= 0.7",
             "roc_auc >= 70ms",
             "vitok.yaml:10:5 accept[0]",
-            "roc_auc has no unit, not in 'ms'",
+            "roc_auc has no unit, but its bound is in 'ms'",
         ),
         ("roc_auc >= 0.7", "size_mb <= 3h", "vitok.yaml:10:5 accept[0]", "size_mb is measured in MB"),
         (

@@ -24,7 +24,7 @@ def test_steady_rise_goes_on():
     found, fit, text = advice_on(lambda e: e)
     assert (found.decision.recommendation, fit.shape) == ("go on", "linear")
     assert found.is_firm
-    assert text.startswith("Go on: roc_auc over effort looks like a steady rise (linear")
+    assert text.startswith("Go on: roc_auc over effort looks like a steady gain (linear")
 
 
 def test_saturated_curve_stops_and_a_young_one_goes_on():

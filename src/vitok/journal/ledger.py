@@ -55,14 +55,20 @@ class _Reading(ABC):
         return standing.select("id", "value", "time").sort("time", "id").collect()
 
     def labelled(
-        self, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+        *,
+        with_inputs: bool = False,
     ) -> pl.DataFrame:
         """Predictions of a period whose outcome was known by `as_of`.
 
         Returns:
-            The columns of `predictions` without inputs and warnings, and `value` (JSON text) and `label_time`.
+            The columns of `predictions` without warnings, and without inputs unless they are asked for; and `value`
+            (JSON text) and `label_time`.
         """
-        rows = self._rows("predictions").drop("inputs", "warnings")
+        rows = self._rows("predictions").drop(*(["warnings"] if with_inputs else ["inputs", "warnings"]))
         if as_of is not None:
             rows = rows.filter(pl.col("received") <= as_of)
         if start is not None and end is not None:

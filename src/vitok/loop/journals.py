@@ -20,7 +20,12 @@ class JournalReader(Protocol):
         ...
 
     def labelled(
-        self, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+        *,
+        with_inputs: bool = False,
     ) -> pl.DataFrame:
         """Predictions of a period with the outcomes known by `as_of`."""
         ...

@@ -24,6 +24,7 @@ def judge_rules(
     manifest: Manifest,
     digest: str,
     accepted: Mapping[str, float],
+    known: pl.DataFrame | None = None,
 ) -> dict[Comparison, QualityFinding]:
     """The rules that can be decided, each with its finding.
 
@@ -34,24 +35,26 @@ def judge_rules(
         span: Start and end of the window that was judged last.
         digest: Of the version.
         accepted: Its metrics when it was accepted.
+        known: The version's labelled rows of the window with their inputs, if the caller has them.
     """
     found = {}
-    frames: dict[datetime, pl.DataFrame] = {}
+    frames: dict[tuple[datetime, bool], pl.DataFrame] = {}
+    if known is not None:
+        frames = dict.fromkeys(((span[0], True), (span[0], False)), usable_labels(known, manifest))
     watched = project.charter.monitor.slices
     for rule in rules:
-        start = span[0] if rule.period is None else span[1] - rule.period
-        if start not in frames:
-            known = journal.labelled(start, span[1], as_of=project.clock())
-            known = known.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
-            frames[start] = usable_labels(known, manifest)
-        rows = frames[start]
+        columns = list(watched) if rule.part == WorstSlice(None) else rule.columns
+        key = (span[0] if rule.period is None else span[1] - rule.period, bool(columns))
+        if key not in frames:
+            labelled = journal.labelled(key[0], span[1], as_of=project.clock(), with_inputs=key[1])
+            labelled = labelled.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
+            frames[key] = usable_labels(labelled, manifest)
+        rows = frames[key]
         if rows.height == 0:
             continue
-        columns = list(watched) if rule.part == WorstSlice(None) else rule.columns
         groups = _groups(journal, rows, manifest, columns) if columns else {}
-        finding = judge_rule(
-            rule, scored_rows(rows, manifest, cost_tuple(project)), groups, watched, accepted
-        )
+        scored = scored_rows(rows, manifest, cost_tuple(project))
+        finding = judge_rule(rule, scored, groups, watched, accepted)
         if finding is not None:
             found[rule] = finding
     return found
@@ -62,10 +65,7 @@ def _groups(
 ) -> dict[str, Any]:
     """Text values of the columns among the recorded inputs, in the order of the rows."""
     kinds = {field.name: field.kind for field in manifest.inputs if field.name in columns}
-    times, key = rows["time"], ["worker", "seq"]
-    recorded = journal.predictions(times.min())  # type: ignore[arg-type]
-    recorded = rows.select(key).join(recorded, on=key, how="left", maintain_order="left")
-    frame = journal.inputs(recorded, kinds)
+    frame = journal.inputs(rows, kinds)
     return {
         name: frame[name].cast(pl.String).fill_null("missing").to_numpy().astype(np.str_) for name in kinds
     }

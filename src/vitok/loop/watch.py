@@ -173,7 +173,8 @@ class _Looks:
         findings = self._drift(mine, manifest, reference) if judge_drift else []
         labelled, quality, fallen = 0, {}, list[QualityFinding]()
         if state == "final":
-            known = self._journal.labelled(start, end, as_of=self._project.clock())
+            alerts, span = self._project.document.rules.alerts, (start, end)
+            known = self._journal.labelled(start, end, as_of=self._project.clock(), with_inputs=bool(alerts))
             known = known.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
             labelled = known.height
             if labelled:
@@ -184,9 +185,8 @@ class _Looks:
                 quality = quality_window(scored, names)
                 alerting = [name for name in alerting_metrics(self._project) if name in quality]
                 fallen = quality_findings({name: quality[name] for name in alerting}, accepted)
-            alerts, span = self._project.document.rules.alerts, (start, end)
             fallen += judge_rules(
-                self._project, self._journal, alerts, span, manifest, digest, accepted
+                self._project, self._journal, alerts, span, manifest, digest, accepted, known
             ).values()
         window = Window(start, end, rows.height, labelled, state, tuple(findings), quality, tuple(fallen))  # type: ignore[arg-type]
         return window, int(version)

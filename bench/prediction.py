@@ -27,7 +27,7 @@ from serving import free_port, running
 from vitok.journal.records import Prediction
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import system_clock
-from vitok.model.runtime import load_model
+from vitok.model.runtime import NUMBERS, load_model
 from vitok.model.schema import RequestSchema
 from vitok.store.blobs import Blobs
 
@@ -91,8 +91,8 @@ def in_process(project: Path, digest: str, row: dict[str, float], body: bytes) -
     """The parts of a prediction without HTTP, as functions to call."""
     model = load_model(Blobs(project / ".vitok" / "blobs"), digest)
     schema = RequestSchema(model.manifest)
-    columns = {name: np.array([[value]], dtype=np.float32) for name, value in row.items()}
-    session, names = model._session, list(row)
+    rows, session = schema.decode(body), model._session
+    columns = {NUMBERS: np.array([list(row.values())], dtype=np.float32)}
     decoder = msgspec.json.Decoder(dict[str, list[dict[str, float]]])
     spool = Spool(project / "journal-bench", "bench")
     now = system_clock()
@@ -100,13 +100,13 @@ def in_process(project: Path, digest: str, row: dict[str, float], body: bytes) -
 
     def decode_and_run() -> None:
         (found,) = decoder.decode(body)["rows"]
-        session.run(["probabilities"], {name: np.array([[found[name]]], dtype=np.float32) for name in names})
+        session.run(["probabilities"], {NUMBERS: np.array([list(found.values())], dtype=np.float32)})
 
     return {
         "floor: onnxruntime session.run": lambda: session.run(["probabilities"], columns),
         "floor: msgspec decode + run": decode_and_run,
         "vitok: checked decode": lambda: schema.decode(body),
-        "vitok: Model.score_rows": lambda: model.score_rows([row]),
+        "vitok: Model.score": lambda: model.score(rows),
         "vitok: journal commit": lambda: spool.append([record]),
     }
 

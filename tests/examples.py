@@ -152,6 +152,8 @@ def cancer_bundle(blobs: Blobs) -> tuple[str, Any, Any]:
     from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
 
+    from vitok.model.join import join_numbers
+
     data = load_breast_cancer()
     names = [str(name).replace(" ", "_") for name in data.feature_names]  # the converter renames others
     frame = pl.DataFrame(data.data.astype(np.float32), schema=names)
@@ -164,6 +166,7 @@ def cancer_bundle(blobs: Blobs) -> tuple[str, Any, Any]:
         options={id(pipe): {"zipmap": False}},
         target_opset={"": 21, "ai.onnx.ml": 3},
     )
+    join_numbers(graph, names)
     fields = [Field(name, "number", nullable=False, example=float(frame[name][0])) for name in names]
     described = manifest(
         project="cancer",

@@ -17,6 +17,19 @@ statuses are mapped at the edges, never here.
 """
 
 
+_SHOWN = 200
+
+
+def shortened(value: object) -> str:
+    """A value as messages show it: on one line, its middle left out where it is long.
+
+    >>> shortened("a" * 1000)[:8], len(shortened("a" * 1000)) < 210
+    ("'aaaaaaa", True)
+    """
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 40]} ... {text[-35:]}"
+
+
 class VitokError(Exception):
     """An error with a place, a fact and a remedy.
 

@@ -32,7 +32,7 @@ _LABELS = {
     "train.seed": "seed",
 }
 # What decides whether a version is accepted: gates, how a score becomes a decision, and which rows with which truth
-# are looked at. The seed divides rows that are split at random; baselines are what gates compare with.
+# are looked at. `worst_slice` goes through `monitor.slices`. The seed divides rows that are split at random; baselines are what gates compare with.
 CRITERIA = (
     "accept",
     "decide",
@@ -44,6 +44,7 @@ CRITERIA = (
     "data.trusted",
     "data.expect",
     "data.split",
+    "monitor.slices",
     "train.baselines",
     "train.seed",
     "scope.out",

@@ -5,6 +5,7 @@ production, triggers when to retrain; all are the same expressions. `str()` of a
 text, and parses to an equal object.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -14,7 +15,8 @@ from lark import Lark, Transformer, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
 from vitok.charter.section import Role
-from vitok.errors import CharterMistake
+from vitok.charter.values import LONGEST
+from vitok.errors import CharterMistake, UserMistake, shortened
 from vitok.kernel.clock import format_duration, parse_duration
 
 GRAMMAR = r"""
@@ -232,14 +234,14 @@ class _Build(Transformer[Any, Any]):
 
     def relative(self, factor: Any, other: Any, sign: Any, offset: Any, unit: Any) -> tuple[Bound, Any]:
         reference, metric = other
-        times = 1.0 if factor is None else float(factor)
+        times = 1.0 if factor is None else _finite(factor)
         return Bound(reference, times, *_offset(sign, offset, unit)), metric
 
     def other(self, reference: Any) -> tuple[str, None]:
         return str(reference), None
 
     def period(self, duration: Any) -> timedelta:
-        return parse_duration(str(duration))
+        return _lasting(str(duration))
 
     def ask(self, role: Any, question: Any) -> Ask:
         return Ask(str(role), "" if question is None else str(question).strip('"'))  # type: ignore[arg-type]
@@ -251,15 +253,32 @@ class _Build(Transformer[Any, Any]):
         text = str(period)
         if text == "monthly":
             return Schedule("monthly")
-        return Schedule(_PERIODS[text] if text in _PERIODS else parse_duration(text))
+        return Schedule(_PERIODS[text] if text in _PERIODS else _lasting(text))
 
     def labels(self, count: Any) -> Labels:
         return Labels(int(count))
 
 
 def _offset(sign: Any, number: Any, unit: Any) -> tuple[float, str]:
-    value = 0.0 if number is None else float(number) * (-1 if sign == "-" else 1) + 0.0
+    value = 0.0 if number is None else _finite(number) * (-1 if sign == "-" else 1) + 0.0
     return (value / 100, "") if unit == "%" else (value, "" if unit is None else str(unit))
+
+
+def _finite(number: Any) -> float:
+    if not math.isfinite(value := float(number)):
+        raise CharterMistake("", f"{number} is no number that can be reckoned with", "Write a smaller one.")
+    return value
+
+
+def _lasting(text: str) -> timedelta:
+    """A period of an expression: longer than nothing, and short enough to be taken from a date."""
+    try:
+        found = parse_duration(text)
+    except UserMistake as error:
+        raise CharterMistake("", error.what, error.remedy) from error
+    if not timedelta() < found <= LONGEST:
+        raise CharterMistake("", f"{text!r} is no period", "Write one up to 100y that is not zero, such as 30d.")
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -284,10 +303,11 @@ def parse_expression(text: str, place: str = "expression") -> Expression:
         result: Expression = _Build().transform(_parser().parse(text))
     except UnexpectedInput as error:
         is_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-        column = len(text) + 1 if is_end or error.column <= 0 else error.column
+        at = error.pos_in_stream
+        column = len(text) + 1 if is_end or at is None else at + 1  # of the whole text, whatever lines it has
         raise CharterMistake(
             place,
-            f"cannot read {text!r} at character {column}",
+            f"cannot read {shortened(text)} at character {column}",
             f"{_expected(error)}Gates and alerts are comparisons such as `roc_auc >= 0.7`, "
             "`slice(carrier).recall > baseline`, `gap(sex).recall <= 10%`, or questions such as "
             '`ask(domain_expert, "Is it plausible?")`; triggers also `drift`, `quality`, `schedule(weekly)`, '

@@ -13,10 +13,24 @@ from vitok.charter.model import Charter
 from vitok.charter.rules import Rules, parse_rules
 from vitok.charter.section import key_of
 from vitok.charter.watchers import parse_watcher
-from vitok.errors import CharterMistake
+from vitok.errors import CharterMistake, shortened
 from vitok.kernel.digests import digest_json
 
 Path = tuple[str | int, ...]
+
+_MOST_NODES = 100_000  # aliases of aliases could otherwise stand for more than any memory holds
+# What to write, for mistakes that the validator words for programmers.
+_WORDS = {
+    "string_type": "Write a text, in quotes where it looks like a number or a list",
+    "list_type": "Write a list, such as [one, two]",
+    "dict_type": "Write keys and values under it; docs/charter.md shows an example",
+    "model_type": "Write keys and values under it; docs/charter.md shows an example",
+    "bool_type": "Write true or false",
+    "int_type": "Write a whole number",
+    "float_type": "Write a number",
+    "finite_number": "Write a finite number",
+    "string_too_short": "Write at least one character, or leave the key out",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,6 +81,8 @@ def _place(name: str, positions: dict[Path, tuple[int, int]], path: Path) -> str
 
 def _positions(node: yaml.Node, path: Path, found: dict[Path, tuple[int, int]], name: str) -> None:
     found.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if len(found) > _MOST_NODES:
+        raise CharterMistake(f"{name}:1:1", f"it has more than {_MOST_NODES:,} entries", "Write fewer aliases.")
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -117,8 +133,8 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
         return CharterMistake(
             place, f"{dotted(path)} is missing", "Add it; docs/charter.md shows an example for each key."
         )
-    message = first["msg"].removeprefix("Value error, ")
-    return CharterMistake(place, f"{value!r} does not fit", f"{message[0].upper()}{message[1:]}.")
+    message = _WORDS.get(kind, first["msg"].removeprefix("Value error, "))
+    return CharterMistake(place, f"{shortened(value)} does not fit", f"{message[0].upper()}{message[1:]}.")
 
 
 def _rule_places(
@@ -165,7 +181,7 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
             raise CharterMistake(f"{name}:1:1", "the charter is no mapping", "Start it with `project: NAME`.")
         _positions(node, (), positions, name)
         content = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, KeyError) as error:  # the last two of tags such as !!int x
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = getattr(error, "problem", None) or "it cannot be read"

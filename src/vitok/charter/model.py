@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.section import Later, Role, Section, Text
-from vitok.charter.values import Budget, Duration, Figure, Multiple, Share, ShareRange
+from vitok.charter.values import Budget, Duration, Figure, Multiple, Period, Share, ShareRange
 
 
 class Kpi(Section):
@@ -83,7 +83,7 @@ class Split(Section):
         "time if there is a time column, else stratified, else random.",
         examples=["time"],
     )
-    test: Share | Duration = Field(
+    test: Share | Period = Field(
         0.2,
         description="Share of the rows held out for the verdict, or (by time) the length of the last period.",
         examples=["20%"],
@@ -256,7 +256,7 @@ class DriftRule(Section):
 class Monitor(Section):
     """How production is watched."""
 
-    window: Duration = Field("1d", validate_default=True, description="Length of a window.", examples=["1d"])
+    window: Period = Field("1d", validate_default=True, description="Length of a window.", examples=["1d"])
     drift: DriftRule = Field(DriftRule(), description="Drift alerts.")
     alerts: list[str] = Field(
         [],
@@ -277,7 +277,7 @@ class Retrain(Section):
     on: list[str] = Field(
         [], description="Triggers; any of them starts a turn.", examples=[["schedule(weekly)", "drift"]]
     )
-    window: Literal["all"] | Duration = Field(
+    window: Literal["all"] | Period = Field(
         "all", description="Rows to train on: all, or the last period.", examples=["all"]
     )
     cooldown: Duration | None = Field(None, description="Shortest time between two turns.", examples=["7d"])
@@ -302,7 +302,7 @@ class Economics(Section):
 
     build: Figure = Field(description="One-time cost.", examples=[[120000.0, 150000.0, 220000.0]])
     yearly: Figure = Field(description="Running cost a year.", examples=[30000.0])
-    horizon: Duration = Field(description="Period that counts.", examples=["3y"])
+    horizon: Period = Field(description="Period that counts.", examples=["3y"])
     discount: Share = Field(0.0, description="Discount rate a year.", examples=["10%"])
     benefit: Benefit = Field(description="The benefit.")
     hour: float | None = Field(

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from vitok.charter.section import Level, Section, Text
-from vitok.charter.values import Duration, Moment, Share
+from vitok.charter.values import Duration, Moment, Period, Share
 
 Stage = Literal["framing", "prototype", "development", "pilot", "scale"]
 ExperimentState = Literal["planned", "running", "done", "dropped"]
@@ -42,7 +42,7 @@ class Plan(Section):
         ],
     )
     milestones: list[Milestone] = Field([], description="Points to reach.")
-    review: Duration | None = Field(None, description="How often the charter is reviewed.", examples=["30d"])
+    review: Period | None = Field(None, description="How often the charter is reviewed.", examples=["30d"])
 
 
 class Experiment(Section):

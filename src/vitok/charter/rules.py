@@ -108,12 +108,13 @@ def _check_metric(metric: str, charter: Charter, place: str) -> None:
 
 def _check_reference(rule: Comparison, section: str, place: str) -> None:
     reference, known = rule.bound.reference, REFERENCES[section]
+    if reference is not None and rule.bound.factor <= 0:
+        what = f"factor {rule.bound.factor:g} leaves nothing of what is compared with"
+        raise CharterMistake(place, what, "Write a positive one, such as 0.95.")
     if isinstance(reference, Slice):
         if not isinstance(rule.part, Slice) or rule.part == reference:
             remedy = "Write slice(COLUMN=A).METRIC >= slice(COLUMN=B).METRIC."
             raise CharterMistake(place, f"`{rule}` does not compare two slices", remedy)
-        if rule.bound.factor < 0:
-            raise CharterMistake(place, f"factor {rule.bound.factor:g} is negative", "Write a positive one.")
     elif reference is not None and reference not in known:
         remedy = f"Compare with a number, another slice, or {' or '.join(known)}."
         raise CharterMistake(place, f"{reference!r} has no meaning here", remedy)
@@ -130,6 +131,11 @@ def _check_part(rule: Comparison, charter: Charter, section: str, place: str) ->
             )
         if section == "accept" and rule.wants_high:
             raise CharterMistake(place, f"`{rule}` asks for a large gap", "Write <=: groups should be alike.")
+        if section != "accept" and not rule.wants_high:
+            what = f"`{rule}` holds as soon as any two groups are alike"
+            raise CharterMistake(place, what, "Write >: a large gap is what must not be.")
+        if rule.bound.offset < 0:
+            raise CharterMistake(place, f"`{rule}`: no gap is negative", "Write a bound from 0 on.")
     hidden = {*charter.data.personal, *charter.data.exclude}
     for column in rule.columns if section != "accept" else []:
         if column in hidden:

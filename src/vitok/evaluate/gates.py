@@ -244,12 +244,12 @@ def _judge_against(gate: Comparison, evidence: Evidence, name: str) -> Gate:
         return _against(gate, evidence, name, evidence.champion, f"version {evidence.champion_version}")
     if not evidence.baselines:
         return _failed(name, "there is no baseline to be compared with")
-    # The strongest baseline is the one that leaves the candidate the least lead.
+    # Every baseline must be cleared; the strongest one, which leaves the candidate the least lead, is told.
     results = [
         _against(gate, evidence, name, scored, f"baseline {key}")
         for key, scored in evidence.baselines.items()
     ]
-    return min(results, key=lambda result: _slack(gate, result))
+    return _worst(gate, results)
 
 
 def _slack(gate: Comparison, result: Gate) -> float:

@@ -22,7 +22,7 @@ class Prediction(msgspec.Struct, frozen=True):
         role: Its role in the plan.
         epoch: Epoch of the plan.
         worker: Worker that answered.
-        inputs: The inputs of the model, by name.
+        inputs: The inputs of the model, by name; or the row as JSON that was checked already.
         score: Probability of the positive class, the predicted value, or (multiclass) one probability a
             class.
         decision: The class or value that was answered.
@@ -38,7 +38,7 @@ class Prediction(msgspec.Struct, frozen=True):
     role: str
     epoch: int
     worker: str
-    inputs: dict[str, Any]
+    inputs: dict[str, Any] | msgspec.Raw
     score: float | list[float]
     decision: str | int | float | bool
     warnings: list[str] = []

@@ -72,7 +72,7 @@ def parse_time(text: str, place: str = "time") -> datetime:
     """Reads an ISO 8601 instant; without a zone it is UTC.
 
     Raises:
-        UserMistake: the text is no ISO 8601 date or time.
+        UserMistake: the text is no ISO 8601 date or time, or in UTC outside of the years 1 to 9999.
 
     >>> parse_time("2013-03-01").isoformat()
     '2013-03-01T00:00:00+00:00'
@@ -83,7 +83,11 @@ def parse_time(text: str, place: str = "time") -> datetime:
         raise UserMistake(
             place, f"{text!r} is no time", "Write ISO 8601, for example 2013-03-01 or 2013-03-01T06:00:00Z."
         ) from error
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError as error:
+        what = f"{text!r} lies before the first or after the last year"
+        raise UserMistake(place, what, "Write a moment between the years 1 and 9999 in UTC.") from error
 
 
 def format_time(instant: datetime) -> str:

@@ -4,6 +4,7 @@ import secrets
 from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def new_id(now: datetime) -> str:
@@ -15,4 +16,4 @@ def new_id(now: datetime) -> str:
     """
     milliseconds = int(now.timestamp() * 1000)
     number = milliseconds << 50 | secrets.randbits(50)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(95, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(90, -1, -10)])

@@ -18,7 +18,10 @@ _NOT_RELEASED = Finding(False, "nothing was released", remedy="Run `vitok releas
 
 
 def _gates(version: Version, wanted: Callable[[Comparison], bool]) -> tuple[list[str], list[str]]:
-    """Names of the gates of a verdict that are of a kind: those that passed, and those that failed."""
+    """Names of the gates of a verdict that are of a kind: those that passed, and those that failed.
+
+    A gate that passed without a figure, because there was no champion yet, is no evidence and in neither.
+    """
     passed: list[str] = []
     failed: list[str] = []
     for gate in version.gates:
@@ -26,7 +29,7 @@ def _gates(version: Version, wanted: Callable[[Comparison], bool]) -> tuple[list
             parsed = parse_expression(gate["name"])
         except CharterMistake:
             continue  # a verdict of another version of the language
-        if isinstance(parsed, Comparison) and wanted(parsed):
+        if isinstance(parsed, Comparison) and wanted(parsed) and not (gate["passed"] and gate["value"] is None):
             (passed if gate["passed"] else failed).append(gate["name"])
     return passed, failed
 

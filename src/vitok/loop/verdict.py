@@ -162,12 +162,12 @@ def all_metrics(scored: Scored, project: Project) -> dict[str, Estimate]:
 
 def measure_bundle(project: Project, assembled: Assembled, model: Model) -> dict[str, Estimate]:
     """Latency of single-row predictions inside the model, and the bundle's size."""
-    row = {field.name: field.example for field in assembled.manifest.inputs}
+    row = model.example()
     model.warm_up()
     times = np.empty(_LATENCY_CALLS)
     for call in range(_LATENCY_CALLS):
         started = stopwatch()
-        model.score_rows([row])
+        model.score(row)
         times[call] = (stopwatch() - started) * 1000
     size = sum(len(project.blobs.get(digest)) for digest in assembled.manifest.files.values()) / 1e6
     return {

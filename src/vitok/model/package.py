@@ -9,6 +9,8 @@ import polars as pl
 
 from vitok.errors import Refused
 from vitok.model.features import slots
+from vitok.model.join import join_numbers
+from vitok.model.runtime import NUMBERS, joined_numbers
 from vitok.stats.catalogue import TaskKind
 
 PARITY_LIMIT = 1e-5
@@ -80,6 +82,7 @@ def _to_onnx(pipeline: Any, kinds: dict[str, str], task: TaskKind) -> tuple[byte
         options = {} if task == "regression" else {id(pipeline): {"zipmap": False}}
         model = to_onnx(pipeline, initial_types=inputs, options=options, target_opset=_OPSET)
     _rename_inputs(model.graph, {slot: name for name, slot in slots(kinds).items()})
+    join_numbers(model, [name for name, kind in kinds.items() if kind != "category"])
     return model.SerializeToString(), "variable" if task == "regression" else "probabilities"
 
 
@@ -146,6 +149,8 @@ def _run(content: bytes, output: str, rows: pl.DataFrame, kinds: dict[str, str])
     inputs = {
         name: rows[names[name]].to_numpy().astype(object if kind == "category" else np.float32).reshape(-1, 1)
         for name, kind in kinds.items()
-        if name in wanted
     }
-    return np.asarray(session.run([output], inputs)[0], dtype=np.float64)
+    if NUMBERS in wanted:
+        inputs[NUMBERS] = np.hstack([inputs[name] for name in joined_numbers(session)])
+    fed = {name: values for name, values in inputs.items() if name in wanted}
+    return np.asarray(session.run([output], fed)[0], dtype=np.float64)

@@ -6,10 +6,13 @@ row by row, to name the place, the value and the remedy.
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec.structs import astuple
 
 from vitok.errors import RequestMistake, UserMistake
@@ -29,6 +32,56 @@ _NAMES = {
 _Id = Annotated[str, msgspec.Meta(min_length=1)] | int
 
 Row = dict[str, Any]
+_encode = msgspec.json.Encoder().encode
+
+
+class Rows:
+    """Checked rows of a request. They stay the typed objects that were decoded: no dictionary is made on the way.
+
+    Args:
+        schema: What they were checked against.
+        found: One struct for each row.
+    """
+
+    __slots__ = ("found", "schema")
+
+    def __init__(self, schema: "RequestSchema", found: list[Any]) -> None:
+        self.schema = schema
+        self.found = found
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[Row]:
+        names = self.schema.names
+        return (dict(zip(names, astuple(row), strict=True)) for row in self.found)
+
+    def part(self, places: Iterable[int]) -> "Rows":
+        """Some of the rows, in the order of the places."""
+        return Rows(self.schema, [self.found[place] for place in places])
+
+    def values(self, name: str) -> list[Any]:
+        """One column."""
+        attribute = self.schema.attributes[name]
+        return [getattr(row, attribute) for row in self.found]
+
+    def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Numbers of shape (n, k) as float32; what a row left out is NaN, true is 1."""
+        read = self.schema.reader(tuple(names))
+        return np.array([read(row) for row in self.found], dtype=np.float32).reshape(len(self.found), -1)
+
+    def as_json(self) -> list[msgspec.Raw]:
+        """Each row as JSON."""
+        return [msgspec.Raw(_encode(row)) for row in self.found]
+
+    def warnings(self) -> list[list[str]]:
+        """What the caller should know about each row, although it was accepted."""
+        found: list[list[str]] = [[] for _ in self.found]
+        for name, levels in self.schema.levels.items():
+            for place, value in enumerate(self.values(name)):
+                if value is not None and value not in levels:
+                    found[place].append(f"{name}: {value!r} was not in the training data")
+        return found
 
 
 class RequestSchema:
@@ -52,19 +105,23 @@ class RequestSchema:
         self._extra = {name: kind for name, kind in extra.items() if name not in self.fields}
         types = {name: _row_type(field) for name, field in self.fields.items()}
         types |= {name: (kind, None) for name, kind in self._extra.items()}
-        self._names = tuple(types)
+        self.names = tuple(types)
+        self.attributes = {name: f"field_{place}" for place, name in enumerate(types)}
         self._row = _row_struct(types)
+        self._readers: dict[tuple[str, ...], Callable[[Any], Any]] = {}
         self._decoder = msgspec.json.Decoder(_body_type(self._row))
         times = [name for name, field in self.fields.items() if field.kind == "time"]
         self._times = [*times, *([manifest.time] if manifest.time in self._extra else [])]
-        self._levels = {f.name: frozenset(f.levels) for f in manifest.inputs if has_all_levels(f)}
+        self.levels = {f.name: frozenset(f.levels) for f in manifest.inputs if has_all_levels(f)}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every name that a row may have."""
-        return self._names
+    def reader(self, names: tuple[str, ...]) -> Callable[[Any], Any]:
+        """A function that reads these columns of one row: a tuple, or the value if it is a single one."""
+        if names not in self._readers:
+            read = attrgetter(*(self.attributes[name] for name in names)) if names else _nothing
+            self._readers[names] = read
+        return self._readers[names]
 
-    def decode(self, body: bytes) -> list[Row]:
+    def decode(self, body: bytes) -> Rows:
         """Reads `{"rows": [...]}`; in the result every row has every name, null where it was not given.
 
         Raises:
@@ -75,7 +132,7 @@ class RequestSchema:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._explained(decode_json(body), error) from error
 
-    def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    def check(self, rows: Sequence[Mapping[str, Any]]) -> Rows:
         """Checks rows that were decoded elsewhere.
 
         Raises:
@@ -86,24 +143,16 @@ class RequestSchema:
         except (msgspec.ValidationError, OverflowError) as error:
             raise self._explained({"rows": list(rows)}, error) from error
 
-    def warnings(self, row: Row) -> list[str]:
-        """What the caller should know about a row that was accepted."""
-        found = []
-        for name, levels in self._levels.items():
-            value = row.get(name)
-            if value is not None and value not in levels:
-                found.append(f"{name}: {value!r} was not in the training data")
-        return found
-
-    def _finish(self, found: list[Any]) -> list[Row]:
+    def _finish(self, found: list[Any]) -> Rows:
         if not found:
             raise RequestMistake("rows", "is empty", "Send at least one row.")
-        rows: list[Row] = [dict(zip(self._names, astuple(row), strict=True)) for row in found]
         for name in self._times:
-            for number, row in enumerate(rows):
-                if row[name] is not None:
-                    row[name] = format_time(_time(f"rows[{number}].{name}", row[name]))
-        return rows
+            attribute = self.attributes[name]
+            for number, row in enumerate(found):
+                value = getattr(row, attribute)
+                if value is not None:
+                    setattr(row, attribute, format_time(_time(f"rows[{number}].{name}", value)))
+        return Rows(self, found)
 
     def _explained(self, body: Any, refusal: Exception) -> RequestMistake:
         """The first thing that is wrong with a body that was refused, with its place and the remedy."""
@@ -130,8 +179,8 @@ class RequestSchema:
 
     def _refuse_unknown(self, place: str, row: Mapping[str, Any]) -> None:
         for name in row:
-            if name not in self._names:
-                near = difflib.get_close_matches(str(name), self._names, n=1, cutoff=0.0)
+            if name not in self.names:
+                near = difflib.get_close_matches(str(name), self.names, n=1, cutoff=0.0)
                 remedy = f"Did you mean {near[0]!r}? " if near else ""
                 raise RequestMistake(
                     f"{place}.{name}",
@@ -182,6 +231,10 @@ def decode_json(body: bytes) -> Any:
                 "body", "holds a number too large for float32", "Send null for a missing value."
             ) from error
         raise RequestMistake("body", f"is no JSON: {error}", "Send a JSON object.") from error
+
+
+def _nothing(row: Any) -> tuple[()]:
+    return ()
 
 
 def _row_type(field: Field) -> tuple[Any, ...]:

@@ -64,7 +64,9 @@ def get(connection: Connection, number: int) -> Version:
     Raises:
         NotFound: there is no such version.
     """
-    row = connection.execute(select(versions).where(versions.c.number == number)).first()
+    row = None
+    if abs(number) < 2**63:  # what a database can hold, and compare with
+        row = connection.execute(select(versions).where(versions.c.number == number)).first()
     if row is None:
         known = [
             str(n)

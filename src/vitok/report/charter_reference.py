@@ -14,13 +14,14 @@ from pydantic_core import PydanticUndefined
 from vitok.charter.expressions import GRAMMAR
 from vitok.charter.model import Charter
 from vitok.charter.section import Later, Section, key_of
-from vitok.charter.values import Budget, Duration, Moment, Multiple, Share
+from vitok.charter.values import Budget, Duration, Moment, Multiple, Period, Share
 from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS, PRIMARY, SERVICE_METRICS, Metric
 
 _UNITS = (
     (Share, "share"),
     (Duration, "duration"),
+    (Period, "duration"),
     (Multiple, "multiple"),
     (Budget, "budget"),
     (Moment, "date or duration"),
@@ -134,7 +135,7 @@ told with its line and column; an unknown key with the nearest known one.
 ```yaml
 {EXAMPLE}```
 
-How values are written: a *duration* is a number with a unit (`ms`, `s`, `m` or `min`, `h`, `d`, `w`, `y`); a *share* \
+How values are written: a *duration* is a number with a unit (`ms`, `s`, `m` or `min`, `h`, `d`, `w`, `y`), of at most `100y`; a *share* \
 is `20%` or `0.2`; a *multiple* is `1.5x`; a *range* is \
 `[low, high]` or `[low, likely, high]`; a *budget* is `4 per 30d`. Only `true` and `false` are truth values.
 

@@ -12,6 +12,7 @@ from vitok.journal.index import Lookup
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import Clock, stopwatch
 from vitok.kernel.ids import new_id
+from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import PlanWatcher
 from vitok.serve.endpoints import Endpoints, Handler
 from vitok.serve.http import (
@@ -30,6 +31,8 @@ from vitok.serve.rows import OutcomeDesk
 
 MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
+_KNOWN_PATHS = 1000
+_Found = tuple[str, dict[str, Handler], list[str]]
 _Routes = dict[int, list[tuple[list[str], dict[str, Handler]]]]
 
 
@@ -76,6 +79,7 @@ class DataPlane:
         self._metrics = Metrics(self.worker)
         self._closing = contextlib.AsyncExitStack()
         self._routes: _Routes = {}
+        self._known: dict[str, _Found] = {}
 
     async def start(self) -> None:
         """Opens the journal, loads the plan and starts to follow it."""
@@ -85,7 +89,8 @@ class DataPlane:
         self._closing.callback(lookup.close)
         recorder = Recorder(spool)
         desk = OutcomeDesk(lookup, recorder)
-        endpoints = Endpoints(self.worker, self._clock, self.watcher, recorder, desk, self._metrics)
+        batcher = Batcher(self.worker, recorder)
+        endpoints = Endpoints(self._clock, self.watcher, batcher, desk, self._metrics)
         for path, handlers in endpoints.routes().items():
             parts = path.split("/")
             self._routes.setdefault(len(parts), []).append((parts, handlers))
@@ -138,7 +143,16 @@ class DataPlane:
         self._metrics.count_request(route, response.status, stopwatch() - started)
         return await send_response(send, response)
 
-    def _find(self, path: str) -> tuple[str, dict[str, Handler], list[str]]:
+    def _find(self, path: str) -> _Found:
+        found = self._known.get(path)
+        if found is None:
+            found = self._search(path)
+            if len(self._known) >= _KNOWN_PATHS:
+                self._known.clear()  # somebody asks for ever new paths
+            self._known[path] = found
+        return found
+
+    def _search(self, path: str) -> _Found:
         parts = path.strip("/").split("/")
         for pattern, handlers in self._routes.get(len(parts), ()):
             if all(wanted in ("*", part) for wanted, part in zip(pattern, parts, strict=True)):

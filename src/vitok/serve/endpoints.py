@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from vitok.errors import NotFound
 from vitok.kernel.clock import Clock
 from vitok.serve import v2
+from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import Deployment, PlanWatcher
 from vitok.serve.http import HttpProblem, Request, Response, json_response
 from vitok.serve.metrics import Metrics
 from vitok.serve.openapi import describe
-from vitok.serve.predict import Answer, served_version
-from vitok.serve.recorder import Recorder
-from vitok.serve.rows import OutcomeDesk, answer_rows, render_outcomes
+from vitok.serve.predict import require_few, served_version
+from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 
 _INLINE_BYTES = 16 * 2**10  # a larger body is read and scored in a thread, so that other requests do not wait
 
@@ -20,25 +20,19 @@ Handler = Callable[[Request, list[str]], Awaitable[Response]]
 
 
 class Endpoints:
-    """The handlers of one worker.
-
-    Args:
-        worker: Id of the worker.
-    """
+    """The handlers of one worker."""
 
     def __init__(
         self,
-        worker: str,
         clock: Clock,
         watcher: PlanWatcher,
-        recorder: Recorder,
+        batcher: Batcher,
         desk: OutcomeDesk,
         metrics: Metrics,
     ) -> None:
-        self._worker = worker
         self._clock = clock
         self._watcher = watcher
-        self._recorder = recorder
+        self._batcher = batcher
         self._desk = desk
         self._metrics = metrics
 
@@ -76,24 +70,24 @@ class Endpoints:
 
     async def _predict(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
-        return await self._commit(
-            request, lambda: answer_rows(deployment, request.body, received, self._worker)
+        body, decode = request.body, deployment.champion.schema.decode
+        rows = require_few(
+            decode(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(decode, body)
         )
+        answer = await self._batcher.answer(deployment, rows, received)
+        self._metrics.count_predictions(answer.records)
+        return render_answer(deployment, answer)
 
     async def _infer(self, request: Request, names: list[str]) -> Response:
         deployment, received, version = self._deployment(names), self._clock(), _version(names)
-        return await self._commit(
-            request,
-            lambda: v2.answer_infer(
-                deployment, request.body, request.headers, version, received, self._worker
-            ),
-        )
-
-    async def _commit(self, request: Request, work: Callable[[], tuple[Answer, Response]]) -> Response:
-        answer, response = work() if len(request.body) <= _INLINE_BYTES else await asyncio.to_thread(work)
-        await self._recorder.commit(answer.records)
+        given = (deployment, request.body, request.headers, version)
+        if len(request.body) <= _INLINE_BYTES:
+            asked = v2.read_request(*given)
+        else:
+            asked = await asyncio.to_thread(v2.read_request, *given)
+        answer = await self._batcher.answer(deployment, require_few(asked.rows), received, version)
         self._metrics.count_predictions(answer.records)
-        return response
+        return v2.render_answer(deployment, asked, answer, version)
 
     async def _take_outcomes(self, request: Request, names: list[str]) -> Response:
         manifest = self._deployment(names).champion.model.manifest

@@ -75,13 +75,10 @@ async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
     Raises:
         HttpProblem: the body is larger than the limit (413) or compressed (415).
     """
-    headers = {name.lower(): value for name, value in scope["headers"]}
-    too_large = HttpProblem(
-        413, f"body: is larger than {limit} bytes. Send fewer rows", ((b"connection", b"close"),)
-    )
+    headers = dict(scope["headers"])  # ASGI gives names in lower case
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise HttpProblem(415, "body: is compressed. Send it without Content-Encoding")
     message = await receive()
@@ -93,9 +90,14 @@ async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
-                raise too_large
+                raise _too_large(limit)
         body = b"".join(parts)
     return Request(scope["method"], scope["path"], headers, body)
+
+
+def _too_large(limit: int) -> HttpProblem:
+    text = f"body: is larger than {limit} bytes. Send fewer rows"
+    return HttpProblem(413, text, ((b"connection", b"close"),))
 
 
 async def send_response(send: Send, response: Response) -> None:

@@ -1,13 +1,13 @@
 """The use case of the data plane: checked rows in, journal records of their predictions out."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vitok.errors import NotFound
 from vitok.journal.records import Prediction, as_text
 from vitok.kernel.clock import parse_time
 from vitok.kernel.ids import new_id
-from vitok.model.schema import Row
+from vitok.model.schema import Rows
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import HttpProblem, log
@@ -18,47 +18,47 @@ MAX_ROWS = 10_000
 class Answer:
     """Predictions that answer a request, in the order of its rows, and all that is to be recorded."""
 
+    __slots__ = ("predictions", "records")
+
     def __init__(self, predictions: list[Prediction], shadows: list[Prediction]) -> None:
         self.predictions = predictions
         self.records = [*predictions, *shadows] if shadows else predictions
 
 
 class _Batch(NamedTuple):
-    """Rows of one request with what identifies them."""
+    """Rows of one or several requests with what identifies them."""
 
-    rows: list[Row]
+    rows: Rows
     ids: list[str]
     units: list[str]
     times: list[datetime]
-    received: datetime
+    received: list[datetime]
 
     def part(self, places: list[int]) -> "_Batch":
         """Some of the rows, in the order of the places."""
         return _Batch(
-            [self.rows[place] for place in places],
+            self.rows.part(places),
             [self.ids[place] for place in places],
             [self.units[place] for place in places],
             [self.times[place] for place in places],
-            self.received,
+            [self.received[place] for place in places],
         )
 
 
 def predict(
-    deployment: Deployment, rows: list[Row], received: datetime, worker: str, version: int | None = None
+    deployment: Deployment, rows: Rows, received: list[datetime], worker: str, version: int | None = None
 ) -> Answer:
     """Routes, scores and decides rows.
 
     Args:
-        rows: As the champion's schema (or the asked version's) returned them.
+        rows: As the champion's schema (or the asked version's) returned them; of one request, or of several.
+        received: When each row's request arrived.
         version: The version to ask, instead of the one that the plan routes each unit to.
 
     Raises:
-        HttpProblem: too many rows (413).
         RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
         Fault: a model fails.
     """
-    if len(rows) > MAX_ROWS:
-        raise HttpProblem(413, f"rows: {len(rows)} rows, at most {MAX_ROWS}. Send several requests")
     asker = served_version(deployment, version)
     batch = _identify(asker, rows, received)
     if version is not None or len(deployment.plan.live) == 1:
@@ -72,6 +72,17 @@ def predict(
         except Exception as error:  # a shadow must never disturb an answer
             log.warning("shadow version %s failed: %s", served.arm.version, error)
     return Answer(answered, shadows)
+
+
+def require_few(rows: Rows) -> Rows:
+    """The rows, unless a request brings too many.
+
+    Raises:
+        HttpProblem: 413.
+    """
+    if len(rows) > MAX_ROWS:
+        raise HttpProblem(413, f"rows: {len(rows)} rows, at most {MAX_ROWS}. Send several requests")
+    return rows
 
 
 def served_version(deployment: Deployment, version: int | None) -> Served:
@@ -88,21 +99,29 @@ def served_version(deployment: Deployment, version: int | None) -> Served:
     return deployment.served[version]
 
 
-def _identify(asker: Served, rows: list[Row], received: datetime) -> _Batch:
+def _identify(asker: Served, rows: Rows, received: list[datetime]) -> _Batch:
     manifest = asker.model.manifest
-    ids = [_text(row, manifest.id) or new_id(received) for row in rows]
-    if manifest.entity is None:
-        units = ids
-    else:
-        units = [_text(row, manifest.entity) or key for row, key in zip(rows, ids, strict=True)]
-    given = [row.get(manifest.time) if manifest.time else None for row in rows]
-    times = [received if time is None else parse_time(time) for time in given]
+    ids = [
+        new_id(moment) if key is None else key
+        for key, moment in zip(_texts(rows, manifest.id), received, strict=True)
+    ]
+    units = ids
+    if manifest.entity is not None:
+        named = _texts(rows, manifest.entity)
+        units = [key if unit is None else unit for unit, key in zip(named, ids, strict=True)]
+    times = received
+    if manifest.time is not None:
+        given = rows.values(manifest.time)
+        times = [
+            moment if time is None else parse_time(time) for time, moment in zip(given, received, strict=True)
+        ]
     return _Batch(rows, ids, units, times, received)
 
 
-def _text(row: Row, name: str | None) -> str | None:
-    value = None if name is None else row.get(name)
-    return None if value is None else as_text(value)
+def _texts(rows: Rows, name: str | None) -> list[str | None]:
+    if name is None:
+        return [None] * len(rows)
+    return [None if value is None else as_text(value) for value in rows.values(name)]
 
 
 def _predict_routed(deployment: Deployment, asker: Served, batch: _Batch, worker: str) -> list[Prediction]:
@@ -118,30 +137,26 @@ def _predict_routed(deployment: Deployment, asker: Served, batch: _Batch, worker
 
 
 def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: str) -> list[Prediction]:
-    model, rows = served.model, batch.rows
+    model, rows, arm = served.model, batch.rows, served.arm
     if served is not asker and served.shape != asker.shape:
         known = set(served.schema.names)
         rows = served.schema.check([{name: row[name] for name in row if name in known} for row in rows])
-    scores = model.score_rows(rows)
-    names = [field.name for field in model.manifest.inputs]
-    columns = zip(
-        rows, batch.ids, batch.units, batch.times, scores.tolist(), model.decide(scores), strict=True
+    scores = model.score(rows)
+    columns: Any = zip(
+        batch.ids,
+        batch.units,
+        batch.times,
+        batch.received,
+        rows.as_json(),
+        scores.tolist(),
+        model.decide(scores),
+        rows.warnings(),
+        strict=True,
     )
+    version, digest, role = arm.version, arm.digest, arm.role
     return [
         Prediction(
-            key,
-            unit,
-            time,
-            batch.received,
-            served.arm.version,
-            served.arm.digest,
-            served.arm.role,
-            epoch,
-            worker,
-            {name: row[name] for name in names},
-            score,
-            decision,
-            served.schema.warnings(row),
+            key, unit, time, received, version, digest, role, epoch, worker, inputs, score, decision, warnings
         )
-        for row, key, unit, time, score, decision in columns
+        for key, unit, time, received, inputs, score, decision, warnings in columns
     ]

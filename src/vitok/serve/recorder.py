@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from vitok.errors import Fault
 from vitok.journal.records import Record
@@ -13,23 +14,31 @@ _INLINE = 256  # so many records commit in about 2 ms; more would hold up other 
 _CHECKPOINT_SECONDS = 1.0
 
 
+class Entry(NamedTuple):
+    """Records that somebody waits for; `done` gets `result` once they are safe, or the reason why they are not."""
+
+    records: Sequence[Record]
+    result: Any
+    done: "asyncio.Future[Any]"
+
+
 class Recorder:
-    """Writes records to the worker's spool; whoever awaits `commit` continues when they are safe."""
+    """Writes records to the worker's spool; whoever awaits them continues when they are safe."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._waiting: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
+        self._waiting: list[Entry] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def commit(self, records: Sequence[Record]) -> None:
-        """Returns when the records are committed.
+        """Returns when the records are committed, together with others of this turn.
 
         Raises:
             HttpProblem: they could not be (503); then nothing was kept of them.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((records, done))
+        self._waiting.append(Entry(records, None, done))
         if len(self._waiting) == 1:
             loop.call_soon(self._flush)
         await done
@@ -43,41 +52,45 @@ class Recorder:
             except sqlite3.Error as error:
                 log.warning("the journal's log could not be shortened: %s", error)
 
-    def _flush(self) -> None:
-        batch, self._waiting = self._waiting, []
-        if self._spool.durable or sum(len(records) for records, _ in batch) > _INLINE:
-            task = asyncio.get_running_loop().create_task(self._write_in_thread(batch))
+    def write(self, entries: list[Entry]) -> None:
+        """Commits entries in one transaction and tells whoever waits; in a thread if that takes its time."""
+        if self._spool.durable or sum(len(entry.records) for entry in entries) > _INLINE:
+            task = asyncio.get_running_loop().create_task(self._write_in_thread(entries))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        else:
-            try:
-                self._write(batch)
-            except Exception as error:  # each waiting request must hear of it
-                _settle(batch, error)
-            else:
-                _settle(batch, None)
-
-    async def _write_in_thread(self, batch: list[tuple[Sequence[Record], asyncio.Future[None]]]) -> None:
+            return
         try:
-            await asyncio.to_thread(self._write, batch)
+            self._append(entries)
         except Exception as error:  # each waiting request must hear of it
-            _settle(batch, error)
+            _settle(entries, error)
         else:
-            _settle(batch, None)
+            _settle(entries, None)
 
-    def _write(self, batch: list[tuple[Sequence[Record], asyncio.Future[None]]]) -> None:
-        self._spool.append([record for records, _ in batch for record in records])
+    def _flush(self) -> None:
+        entries, self._waiting = self._waiting, []
+        self.write(entries)
+
+    async def _write_in_thread(self, entries: list[Entry]) -> None:
+        try:
+            await asyncio.to_thread(self._append, entries)
+        except Exception as error:  # each waiting request must hear of it
+            _settle(entries, error)
+        else:
+            _settle(entries, None)
+
+    def _append(self, entries: list[Entry]) -> None:
+        self._spool.append([record for entry in entries for record in entry.records])
 
 
-def _settle(batch: list[tuple[Sequence[Record], asyncio.Future[None]]], error: Exception | None) -> None:
+def _settle(entries: list[Entry], error: Exception | None) -> None:
     if isinstance(error, Fault):
         log.error("%s", error)
-    for _, done in batch:
-        if done.done():
+    for entry in entries:
+        if entry.done.done():
             continue
         if error is None:
-            done.set_result(None)
+            entry.done.set_result(entry.result)
         elif isinstance(error, Fault):
-            done.set_exception(HttpProblem(503, f"not recorded, so not answered: {error}"))
+            entry.done.set_exception(HttpProblem(503, f"not recorded, so not answered: {error}"))
         else:
-            done.set_exception(error)
+            entry.done.set_exception(error)

@@ -15,44 +15,45 @@ from vitok.model.bundle import Manifest
 from vitok.model.schema import decode_json, outcome_value
 from vitok.serve.deployment import Deployment
 from vitok.serve.http import HttpProblem, Response, json_response
-from vitok.serve.predict import MAX_ROWS, Answer, predict
+from vitok.serve.predict import MAX_ROWS, Answer
 from vitok.serve.recorder import Recorder
 
 
-def answer_rows(
-    deployment: Deployment, body: bytes, received: datetime, worker: str
-) -> tuple[Answer, Response]:
-    """Answers `{"rows": [...]}`; the response may go out once the answer's records are committed.
+class _Predicted(msgspec.Struct, omit_defaults=True):
+    """One row's answer; its version is named only where rows were routed to several."""
 
-    Raises:
-        RequestMistake: the body or a row is not what the model takes.
-        HttpProblem: too many rows (413).
-        Fault: a model fails.
-    """
-    rows = deployment.champion.schema.decode(body)
-    answer = predict(deployment, rows, received, worker)
+    id: str
+    version: int | None = None
+    score: float | None = None
+    scores: dict[str, float] | None = None
+    decision: Any = None
+    warnings: list[str] = []
+
+
+class _Predicteds(msgspec.Struct, omit_defaults=True):
+    model: str
+    version: int | None = None
+    predictions: list[_Predicted] = []
+
+
+def render_answer(deployment: Deployment, answer: Answer) -> Response:
+    """The answer to `{"rows": [...]}`."""
     versions = {prediction.version for prediction in answer.predictions}
-    head: dict[str, Any] = {"model": deployment.plan.project}
-    if len(versions) == 1:
-        head["version"] = versions.pop()
+    one = len(versions) == 1
     classes = deployment.champion.model.manifest.classes
-    predictions = [_render(prediction, classes, "version" not in head) for prediction in answer.predictions]
-    return answer, json_response({**head, "predictions": predictions})
+    found = [_render(prediction, classes, names_version=not one) for prediction in answer.predictions]
+    return json_response(_Predicteds(deployment.plan.project, versions.pop() if one else None, found))
 
 
-def _render(prediction: Prediction, classes: list[Any], names_version: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"id": prediction.id}
-    if names_version:
-        found["version"] = prediction.version
+def _render(prediction: Prediction, classes: list[Any], *, names_version: bool) -> _Predicted:
+    version = prediction.version if names_version else None
     if isinstance(prediction.score, list):
         labels = [as_text(value) for value in classes]
-        found["scores"] = dict(zip(labels, prediction.score, strict=True))
-    else:
-        found["score"] = prediction.score
-    found["decision"] = prediction.decision
-    if prediction.warnings:
-        found["warnings"] = prediction.warnings
-    return found
+        scores = dict(zip(labels, prediction.score, strict=True))
+        return _Predicted(prediction.id, version, None, scores, prediction.decision, prediction.warnings)
+    return _Predicted(
+        prediction.id, version, prediction.score, None, prediction.decision, prediction.warnings
+    )
 
 
 class OutcomeDesk:

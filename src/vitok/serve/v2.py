@@ -1,8 +1,7 @@
 """The Open Inference Protocol V2: what a model takes and gives, and inference."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,9 +9,10 @@ from vitok import __version__
 from vitok.errors import RequestMistake
 from vitok.journal.records import as_text
 from vitok.model.bundle import Field, Manifest
+from vitok.model.schema import Rows
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import Response
-from vitok.serve.predict import Answer, predict, served_version
+from vitok.serve.predict import Answer, served_version
 from vitok.serve.tensors import NUMBERS, InferRequest, Output, read_infer, write_infer
 
 _DATATYPES = {"number": "FP32", "boolean": "BOOL", "category": "BYTES", "time": "BYTES"}
@@ -53,37 +53,49 @@ def repository_index(deployment: Deployment | None) -> list[dict[str, str]]:
     ]
 
 
-def answer_infer(
-    deployment: Deployment,
-    body: bytes,
-    headers: Mapping[bytes, bytes],
-    version: int | None,
-    received: datetime,
-    worker: str,
-) -> tuple[Answer, Response]:
-    """Answers an inference request; the response may go out once the answer's records are committed.
+class Asked(NamedTuple):
+    """An inference request that was read.
+
+    Args:
+        rows: Its rows, checked.
+        outputs: The outputs to send, and whether each goes out in binary.
+        id: What the caller calls the request.
+    """
+
+    rows: Rows
+    outputs: dict[str, bool]
+    id: str | None
+
+
+def read_request(
+    deployment: Deployment, body: bytes, headers: Mapping[bytes, bytes], version: int | None
+) -> Asked:
+    """Reads an inference request.
 
     Raises:
         RequestMistake: the request is not what the protocol or the model takes.
         NotFound: the version is not in production.
-        Fault: a model fails.
     """
     served = served_version(deployment, version)
     request, columns = read_infer(body, headers.get(b"inference-header-content-length"))
     _check_datatypes(served, request)
-    manifest = served.model.manifest
-    asked = _asked(request, manifest)
+    outputs = _asked(request, served.model.manifest)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    answer = predict(deployment, served.schema.check(rows), received, worker, version)
+    return Asked(served.schema.check(rows), outputs, request.id)
+
+
+def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version: int | None) -> Response:
+    """The answer to an inference request."""
+    manifest = served_version(deployment, version).model.manifest
     versions = {prediction.version for prediction in answer.predictions}
     head: dict[str, Any] = {"model_name": deployment.plan.project}
     if len(versions) == 1:  # rows of a batch may be routed to several; the output `version` names each row's
         head["model_version"] = str(versions.pop())
-    if request.id is not None:
-        head["id"] = request.id
+    if asked.id is not None:
+        head["id"] = asked.id
     everything = {output.name: output for output in _tensors(answer, manifest)}
-    binary = {name for name, is_binary in asked.items() if is_binary}
-    return answer, write_infer(head, [everything[name] for name in asked], binary)
+    binary = {name for name, is_binary in asked.outputs.items() if is_binary}
+    return write_infer(head, [everything[name] for name in asked.outputs], binary)
 
 
 def _outputs(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:

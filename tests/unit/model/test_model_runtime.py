@@ -12,8 +12,13 @@ from examples import CARRIERS, FLIGHT, WEIGHTS, featured_bundle, flight_bundle, 
 from vitok.errors import DataMistake, Fault, NotFound
 from vitok.model.bundle import store_bundle
 from vitok.model.runtime import input_frame, load_model
+from vitok.model.schema import RequestSchema
 
 ROWS = [FLIGHT, {"temp": None, "distance": 100.0, "carrier": "ZZ", "holiday": True}]
+
+
+def score(model, rows):
+    return model.score(RequestSchema(model.manifest).check(rows))
 
 
 def expected(row, bias=0.0):
@@ -24,7 +29,7 @@ def expected(row, bias=0.0):
 
 def test_scores_are_the_models_and_the_same_for_rows_and_frames(blobs):
     model = load_model(blobs, flight_bundle(blobs))
-    scores = model.score_rows(ROWS)
+    scores = score(model, ROWS)
     np.testing.assert_allclose(scores, [expected(row) for row in ROWS], rtol=1e-6)
     np.testing.assert_array_equal(scores, model.score_frame(pl.DataFrame(ROWS)))
     assert model.decide(scores) == [score >= 0.5 for score in scores]
@@ -46,7 +51,7 @@ def test_threshold_of_the_manifest_decides(blobs):
 
 def test_multiclass_gives_all_probabilities_and_the_likeliest_class(blobs):
     model = load_model(blobs, flight_bundle(blobs, output="three", classes=["a", "b", "c"], positive=None))
-    scores = model.score_rows(ROWS)
+    scores = score(model, ROWS)
     assert scores.shape == (2, 3)
     np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-6)
     assert model.decide(scores) == ["c", "c"]
@@ -57,7 +62,7 @@ def test_regression_gives_values(blobs):
     model = load_model(
         blobs, flight_bundle(blobs, output="value", classes=[], positive=None, task="regression")
     )
-    assert model.decide(model.score_rows([FLIGHT])) == [pytest.approx(0.85)]
+    assert model.decide(score(model, [FLIGHT])) == [pytest.approx(0.85)]
 
 
 def test_feature_function_runs_on_rows_and_frames_alike(blobs):
@@ -65,8 +70,8 @@ def test_feature_function_runs_on_rows_and_frames_alike(blobs):
     model.warm_up()
     row = FLIGHT | {"departure": "2013-03-01T17:30:00Z"}
     frame = pl.DataFrame([FLIGHT | {"departure": datetime(2013, 3, 1, 17, 30, tzinfo=UTC)}])
-    np.testing.assert_array_equal(model.score_rows([row]), model.score_frame(frame))
-    assert model.score_rows([row])[0] > model.score_rows([row | {"departure": "2013-03-01T01:00:00Z"}])[0]
+    np.testing.assert_array_equal(score(model, [row]), model.score_frame(frame))
+    assert score(model, [row])[0] > score(model, [row | {"departure": "2013-03-01T01:00:00Z"}])[0]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_broken_feature_function_is_a_fault_that_names_the_version(blobs, source
 def test_output_that_is_no_number_is_a_fault(blobs):
     model = load_model(blobs, flight_bundle(blobs, bias=float("nan")), version=3)
     with pytest.raises(Fault, match="model flights version 3: gave"):
-        model.score_rows([FLIGHT])
+        score(model, [FLIGHT])
 
 
 def test_missing_or_mistyped_column_of_a_frame_is_named(blobs):

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import psutil
 
-_RUN = "import sys; from pathlib import Path; from vitok.serve.server import run_server; "
-_RUN += "run_server(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3]))"
+_RUN = "import sys; from pathlib import Path; from vitok.serve.server import reserve_grpc, run_server; "
+_RUN += "grpc = reserve_grpc('127.0.0.1', int(sys.argv[4])) if len(sys.argv) > 4 else None; "
+_RUN += "run_server(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3]), grpc=grpc)"
 
 
 def free_port() -> int:
@@ -31,10 +32,13 @@ class Server:
         seconds: How long it took from the start of the process to the first answer that it is ready.
     """
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, seconds: float) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", port: int, seconds: float, grpc_port: int | None
+    ) -> None:
         self.process = process
         self.port = port
         self.seconds = seconds
+        self.grpc_port = grpc_port
         self.url = f"http://127.0.0.1:{port}"
 
     def workers(self) -> list[psutil.Process]:
@@ -48,16 +52,19 @@ class Server:
 
 
 @contextmanager
-def running(project: Path, workers: int = 1, ready: bool = True, log: Path | None = None) -> Iterator[Server]:
+def running(
+    project: Path, workers: int = 1, ready: bool = True, log: Path | None = None, grpc: bool = False
+) -> Iterator[Server]:
     """Starts a server, waits until it is ready, and stops it at the end."""
-    port = free_port()
+    port, grpc_port = free_port(), free_port() if grpc else None
     started = time.perf_counter()
     with (log or Path(os.devnull)).open("wb") as output:
         command = [sys.executable, "-c", _RUN, str(project), str(port), str(workers)]
+        command += [] if grpc_port is None else [str(grpc_port)]
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             seconds = _wait(process, port, "ready" if ready else "live", started)
-            yield Server(process, port, seconds)
+            yield Server(process, port, seconds, grpc_port)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

@@ -12,8 +12,9 @@ from vitok.kernel.clock import Clock, system_clock
 from vitok.loop.project import Project
 from vitok.loop.status import project_status
 from vitok.registry.tracking import Tracker
-from vitok.serve.app import DataPlane, create_app
-from vitok.serve.server import worker_folder, worker_settings
+from vitok.serve.app import DataPlane
+from vitok.serve.front import create_front
+from vitok.serve.server import worker_folder, worker_grpc_address, worker_settings
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
@@ -92,4 +93,4 @@ def whole_app() -> DataPlane:
     state = worker_folder()
     project = open_project(state.parent)
     pages = create_pages(lambda: project_status(project))
-    return create_app(state, system_clock, worker_settings(), otherwise=pages)
+    return create_front(state, system_clock, worker_settings(), pages, worker_grpc_address())

@@ -32,7 +32,7 @@ _LABELS = {
     "train.seed": "seed",
 }
 # What decides whether a version is accepted: gates, how a score becomes a decision, and which rows with which truth
-# are looked at. `worst_slice` goes through `monitor.slices`. The seed divides rows that are split at random; baselines are what gates compare with.
+# are looked at. The seed divides rows that are split at random; baselines are what gates compare with.
 CRITERIA = (
     "accept",
     "decide",
@@ -44,7 +44,6 @@ CRITERIA = (
     "data.trusted",
     "data.expect",
     "data.split",
-    "monitor.slices",
     "train.baselines",
     "train.seed",
     "scope.out",
@@ -82,11 +81,13 @@ def charter_changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
 
 def criteria_changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     """Those differences that change what a version must be to be accepted, or the rows that it is judged on."""
+    watched = any("worst_slice" in gate for gate in [*(old.get("accept") or []), *(new.get("accept") or [])])
+    criteria = (*CRITERIA, *(["monitor.slices"] if watched else []))  # what `worst_slice` goes through
     return [
         change
         for change in charter_changes(old, new)
         if change.sentence != REWRITTEN
-        and any(change.key == key or change.key.startswith(f"{key}.") for key in CRITERIA)
+        and any(change.key == key or change.key.startswith(f"{key}.") for key in criteria)
     ]
 
 

@@ -1,6 +1,7 @@
 """What a milestone waits for: a few events, counts, and figures of the model, parsed once into typed objects."""
 
 import difflib
+import math
 import operator as operators
 import re
 from dataclasses import dataclass
@@ -113,11 +114,15 @@ def parse_condition(text: str, place: str = "done_when", task: TaskKind | None =
             place, f"cannot read {text!r}: {sign} is no bound", "Compare with >=, >, <= or <."
         )
     _require_metric(name, place, task)
+    if math.isinf(float(number)):
+        raise CharterMistake(
+            place, f"{number} is no number that can be reckoned with", "Write a smaller one."
+        )
     return Figure(name, sign, float(number) / (100 if percent else 1))  # type: ignore[arg-type]
 
 
 def _count(text: str, name: str, sign: str, number: str, place: str) -> Count:
-    if sign != ">=" or not number.isdigit():
+    if sign != ">=" or not number.isdigit() or int(number) == 0:
         remedy = f"Write {name} >= and a whole number, such as `{name} >= 100`."
         raise CharterMistake(place, f"{text!r} counts in no way that can be reached", remedy)
     return Count(name, int(number))  # type: ignore[arg-type]

@@ -1,16 +1,19 @@
 """What contradicts itself in a charter, each with the keys that clash."""
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 
-from vitok.charter.expressions import Comparison, Schedule
-from vitok.charter.load import Document
-from vitok.charter.problems import Problem
+from vitok.charter.expressions import Comparison, Gap, Schedule
+from vitok.charter.load import Document, Path
+from vitok.charter.problems import Problem, Severity
+from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS
 from vitok.stats.thresholds import elkan_threshold
 
 _ABSURD = 0.02  # a threshold nearer to 0 or 1 than this decides all rows alike
 _MONTH = timedelta(days=30)
+_SHORTEST_WINDOW = timedelta(minutes=1)
 # What one call costs before any model does its work (bench/results/prediction.json, two busy cores): the runtime
 # alone about .03 ms, a feature function, which works on a table of one row, about half a millisecond.
 _LEAST_LATENCY_MS = {False: 0.02, True: 0.3}
@@ -20,16 +23,23 @@ def contradictions(document: Document) -> Iterator[Problem]:
     """All contradictions of a charter that parsed."""
     yield from _times(document)
     yield from _names(document)
+    yield from _threshold(document)
     yield from _costs(document)
     yield from _guards(document)
     yield from _retraining(document)
     yield from _people(document)
     yield from _service(document)
+    yield from _directions(document)
+    yield from _limits(document)
     yield from _twice(document)
 
 
 def _times(document: Document) -> Iterator[Problem]:
     charter, task = document.charter, document.charter.task
+    if charter.monitor.window < _SHORTEST_WINDOW:
+        where = document.place(("monitor", "window"))
+        what = f"windows of {format_duration(charter.monitor.window)} are over before they can be judged"
+        yield Problem(where, what, "Write at least 1m, such as 1d.", "error")
     if charter.data.split.by == "time" and task.time is None:
         where = document.place(("data", "split", "by"))
         yield Problem(where, "a split by time needs task.time", "Name the time column.", "error")
@@ -64,6 +74,15 @@ def _names(document: Document) -> Iterator[Problem]:
 
 def _is_unknown(metric: str, task: str) -> bool:
     return metric not in METRICS or task not in METRICS[metric].tasks
+
+
+def _threshold(document: Document) -> Iterator[Problem]:
+    threshold = document.charter.decide.threshold
+    if threshold != "best" and not 0 <= threshold <= 1:
+        everybody = "everything" if threshold < 0 else "nothing"
+        what = f"threshold {threshold:g} is no probability: {everybody} is flagged, whatever the model says"
+        where = document.place(("decide", "threshold"))
+        yield Problem(where, what, "Write best, or a number between 0 and 1.", "error")
 
 
 def _costs(document: Document) -> Iterator[Problem]:
@@ -101,6 +120,10 @@ def _guards(document: Document) -> Iterator[Problem]:
 
 def _retraining(document: Document) -> Iterator[Problem]:
     charter = document.charter
+    if charter.retrain.on and charter.retrain.budget is not None and charter.retrain.budget[0] == 0:
+        what = "a budget of no turns: whatever holds under retrain.on, none starts"
+        where = document.place(("retrain", "budget"))
+        yield Problem(where, what, "Allow at least 1, or leave out the triggers.", "warning")
     for index, (trigger, text) in enumerate(zip(document.rules.triggers, charter.retrain.on, strict=True)):
         if not isinstance(trigger, Schedule):
             continue
@@ -142,16 +165,69 @@ def _service(document: Document) -> Iterator[Problem]:
             yield Problem(document.place(("accept", index)), what, remedy, "error")
 
 
+def _rules(document: Document) -> Iterator[tuple[Path, Comparison, str]]:
+    """Every comparison of the charter with its key and its text."""
+    charter, rules = document.charter, document.rules
+    for section, texts, found in (
+        (("accept",), charter.accept, rules.gates),
+        (("monitor", "alerts"), charter.monitor.alerts, rules.alerts),
+        (("retrain", "on"), charter.retrain.on, rules.triggers),
+    ):
+        for index, (text, rule) in enumerate(zip(texts, found, strict=True)):
+            if isinstance(rule, Comparison):
+                yield (*section, index), rule, text
+
+
+def _directions(document: Document) -> Iterator[Problem]:
+    """Gates that ask for worse, and alerts or triggers that hold for good models."""
+    for path, rule, text in _rules(document):
+        if isinstance(rule.part, Gap):
+            continue  # refused where it is read
+        is_gate, high = path[0] == "accept", _wants_more(rule.metric)
+        if rule.wants_high == (high if is_gate else not high):
+            continue
+        better = "more" if high else "less"
+        what = f"`{text}` {'asks for a bad' if is_gate else 'holds for a good'} model: {better} {rule.metric} is better"
+        yield Problem(document.place(path), what, "Turn the comparison round.", "warning")
+
+
+def _wants_more(metric: str) -> bool:
+    return metric in METRICS and METRICS[metric].higher_is_better
+
+
+def _limits(document: Document) -> Iterator[Problem]:
+    """Bounds that the metric can never reach, or never miss."""
+    for path, rule, text in _rules(document):
+        if rule.bound.reference is not None:
+            continue
+        least, most = METRICS[rule.metric].limits if rule.metric in METRICS else (0.0, math.inf)
+        if isinstance(rule.part, Gap):
+            least, most = 0.0, most - least
+        bound, strict = rule.bound.offset, rule.operator in (">", "<")
+        far, near = (most, least) if rule.wants_high else (least, most)
+        beyond = bound > far if rule.wants_high else bound < far
+        within = bound < near if rule.wants_high else bound > near
+        span = f"{rule.metric} lies between {least:g} and {most:g}".replace(" and inf", " and no limit")
+        if beyond or (strict and bound == far):
+            what = f"`{text}` can never hold: {span}"
+            severity: Severity = "error" if path[0] == "accept" else "warning"
+            yield Problem(document.place(path), what, "Write a bound that can be reached.", severity)
+        elif within or (not strict and bound == near):
+            what = f"`{text}` always holds: {span}"
+            yield Problem(document.place(path), what, "Write a bound that can be missed.", "warning")
+
+
 def _twice(document: Document) -> Iterator[Problem]:
     """Entries that bear the same name."""
     charter = document.charter
     named = {
         "risks": [risk.id for risk in charter.risks],
         "experiments": [experiment.id for experiment in charter.experiments],
+        "plan.milestones": [milestone.name for milestone in charter.plan.milestones],
         "accept": [str(gate) for gate in document.rules.gates],
     }
     for section, names in named.items():
         for index, name in enumerate(names):
             if name in names[:index]:
-                where = document.place((section, index))
+                where = document.place((*section.split("."), index))
                 yield Problem(where, f"{name!r} stands twice", "Keep one of the two.", "error")

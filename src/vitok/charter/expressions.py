@@ -256,6 +256,10 @@ class _Build(Transformer[Any, Any]):
         return Schedule(_PERIODS[text] if text in _PERIODS else _lasting(text))
 
     def labels(self, count: Any) -> Labels:
+        if int(count) == 0:
+            raise CharterMistake(
+                "", "no new label is needed for this to hold", "Write at least `labels >= 1`."
+            )
         return Labels(int(count))
 
 
@@ -277,7 +281,9 @@ def _lasting(text: str) -> timedelta:
     except UserMistake as error:
         raise CharterMistake("", error.what, error.remedy) from error
     if not timedelta() < found <= LONGEST:
-        raise CharterMistake("", f"{text!r} is no period", "Write one up to 100y that is not zero, such as 30d.")
+        raise CharterMistake(
+            "", f"{text!r} is no period", "Write one up to 100y that is not zero, such as 30d."
+        )
     return found
 
 

@@ -34,14 +34,31 @@ _WORDS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 booleans, `true` and `false` only, so that the key `on` is a word; dates are texts until a key asks."""
+    """Booleans and numbers of YAML 1.2; dates are texts until a key asks.
+
+    So the key `on` is a word, `12:30` and `010` are texts, and `1e-3` is a number.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
+    letter: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if not tag.endswith((":bool", ":timestamp", ":int", ":float"))
+    ]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^(?:[-+]?(?:(?:0|[1-9][0-9_]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+0123456789."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,9 @@ def _place(name: str, positions: dict[Path, tuple[int, int]], path: Path) -> str
 def _positions(node: yaml.Node, path: Path, found: dict[Path, tuple[int, int]], name: str) -> None:
     found.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if len(found) > _MOST_NODES:
-        raise CharterMistake(f"{name}:1:1", f"it has more than {_MOST_NODES:,} entries", "Write fewer aliases.")
+        raise CharterMistake(
+            f"{name}:1:1", f"it has more than {_MOST_NODES:,} entries", "Write fewer aliases."
+        )
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -109,6 +128,7 @@ def _model_at(path: Path) -> type[BaseModel] | None:
         if field is None:
             return None
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        candidates += [inner for c in candidates for inner in getattr(c, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
     return model if isinstance(model, type) else None
 
@@ -119,11 +139,9 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
     first = found[0]
     alternatives = [other for other in found if other["loc"][:2] == first["loc"][:2]]
     first = max(alternatives, key=lambda other: (len(other["loc"]), other["type"] == "value_error"))
-    path: Path = tuple(
-        part for part in first["loc"] if not (isinstance(part, str) and ("-" in part or "[" in part))
-    )
+    path = _keys(first["loc"], positions)
     place, kind, value = _place(name, positions, path), first["type"], first.get("input")
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and path:
         model = _model_at(path[:-1])
         known = sorted(key_of(model, name) for name in model.model_fields) if model else []
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
@@ -133,8 +151,27 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
         return CharterMistake(
             place, f"{dotted(path)} is missing", "Add it; docs/charter.md shows an example for each key."
         )
-    message = _WORDS.get(kind, first["msg"].removeprefix("Value error, "))
-    return CharterMistake(place, f"{shortened(value)} does not fit", f"{message[0].upper()}{message[1:]}.")
+    told = [_told(each) for each in alternatives if _keys(each["loc"], positions) == path]
+    if isinstance(value, list):
+        told.reverse()  # of a figure or a range, the range was meant
+        told = told[:1]
+    remedy = ". Or: ".join(dict.fromkeys(told))
+    return CharterMistake(place, f"{shortened(value)} does not fit", f"{remedy[0].upper()}{remedy[1:]}.")
+
+
+def _keys(location: tuple[str | int, ...], positions: dict[Path, tuple[int, int]]) -> Path:
+    """The keys of a location as the file has them: the validator adds names of the alternatives that it tried."""
+    path: Path = ()
+    for number, part in enumerate(location):
+        is_missing = number == len(location) - 1 and isinstance(part, str) and part.isidentifier()
+        if (*path, part) in positions or is_missing:
+            path = (*path, part)
+    return path
+
+
+def _told(error: Any) -> str:
+    message: str = error["msg"].removeprefix("Value error, ")
+    return _WORDS.get(error["type"], message)
 
 
 def _rule_places(
@@ -181,10 +218,17 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
             raise CharterMistake(f"{name}:1:1", "the charter is no mapping", "Start it with `project: NAME`.")
         _positions(node, (), positions, name)
         content = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError, KeyError) as error:  # the last two of tags such as !!int x
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+        KeyError,
+    ) as error:  # the last two of tags such as !!int x
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = getattr(error, "problem", None) or "it cannot be read"
+        told = getattr(error, "problem", None)
+        is_tag = isinstance(error, ValueError | KeyError)
+        what = told or ("a value does not fit its tag" if is_tag else "it cannot be read")
         raise CharterMistake(f"{name}:{line}:{column}", f"no valid YAML: {what}", "Mend the line.") from error
     try:
         charter = Charter.model_validate(content)

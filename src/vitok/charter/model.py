@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.section import Later, Role, Section, Text
-from vitok.charter.values import Budget, Duration, Figure, Multiple, Period, Share, ShareRange
+from vitok.charter.values import Budget, Duration, Figure, Money, Multiple, Period, Share, ShareRange
 
 
 class Kpi(Section):
@@ -33,7 +33,7 @@ class Goal(Section):
     kind: Literal["cost", "efficiency", "revenue"] = Field(
         "efficiency", description="What improves.", examples=["efficiency"]
     )
-    owner: str | None = Field(None, description="Who answers for the goal.", examples=["ops"])
+    owner: Text | None = Field(None, description="Who answers for the goal.", examples=["ops"])
     stakeholders: list[str] = Field([], description="Who else is concerned.", examples=[["ground crew"]])
     kpi: Kpi | None = Field(None, description="The business figure.")
 
@@ -163,16 +163,16 @@ class Train(Section):
         min_length=1,
     )
     tune: Tune = Field(Tune(), description="Search budget.")
-    seed: int = Field(0, description="Seed of everything random.", examples=[0])
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.", examples=[0])
 
 
 class Costs(Section):
     """Money earned (or, negative, lost) by each kind of decision."""
 
-    tp: float = Field(description="Flagged and truly positive.", examples=[40.0])
-    fp: float = Field(description="Flagged in vain.", examples=[-5.0])
-    fn: float = Field(description="Positive and missed.", examples=[-60.0])
-    tn: float = Field(description="Rightly left alone.", examples=[0.0])
+    tp: Money = Field(description="Flagged and truly positive.", examples=[40.0])
+    fp: Money = Field(description="Flagged in vain.", examples=[-5.0])
+    fn: Money = Field(description="Positive and missed.", examples=[-60.0])
+    tn: Money = Field(description="Rightly left alone.", examples=[0.0])
 
 
 class Decide(Section):
@@ -343,7 +343,7 @@ class Charter(Section):
     plan: Plan = Field(Plan(), description="Stages, milestones, reviews.")
     experiments: list[Experiment] = Field([], description="Ideas to try and what came of them.")
     risks: list[Risk] = Field([], description="Risk register.")
-    team: dict[str, list[Role]] = Field(
+    team: dict[Text, list[Role]] = Field(
         {}, description="People and their roles.", examples=[{"ada@example.org": ["data_scientist"]}]
     )
     scope: Scope = Field(Scope(), description="What is in, what is out.")

@@ -53,7 +53,10 @@ class Experiment(Section):
         description="The idea.", examples=["delays of the last hour at the airport as features"]
     )
     effect: float = Field(
-        ge=0, description="Expected gain of the main metric, in its units, if it works.", examples=[0.02]
+        ge=0,
+        le=1e15,
+        description="Expected gain of the main metric, in its units, if it works.",
+        examples=[0.02],
     )
     chance: Share = Field(0.5, description="How likely it works.", examples=["50%"])
     effort: Duration = Field(description="Person-hours that it takes.", examples=["16h"])
@@ -91,7 +94,7 @@ class Outside(Section):
     """Rows that the project leaves out."""
 
     what: Text = Field(description="Which rows.", examples=["cancelled flights"])
-    where: str | None = Field(
+    where: Text | None = Field(
         None,
         description="SQL condition on a row that tells them; `check` counts those that the data still holds.",
         examples=["cancelled = true"],

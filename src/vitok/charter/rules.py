@@ -136,8 +136,11 @@ def _check_part(rule: Comparison, charter: Charter, section: str, place: str) ->
             raise CharterMistake(place, what, "Write >: a large gap is what must not be.")
         if rule.bound.offset < 0:
             raise CharterMistake(place, f"`{rule}`: no gap is negative", "Write a bound from 0 on.")
-    hidden = {*charter.data.personal, *charter.data.exclude}
-    for column in rule.columns if section != "accept" else []:
+    if section == "accept":
+        return
+    watched = charter.monitor.slices if rule.part == WorstSlice(None) else rule.columns
+    hidden = {charter.task.target, *charter.data.personal, *charter.data.exclude}
+    for column in watched:
         if column in hidden:
             what = f"column {column!r} is kept out of the model, so production does not record it"
             raise CharterMistake(place, what, "Watch another column, or make it a feature.")

@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from vitok.errors import UserMistake
 from vitok.kernel.clock import format_duration, parse_duration
@@ -82,7 +82,7 @@ def _rising(values: Any) -> Any:
     if isinstance(values, tuple):
         return values
     if not isinstance(values, list) or len(values) not in (2, 3) or any(isinstance(v, bool) for v in values):
-        raise ValueError("write a number, [low, high] or [low, likely, high]")
+        raise ValueError("write a range, [low, high] or [low, likely, high]")
     if not all(isinstance(v, int | float) for v in values) or list(values) != sorted(values):
         raise ValueError("write a range from low to high, such as [100, 150, 220]")
     if not all(abs(v) <= _MOST for v in values):  # NaN neither
@@ -92,7 +92,7 @@ def _rising(values: Any) -> Any:
 
 def _amount(value: Any) -> Any:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _MOST:
-        raise ValueError("write a number from 0 to 1e15, or a range such as [100, 150, 220]")
+        raise ValueError("write a number from 0 to 1e15")
     return float(value)
 
 
@@ -163,6 +163,7 @@ Budget = Annotated[
     PlainSerializer(_format_budget, return_type=str),
     _text(rf"\d+\s+per\s+{_IN_SCHEMA}", "4 per 30d"),
 ]
+Money = Annotated[float, Field(ge=-_MOST, le=_MOST)]  # earned, or lost
 Amount = Annotated[
     float, BeforeValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0, "maximum": _MOST})
 ]

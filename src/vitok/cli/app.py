@@ -10,6 +10,7 @@ import typer
 
 import vitok
 from vitok.cli.output import interrupted, report
+from vitok.errors import UserMistake
 
 VERBS = {
     "init": "init",
@@ -92,9 +93,26 @@ def main() -> None:
     verb = next((word for word in arguments if not word.startswith("-")), None)
     try:
         app = build([verb] if verb in VERBS and "--help" not in arguments[:1] else list(VERBS))
-        code = app(standalone_mode=True)
+        code = app(prog_name="vitok", standalone_mode=False)
     except SystemExit:
         raise
     except BaseException as error:
-        code = report(error, "--json" in arguments)
+        code = _tell(error, "--json" in arguments)
     sys.exit(code)
+
+
+def _tell(error: BaseException, as_json: bool) -> int:
+    """Tells an error; a command line that cannot be parsed is a mistake like any other, in one line.
+
+    The parser's errors are known by their method: where their classes live differs between versions of Typer.
+    """
+    if type(error).__name__ == "Abort":  # Ctrl-C or Ctrl-D at a question
+        error = interrupted()
+    elif hasattr(error, "format_message"):
+        message = error.format_message().rstrip(".")
+        context = getattr(error, "ctx", None)
+        if not message:  # a group without a verb: its help has been shown
+            return 2
+        command = context.command_path if context is not None else "vitok"
+        error = UserMistake("command line", f"{message[0].lower()}{message[1:]}", f"See `{command} --help`.")
+    return report(error, as_json)

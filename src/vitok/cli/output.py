@@ -3,6 +3,7 @@
 import errno
 import getpass
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from vitok.errors import Fault, Refused, UserMistake, VitokError
+from vitok.errors import Fault, Refused, UserMistake, VitokError, shortened
 
 ProjectOption = Annotated[Path, typer.Option("--project", help="The project's folder.", show_default="here")]
 JsonOption = Annotated[
@@ -19,11 +20,12 @@ JsonOption = Annotated[
 
 HERE = Path()
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ELOOP)
 
 
 def say(line: str) -> None:
     """One line of progress, on stderr."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(line, markup=False)
 
 
 def show(as_json: bool, payload: dict[str, Any], text: str) -> None:
@@ -31,7 +33,7 @@ def show(as_json: bool, payload: dict[str, Any], text: str) -> None:
     if as_json:
         sys.stdout.write(json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str) + "\n")
     else:
-        Console(highlight=False, soft_wrap=True).print(text, markup=False)
+        Console(highlight=False, soft_wrap=True, emoji=False).print(text, markup=False)
     sys.stdout.flush()
 
 
@@ -48,7 +50,7 @@ def table(rows: list[list[Any]], header: list[str]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).splitlines())
 
 
 def actor() -> str:
@@ -72,7 +74,7 @@ def report(error: BaseException, as_json: bool) -> int:
             "remedy": known.remedy,
         }
         sys.stdout.write(json.dumps({"error": content}, ensure_ascii=False) + "\n")
-    sys.stderr.write(f"vitok: {known}\n")
+    sys.stderr.write(f"vitok: {' '.join(str(known).splitlines())}\n")
     if isinstance(known, Refused):
         return 3
     return 2 if isinstance(known, UserMistake) else 1
@@ -104,6 +106,9 @@ def as_vitok_error(error: BaseException) -> VitokError | None:
         return UserMistake(
             "disk", f"cannot be written: {text.splitlines()[0]}", "Free space, then run the command again."
         )
+    if isinstance(error, OSError) and error.errno in _PATHS:
+        place = shortened(str(error.filename or "path"))[1:-1]
+        return UserMistake(place, f"cannot be used: {os.strerror(error.errno).lower()}", "Give another path.")
     if isinstance(error, PermissionError):
         return UserMistake(
             str(error.filename), "cannot be accessed: permission denied", "Change its permissions."

@@ -41,7 +41,7 @@ def render(payload: dict[str, Any]) -> str:
         table(rows, ["year", "net", "cumulative"]),
         "",
         "Payback: never at these yearly flows." if payback is None else f"Payback: {payback:.2f} years.",
-        f"ROI over the horizon: {payload['roi']:.0%}. NPV at {payload['discount']:.0%}: {payload['npv']:+,.0f}.",
+        f"{_roi(payload['roi'])} NPV at {payload['discount']:.0%}: {payload['npv']:+,.0f}.",
     ]
     if payload["irr"] is not None:
         lines.append(f"IRR: {payload['irr']:.1%} a year.")
@@ -52,6 +52,10 @@ def render(payload: dict[str, Any]) -> str:
         f"Convention: {payload['convention']}.",
     ]
     return "\n".join(lines)
+
+
+def _roi(roi: float | None) -> str:
+    return "No ROI: nothing is spent." if roi is None else f"ROI over the horizon: {roi:.0%}."
 
 
 def _range(found: dict[str, Any] | None) -> list[str]:
@@ -71,8 +75,11 @@ def _range(found: dict[str, Any] | None) -> list[str]:
 def _decisions(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
+    best = found["best_threshold"]
     lines = [
-        f"By decide.costs a row is worth flagging from a probability of {found['best_threshold']:.3f} on."
+        "By decide.costs no threshold makes sense: a wrong decision earns as much as the right one."
+        if best is None
+        else f"By decide.costs a row is worth flagging from a probability of {best:.3f} on."
     ]
     profit = found.get("profit_per_1000")
     if profit is not None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say
-from vitok.cli.serve import HostOption, PortOption, WorkersOption, announce
+from vitok.cli.serve import GrpcPortOption, HostOption, PortOption, WorkersOption, announce
 from vitok.loop.release import publish_plan
 from vitok.registry import releases
-from vitok.serve.server import bind, run_server
+from vitok.serve.server import bind, reserve_grpc, run_server
 from vitok.wire import open_project
 
 _RESTART_SECONDS = 2.0
@@ -23,6 +23,7 @@ def up(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     workers: WorkersOption = 1,
+    grpc_port: GrpcPortOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,12 +34,13 @@ def up(
         release = releases.current(connection)
     opened.engine.dispose()
     listener = bind(host, port)
-    announce(as_json, listener, host, None if release is None else release.version)
+    grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
+    announce(as_json, listener, grpc, host, None if release is None else release.version)
     keeper = _Keeper(opened.folder)
     # The server stops on SIGTERM and then raises it again: as an exception, so that the keeper is ended too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        run_server(opened.folder, workers=workers, factory=_FACTORY, listener=listener)
+        run_server(opened.folder, workers=workers, factory=_FACTORY, listener=listener, grpc=grpc)
     finally:
         keeper.end()
 

@@ -59,14 +59,14 @@ class Result:
         years: (number, net, cumulative) of each year; a last broken year counts in part.
         npv: Net present value at the case's discount rate.
         irr: Internal rate of return a year, None where no rate makes the value zero.
-        roi: (benefits - costs) / costs over the horizon, undiscounted.
+        roi: (benefits - costs) / costs over the horizon, undiscounted; None where nothing is spent.
         payback_years: When the money is back; None if not at these yearly flows.
     """
 
     years: list[tuple[int, float, float]]
     npv: float
     irr: float | None
-    roi: float
+    roi: float | None
     payback_years: float | None
 
 
@@ -93,7 +93,7 @@ def appraise(case: Case) -> Result:
         ],
         npv=net_present_value([-build, *flows], case.discount),
         irr=internal_rate([-build, *flows]),
-        roi=float((earned * lengths.sum() - costs) / costs) if costs else float("inf"),
+        roi=float((earned * lengths.sum() - costs) / costs) if costs else None,
         payback_years=build / (earned - yearly) if earned > yearly else None,
     )
 

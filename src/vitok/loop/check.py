@@ -5,7 +5,7 @@ from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from vitok.charter.expressions import Comparison, Schedule
+from vitok.charter.expressions import Comparison, Schedule, Slice
 from vitok.charter.load import Path
 from vitok.charter.planning import Outside
 from vitok.charter.power import undecidable_gates
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vitok.loop.prepare import Prepared
 
 _RECENT = 5
+_ROOM = 1.2  # rows need not fill a test period to its last hour
 
 
 def check_project(project: Project, *, with_data: bool = True) -> dict[str, Any]:
@@ -97,9 +98,40 @@ def _data(project: Project) -> Iterator[Problem]:
         truth = prepared.truth[prepared.parts.test]
         size = TestSize(len(truth), int((truth == len(prepared.classes.values) - 1).sum()))
         yield from undecidable_gates(project.document, size)
+    yield from _short_tests(project, prepared)
+    yield from _absent_groups(project, prepared)
     yield from _out_of_scope(project, prepared)
     yield from _columns(project, prepared)
     yield from _unknown_columns(project, prepared.snapshot.frame.columns)
+
+
+def _short_tests(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+    """Gates on a longer period than the test rows span: they are judged on less than they say."""
+    from vitok.data.snapshot import time_column
+
+    time, rows = project.charter.task.time, prepared.parts.test
+    if time is None or not len(rows):
+        return
+    moments = time_column(prepared.snapshot.frame[time])[rows].dt.epoch("us")
+    span = timedelta(microseconds=float(moments.max() - moments.min()))  # type: ignore[operator, arg-type]
+    for index, gate in enumerate(project.document.rules.gates):
+        if isinstance(gate, Comparison) and gate.period is not None and gate.period > span * _ROOM:
+            days = span / timedelta(days=1)
+            what = f"`{gate}` is judged on {days:.1f} days, all that the test rows span"
+            where = project.document.place(("accept", index))
+            yield Problem(where, what, "Shorten the window, or widen data.split.test.", "warning")
+
+
+def _absent_groups(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+    """Groups that gates name and no test row is in."""
+    test = prepared.snapshot.frame[prepared.parts.test]
+    for index, gate in enumerate(project.document.rules.gates):
+        named = (gate.part, gate.bound.reference) if isinstance(gate, Comparison) else ()
+        for group in (each for each in named if isinstance(each, Slice) and each.value is not None):
+            if group.column in test.columns and not (test[group.column].cast(str) == group.value).any():
+                what = f"no test row has {group.column}={group.value!r}: `{gate}` cannot be decided"
+                where = project.document.place(("accept", index))
+                yield Problem(where, what, "Name a group of the data, or leave the gate out.", "warning")
 
 
 def _out_of_scope(project: Project, prepared: "Prepared") -> Iterator[Problem]:

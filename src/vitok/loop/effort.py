@@ -153,7 +153,7 @@ def _weighed(
 
 
 def _metric(project: Project, asked: str | None) -> str:
-    name, task = asked or main_metric(project.charter), project.charter.task.type
+    name, task = main_metric(project.charter) if asked is None else asked, project.charter.task.type
     known = [one.name for one in METRICS.values() if task in one.tasks]
     if name not in known:
         raise UserMistake(

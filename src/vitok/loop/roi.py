@@ -5,7 +5,7 @@ from typing import Any
 from vitok.charter.model import Charter
 from vitok.economics.cash import Case, appraise, spread
 from vitok.errors import CharterMistake
-from vitok.kernel.clock import parse_duration
+from vitok.kernel.clock import format_duration, parse_duration
 from vitok.loop.earnings import project_decisions
 from vitok.loop.project import Project
 from vitok.loop.waiting import value_of_waiting
@@ -13,6 +13,8 @@ from vitok.loop.waiting import value_of_waiting
 CONVENTION = (
     "build paid at the start, benefits and running costs at the end of each year; payback undiscounted"
 )
+
+_SHORTEST = parse_duration("1d")
 
 
 def project_roi(project: Project, *, waiting: bool = False) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def project_roi(project: Project, *, waiting: bool = False) -> dict[str, Any]:
     return {
         "years": [{"year": year, "net": net, "cumulative": total} for year, net, total in result.years],
         "payback_years": None if result.payback_years is None else round(result.payback_years, 2),
-        "roi": round(result.roi, 4),
+        "roi": None if result.roi is None else round(result.roi, 4),
         "npv": round(result.npv, 2),
         "irr": None if result.irr is None else round(result.irr, 4),
         "discount": case.discount,
@@ -69,10 +71,10 @@ def _case(project: Project) -> Case:
             where, f"{' and '.join(missing)} not stated, so the effect is unknown", "Add them."
         )
     years = economics.horizon / parse_duration("1y")
-    if years <= 0:
-        raise CharterMistake(
-            project.document.place(("economics", "horizon")), "is empty", "Write such as 3y."
-        )
+    if economics.horizon < _SHORTEST:
+        where = project.document.place(("economics", "horizon"))
+        what = f"{format_duration(economics.horizon)} is too short to reckon with"
+        raise CharterMistake(where, what, "Write at least 1d, such as 3y.")
     return Case(
         build=economics.build,
         yearly=economics.yearly,

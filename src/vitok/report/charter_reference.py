@@ -135,8 +135,8 @@ told with its line and column; an unknown key with the nearest known one.
 ```yaml
 {EXAMPLE}```
 
-How values are written: a *duration* is a number with a unit (`ms`, `s`, `m` or `min`, `h`, `d`, `w`, `y`), of at most `100y`; a *share* \
-is `20%` or `0.2`; a *multiple* is `1.5x`; a *range* is \
+How values are written: a *duration* is a number with a unit (`ms`, `s`, `m` or `min`, `h`, `d`, `w`, `y`), \
+of at most `100y`; a *share* is `20%` or `0.2`; a *multiple* is `1.5x`; a *range* is \
 `[low, high]` or `[low, likely, high]`; a *budget* is `4 per 30d`. Only `true` and `false` are truth values.
 
 **Later** marks a key that is read and checked, but has no effect in this version; `vitok check` names each one that a \

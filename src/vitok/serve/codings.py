@@ -11,7 +11,9 @@ from vitok.serve.http import ASGIApp, HttpProblem, Receive, Scope, Send
 _ANY_HEADER = 47  # zlib's window bits for "gzip or zlib, look at the header"
 _WINDOW = {"gzip": 31, "deflate": 15}
 _INLINE_BYTES = 2**10  # deflate grows at most 1032-fold: so little is inflated in 2 ms, more goes to a thread
-_WORTH_BYTES = 8 * 2**10  # packing a shorter answer costs more than it saves: it fits into a few packets anyway
+_WORTH_BYTES = (
+    8 * 2**10
+)  # packing a shorter answer costs more than it saves: it fits into a few packets anyway
 _THREAD_BYTES = 128 * 2**10  # so much is packed in about 2 ms
 _CODINGS = (b"gzip", b"x-gzip", b"deflate")
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from vitok import __version__
 from vitok.errors import NotFound
 from vitok.kernel.clock import Clock
-from vitok.serve import v2
+from vitok.serve import invocations, v2
 from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import Deployment, PlanWatcher
 from vitok.serve.http import HttpProblem, Request, Response, json_response
@@ -15,6 +16,8 @@ from vitok.serve.predict import require_few, served_version
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 
 _INLINE_BYTES = 16 * 2**10  # a larger body is read and scored in a thread, so that other requests do not wait
+
+_VERSION_DIGITS = 9
 
 Handler = Callable[[Request, list[str]], Awaitable[Response]]
 
@@ -55,6 +58,12 @@ class Endpoints:
             "v2/models/*/versions/*": {"GET": self._show_model},
             "v2/models/*/versions/*/ready": {"GET": self._is_model_ready},
             "v2/models/*/versions/*/infer": {"POST": self._infer},
+            "v2/models/*/stats": {"GET": self._show_statistics},
+            "v2/models/*/versions/*/stats": {"GET": self._show_statistics},
+            "invocations": {"POST": self._invoke},
+            "ping": {"GET": self._is_pinged},
+            "health": {"GET": self._is_pinged},
+            "version": {"GET": self._show_version},
         }
 
     def _deployment(self, names: list[str] | None = None) -> Deployment:
@@ -89,6 +98,21 @@ class Endpoints:
         self._metrics.count_predictions(answer.records)
         return v2.render_answer(deployment, asked, answer, version)
 
+    async def _invoke(self, request: Request, names: list[str]) -> Response:
+        try:
+            deployment, received = self._deployment(), self._clock()
+            served, kind = deployment.champion, request.headers.get(b"content-type", b"")
+            given = (served.schema, request.body, kind)
+            if len(request.body) <= _INLINE_BYTES:
+                asked = invocations.read_invocation(*given)
+            else:
+                asked = await asyncio.to_thread(invocations.read_invocation, *given)
+            answer = await self._batcher.answer(deployment, require_few(asked.rows), received)
+        except Exception as error:  # MLflow's clients read errors of another form
+            return invocations.explain_failure(error)
+        self._metrics.count_predictions(answer.records)
+        return invocations.render_predictions(served.model.manifest, asked.params, answer)
+
     async def _take_outcomes(self, request: Request, names: list[str]) -> Response:
         manifest = self._deployment(names).champion.model.manifest
         found, problems = await self._desk.take(manifest, request.body, self._clock())
@@ -111,11 +135,28 @@ class Endpoints:
         return json_response(v2.server_metadata())
 
     async def _show_model(self, request: Request, names: list[str]) -> Response:
+        if (
+            names == ["stats"] != [self._deployment().plan.project]
+        ):  # Triton's address for those of all models
+            return await self._show_statistics(request, [])
         deployment = self._deployment(names)
         return json_response(v2.model_metadata(deployment, served_version(deployment, _version(names))))
 
     async def _show_index(self, request: Request, names: list[str]) -> Response:
         return json_response(v2.repository_index(self._watcher.current))
+
+    async def _show_statistics(self, request: Request, names: list[str]) -> Response:
+        deployment, version = self._deployment(names), _version(names)
+        asked = deployment.served if version is None else [served_version(deployment, version).arm.version]
+        counts = {number: self._metrics.predicted(number) for number in asked}
+        return json_response(v2.model_statistics(deployment.plan.project, counts))
+
+    async def _is_pinged(self, request: Request, names: list[str]) -> Response:
+        self._deployment()
+        return Response(200, b"\n")
+
+    async def _show_version(self, request: Request, names: list[str]) -> Response:
+        return Response(200, __version__.encode(), b"text/plain; charset=utf-8")
 
     async def _show_metrics(self, request: Request, names: list[str]) -> Response:
         epoch = self._watcher.current.plan.epoch if self._watcher.current else None
@@ -131,6 +172,8 @@ class Endpoints:
 def _version(names: list[str]) -> int | None:
     if len(names) < 2:
         return None
-    if not names[1].isdecimal():
-        raise NotFound(f"version {names[1]!r}", "is no number", "Give the number that `vitok models` shows.")
+    if not names[1].isdecimal() or len(names[1]) > _VERSION_DIGITS:
+        raise NotFound(
+            f"version {names[1][:40]!r}", "is no number", "Give the number that `vitok models` shows."
+        )
     return int(names[1])

@@ -30,6 +30,10 @@ class Metrics:
         for prediction in predictions:
             self._predictions[prediction.version, prediction.role] += 1
 
+    def predicted(self, version: int) -> int:
+        """How many rows a version has predicted so far, in whatever role."""
+        return sum(count for (number, _), count in self._predictions.items() if number == version)
+
     def count_outcomes(self, result: str, count: int) -> None:
         """Counts outcomes by what became of them."""
         self._outcomes[result] += count

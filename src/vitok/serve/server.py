@@ -1,6 +1,7 @@
 """The processes of the data plane: one socket, one or several workers, started again when they die."""
 
 import errno
+import importlib.util
 import logging
 import os
 import socket
@@ -10,19 +11,21 @@ from typing import Any
 
 from vitok.errors import UserMistake
 from vitok.kernel.clock import system_clock
-from vitok.serve.app import DataPlane, ServeSettings, create_app
+from vitok.serve.app import DataPlane, ServeSettings
+from vitok.serve.front import create_front
 
 DEFAULT_FACTORY = "vitok.serve.server:worker_app"
 PROJECT_VARIABLE = "VITOK_PROJECT"
 DURABLE_VARIABLE = "VITOK_JOURNAL_DURABLE"
 _PARENT_VARIABLE = "VITOK_SERVE_PARENT"
+_GRPC_VARIABLE = "VITOK_SERVE_GRPC"
 _BACKLOG = 1024
 _DRAIN_SECONDS = 10
 
 
 def worker_app() -> DataPlane:
     """The application of one worker that only serves predictions."""
-    return create_app(worker_folder(), system_clock, worker_settings())
+    return create_front(worker_folder(), system_clock, worker_settings(), grpc_address=worker_grpc_address())
 
 
 def worker_folder() -> Path:
@@ -37,6 +40,11 @@ def worker_settings() -> ServeSettings:
         durable=os.environ.get(DURABLE_VARIABLE) == "1",
         supervisor=None if supervisor is None else int(supervisor),
     )
+
+
+def worker_grpc_address() -> str | None:
+    """Where this worker answers gRPC, from the environment that `run_server` made; None for not at all."""
+    return os.environ.get(_GRPC_VARIABLE)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -60,6 +68,23 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def reserve_grpc(host: str, port: int) -> socket.socket:
+    """Reserves a port for gRPC: each worker listens on it for itself, so that the kernel deals the connections out.
+
+    Raises:
+        UserMistake: grpcio is not installed; the port is taken or not allowed.
+    """
+    if importlib.util.find_spec("grpc") is None:
+        raise UserMistake("--grpc-port", "needs the package grpcio", "Install it: pip install 'vitok[grpc]'.")
+    free = bind(host, port)  # whoever listens there already would otherwise share his port with us
+    number = free.getsockname()[1]
+    free.close()
+    holder = socket.socket(free.family, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind((host, number))
+    return holder
+
+
 def run_server(
     project: Path,
     host: str = "127.0.0.1",
@@ -67,6 +92,7 @@ def run_server(
     workers: int = 1,
     factory: str = DEFAULT_FACTORY,
     listener: socket.socket | None = None,
+    grpc: socket.socket | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; requests that have begun are answered before it ends.
 
@@ -74,6 +100,7 @@ def run_server(
         project: The project's folder.
         factory: `module:function` that makes a worker's application; `VITOK_PROJECT` tells it the folder.
         listener: A socket that `bind` made; by default one is made here.
+        grpc: A socket that `reserve_grpc` made, if gRPC is to be answered too.
 
     Raises:
         UserMistake: the port is taken or not allowed.
@@ -82,6 +109,9 @@ def run_server(
 
     bound = listener or bind(host, port)
     os.environ[PROJECT_VARIABLE] = str(project.absolute())
+    os.environ.pop(_GRPC_VARIABLE, None)
+    if grpc is not None:
+        os.environ[_GRPC_VARIABLE] = show_address(*grpc.getsockname()[:2])
     config = uvicorn.Config(
         factory,
         factory=True,
@@ -101,6 +131,11 @@ def run_server(
             _run_workers(config, bound)
     finally:
         bound.close()
+
+
+def show_address(host: str, port: int) -> str:
+    """A host and a port as they stand in an address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _run_workers(config: Any, bound: socket.socket) -> None:

@@ -12,6 +12,8 @@ from vitok.model.schema import decode_json
 from vitok.serve.http import Response
 
 LENGTH_HEADER = b"inference-header-content-length"
+MATRIX = "inputs"  # what a matrix of all inputs is called where its shape alone does not tell
+_LENGTH_DIGITS = 12
 NUMBERS: dict[str, np.dtype[Any]] = {
     "FP16": np.dtype("<f2"),
     "FP32": np.dtype("<f4"),
@@ -51,31 +53,26 @@ class InferRequest(msgspec.Struct):
     inputs: list[Tensor]
     id: str | None = None
     outputs: list[AskedOutput] = []
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, str | int | float | bool] = {}
 
 
-def read_infer(body: bytes, length: bytes | None) -> tuple[InferRequest, dict[str, list[Any]]]:
+def read_infer(
+    body: bytes, length: bytes | None, matrix: Sequence[str] = ()
+) -> tuple[InferRequest, dict[str, list[Any]]]:
     """Reads a request and its tensors.
 
     Args:
         length: The header `Inference-Header-Content-Length`, if it was sent.
+        matrix: Names of the columns that a single tensor of shape [n, k] stands for, in order; none if the model
+            takes no such tensor.
 
     Returns:
-        The request, and the values of each tensor; NaN in a tensor is None, the protocol's only missing
-        value.
+        The request, and the values of each input; NaN in a tensor is None, the protocol's only missing value.
 
     Raises:
         RequestMistake: JSON, shapes, types or lengths contradict each other.
     """
-    head, rest = body, b""
-    if length is not None:
-        if not length.isdigit() or int(length) > len(body):
-            raise RequestMistake(
-                "header Inference-Header-Content-Length",
-                f"is {length.decode('latin-1')!r} for a body of {len(body)} bytes",
-                "Send the length of the JSON in bytes.",
-            )
-        head, rest = body[: int(length)], body[int(length) :]
+    head, rest = _split(body, length)
     try:
         request = msgspec.convert(decode_json(head), InferRequest)
     except msgspec.ValidationError as error:
@@ -83,11 +80,13 @@ def read_infer(body: bytes, length: bytes | None) -> tuple[InferRequest, dict[st
             "body", f"is no inference request: {error}", "See the Open Inference Protocol V2."
         ) from error
     columns: dict[str, list[Any]] = {}
+    names = matrix if len(request.inputs) == 1 else ()
     for place, tensor in enumerate(request.inputs):
         where = f"inputs[{place}] ({tensor.name})"
         if tensor.name in columns:
             raise RequestMistake(where, "is there twice", "Send each input once.")
-        columns[tensor.name], rest = _values(where, tensor, rest)
+        values, rest = _values(where, tensor, rest, names)
+        columns |= values
     if rest:
         raise RequestMistake(
             "body", f"has {len(rest)} bytes too many", "Send only the tensors that the JSON names."
@@ -100,16 +99,27 @@ def read_infer(body: bytes, length: bytes | None) -> tuple[InferRequest, dict[st
     return request, columns
 
 
-def _values(where: str, tensor: Tensor, rest: bytes) -> tuple[list[Any], bytes]:
+def _split(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
+    """The JSON and the bytes behind it."""
+    if length is None:
+        return body, b""
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS or int(length) > len(body):
+        raise RequestMistake(
+            "header Inference-Header-Content-Length",
+            f"is {length[:40].decode('latin-1')!r} for a body of {len(body)} bytes",
+            "Send the length of the JSON in bytes.",
+        )
+    return body[: int(length)], body[int(length) :]
+
+
+def _values(
+    where: str, tensor: Tensor, rest: bytes, matrix: Sequence[str]
+) -> tuple[dict[str, list[Any]], bytes]:
     if tensor.datatype not in _DATATYPES:
         raise RequestMistake(
             where, f"has datatype {tensor.datatype!r}", f"Use one of {', '.join(_DATATYPES)}."
         )
-    shape = tensor.shape
-    if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or shape[0] < 0:
-        raise RequestMistake(
-            where, f"has shape {shape}", "Send shape [n] or [n, 1], one tensor for each input."
-        )
+    names = _columns(where, tensor, matrix)
     size = tensor.parameters.get("binary_data_size")
     if size is not None:
         if tensor.data is not msgspec.UNSET:
@@ -120,12 +130,42 @@ def _values(where: str, tensor: Tensor, rest: bytes) -> tuple[list[Any], bytes]:
             )
         values, rest = _binary(where, tensor.datatype, rest[:size]), rest[size:]
     else:
-        if not isinstance(tensor.data, list):
-            raise RequestMistake(where, "has no list `data`", "Send data, or binary_data_size and the bytes.")
-        values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in tensor.data]
-    if len(values) != shape[0]:
-        raise RequestMistake(where, f"has {len(values)} values for shape {shape}", "Make both the same.")
-    return values, rest
+        values = _listed(where, tensor, len(names))
+    if len(values) != tensor.shape[0] * len(names):
+        raise RequestMistake(
+            where, f"has {len(values)} values for shape {tensor.shape}", "Make both the same."
+        )
+    return {name: values[place :: len(names)] for place, name in enumerate(names)}, rest
+
+
+def _columns(where: str, tensor: Tensor, matrix: Sequence[str]) -> Sequence[str]:
+    """The inputs that a tensor brings: the one of its name, or all of them as the columns of a matrix."""
+    shape = tensor.shape
+    if shape and shape[0] >= 0:
+        if tensor.datatype in NUMBERS and len(shape) == 2 and shape[1] == len(matrix) and matrix:
+            return matrix if len(matrix) > 1 or tensor.name == MATRIX else [tensor.name]
+        if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
+            return [tensor.name]
+    remedy = "Send shape [n] or [n, 1], one tensor for each input"
+    if matrix:
+        remedy += (
+            f", or a single tensor of numbers [n, {len(matrix)}] with the inputs as columns, in their order"
+        )
+    raise RequestMistake(where, f"has shape {shape}", f"{remedy}.")
+
+
+def _listed(where: str, tensor: Tensor, width: int) -> list[Any]:
+    """The values of a tensor in JSON, which may be flat or nested, row by row."""
+    data = tensor.data
+    if not isinstance(data, list):
+        raise RequestMistake(where, "has no list `data`", "Send data, or binary_data_size and the bytes.")
+    if not any(isinstance(row, list) for row in data):
+        return data
+    if not all(isinstance(row, list) and len(row) == width for row in data):
+        raise RequestMistake(
+            where, f"has nested data that are not of shape {tensor.shape}", "Send them flat, or row by row."
+        )
+    return [value for row in data for value in row]
 
 
 def _binary(where: str, datatype: str, content: bytes) -> list[Any]:

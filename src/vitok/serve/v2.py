@@ -13,16 +13,18 @@ from vitok.model.schema import Rows
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import Response
 from vitok.serve.predict import Answer, served_version
-from vitok.serve.tensors import NUMBERS, InferRequest, Output, read_infer, write_infer
+from vitok.serve.tensors import LENGTH_HEADER, NUMBERS, InferRequest, Output, read_infer, write_infer
 
 _DATATYPES = {"number": "FP32", "boolean": "BOOL", "category": "BYTES", "time": "BYTES"}
 _TAKEN = {"number": frozenset(NUMBERS), "boolean": frozenset({"BOOL"})}
 _TEXT = frozenset({"BYTES"})
+_EXTENSIONS = ["binary_tensor_data", "model_repository", "statistics"]
+_BINARY_OUTPUT = "binary_data_output"
 
 
 def server_metadata() -> dict[str, Any]:
     """What the server says of itself."""
-    return {"name": "vitok", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]}
+    return {"name": "vitok", "version": __version__, "extensions": _EXTENSIONS}
 
 
 def model_metadata(deployment: Deployment, served: Served) -> dict[str, Any]:
@@ -40,6 +42,35 @@ def model_metadata(deployment: Deployment, served: Served) -> dict[str, Any]:
             {"name": name, "datatype": datatype, "shape": shape}
             for name, (datatype, shape) in _outputs(manifest).items()
         ],
+    } | _matrix_note(manifest)
+
+
+def matrix_columns(manifest: Manifest) -> list[str]:
+    """What the columns of a single tensor [n, k] are: the inputs in their order, if all of them are numbers."""
+    if any(field.kind != "number" for field in manifest.inputs):
+        return []
+    return [field.name for field in manifest.inputs]
+
+
+def _matrix_note(manifest: Manifest) -> dict[str, Any]:
+    count = len(matrix_columns(manifest))
+    if not count:
+        return {}
+    text = f"Instead of {count} tensors, one of numbers and shape [-1, {count}]: the inputs in this order."
+    return {"parameters": {"matrix_input": text}}
+
+
+def model_statistics(project: str, counts: Mapping[int, int]) -> dict[str, Any]:
+    """How much a worker has predicted since its start.
+
+    Args:
+        counts: Predicted rows by version.
+    """
+    return {
+        "model_stats": [
+            {"name": project, "version": str(version), "inference_count": count}
+            for version, count in sorted(counts.items())
+        ]
     }
 
 
@@ -60,11 +91,13 @@ class Asked(NamedTuple):
         rows: Its rows, checked.
         outputs: The outputs to send, and whether each goes out in binary.
         id: What the caller calls the request.
+        parameters: What else the caller says of it; it goes back as it came.
     """
 
     rows: Rows
     outputs: dict[str, bool]
     id: str | None
+    parameters: dict[str, Any]
 
 
 def read_request(
@@ -77,11 +110,12 @@ def read_request(
         NotFound: the version is not in production.
     """
     served = served_version(deployment, version)
-    request, columns = read_infer(body, headers.get(b"inference-header-content-length"))
+    request, columns = read_infer(body, headers.get(LENGTH_HEADER), matrix_columns(served.model.manifest))
     _check_datatypes(served, request)
     outputs = _asked(request, served.model.manifest)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return Asked(served.schema.check(rows), outputs, request.id)
+    parameters = {name: value for name, value in request.parameters.items() if name != _BINARY_OUTPUT}
+    return Asked(served.schema.check(rows), outputs, request.id, parameters)
 
 
 def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version: int | None) -> Response:
@@ -93,6 +127,8 @@ def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version:
         head["model_version"] = str(versions.pop())
     if asked.id is not None:
         head["id"] = asked.id
+    if asked.parameters:
+        head["parameters"] = asked.parameters
     everything = {output.name: output for output in _tensors(answer, manifest)}
     binary = {name for name, is_binary in asked.outputs.items() if is_binary}
     return write_infer(head, [everything[name] for name in asked.outputs], binary)
@@ -125,7 +161,7 @@ def _tensors(answer: Answer, manifest: Manifest) -> list[Output]:
 def _asked(request: InferRequest, manifest: Manifest) -> dict[str, bool]:
     """The outputs to send, and whether each goes out in binary."""
     known = _outputs(manifest)
-    default = bool(request.parameters.get("binary_data_output", False))
+    default = bool(request.parameters.get(_BINARY_OUTPUT, False))
     if not request.outputs:
         return dict.fromkeys(known, default)
     for output in request.outputs:

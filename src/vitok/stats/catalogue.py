@@ -1,5 +1,6 @@
 """The metrics by name: for which task, in which direction, from what."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,14 @@ class Metric:
     def in_target_units(self) -> bool:
         """Whether the figure is in the units of the target."""
         return self.name in ("mae", "rmse")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the largest value that it can have."""
+        if self.name == "profit_per_1000":
+            return -math.inf, math.inf
+        is_share = self.higher_is_better or self.name in ("brier", "calibration_error")
+        return -math.inf if self.name == "r2" else 0.0, 1.0 if is_share else math.inf
 
 
 def _metric(name: str, tasks: str, better: str, uses: Literal["score", "decision"], meaning: str) -> Metric:

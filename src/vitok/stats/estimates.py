@@ -15,8 +15,8 @@ from vitok.stats.scores import Floats, Scored, Undecidable, checked, confusion, 
 
 __all__ = ["Estimate", "Undecidable", "estimate", "estimate_difference"]
 
-_AT_LEAST_ZERO = frozenset({"log_loss", "brier", "mae", "rmse", "mape", "calibration_error"})
-_AT_MOST_ONE = frozenset({"brier", "calibration_error"})
+# The interval of a mean or of a root can reach beyond what the metric can be; those of shares cannot.
+_CUT = frozenset({"log_loss", "brier", "mae", "rmse", "mape", "calibration_error"})
 _METHODS = {"roc_auc": "DeLong", "pr_auc": "influence", "rmse": "delta", "r2": "delta"}
 _MACRO_REPLICATES = 1000
 
@@ -97,16 +97,13 @@ def _applicable(metric: str, scored: Scored) -> None:
 
 def within(metric: str, low: float, high: float) -> tuple[float, float]:
     """An interval cut to the values that the metric can have."""
-    unlimited = METRICS[metric].name in ("r2", "profit_per_1000")
-    ends_at_one = METRICS[metric].higher_is_better or metric in _AT_MOST_ONE
-    return low if unlimited else max(0.0, low), min(1.0, high) if ends_at_one and not unlimited else high
+    least, most = METRICS[metric].limits
+    return max(least, low), min(most, high)
 
 
 def _bounded(metric: str, rows: int, value: float, low: float, high: float, method: str) -> Estimate:
-    if metric in _AT_LEAST_ZERO:
-        low = max(0.0, low)
-    if metric in _AT_MOST_ONE:
-        high = min(1.0, high)
+    if metric in _CUT:
+        low, high = within(metric, low, high)
     if not np.isfinite([value, low, high]).all():
         raise Undecidable(f"{metric} is not finite on these {rows} rows")
     return Estimate(float(value), float(low), float(high), rows, method)

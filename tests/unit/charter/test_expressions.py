@@ -63,7 +63,7 @@ expressions = st.one_of(
     st.builds(Ask, st.sampled_from(ROLES), st.one_of(st.just(""), texts)),
     st.sampled_from([Alarm("drift"), Alarm("quality")]),
     st.builds(Schedule, periods),
-    st.builds(Labels, st.integers(0, 10**9)),
+    st.builds(Labels, st.integers(1, 10**9)),
 )
 
 

@@ -16,7 +16,6 @@ Each message names the place, what is wrong there (with the value), and the reme
 statuses are mapped at the edges, never here.
 """
 
-
 _SHOWN = 200
 
 

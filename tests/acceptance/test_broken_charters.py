@@ -193,6 +193,27 @@ BROKEN = {
         "at character 5",
         "a role (product_owner",
     ),
+    "gate that can never hold": (
+        "roc_auc > baseline",
+        "roc_auc >= 120%",
+        "accept[0]",
+        "can never hold",
+        "that can be reached",
+    ),
+    "gate on a group that is not there": (
+        "roc_auc > baseline",
+        'slice(patient="nobody").accuracy >= 0.5',
+        "accept[0]",
+        "no test row has patient='nobody'",
+        "Name a group",
+    ),
+    "key with a hyphen": (
+        "monitor:",
+        "x-monitor:",
+        "vitok.yaml:10:1 x-monitor",
+        "unknown key 'x-monitor'",
+        "Did you mean 'monitor'?",
+    ),
     "standard risk left out": (
         "  - {id: R2, what: nobody trusts it, kind: business, likelihood: low, impact: high}\n",
         "",
@@ -208,6 +229,7 @@ SEVERITIES = {
     "role that nobody has": "warning",
     "KPI that nothing feeds": "warning",
     "rows out of scope": "warning",
+    "gate on a group that is not there": "warning",
     "standard risk left out": "note",
 }
 
@@ -246,3 +268,42 @@ def test_contradiction_stops_a_turn_before_it_reads_anything(mistake, project):
     (project / "vitok.yaml").write_text(CHARTER.replace("tp: 500", "tp: -900"))
     answer = mistake("run", "--project", project, says=["decide.costs", "no threshold makes sense"])
     assert "Reading" not in answer.err
+
+
+def test_paths_and_numbers_of_any_size_are_told_in_one_line(vitok, project):
+    (project / "vitok.yaml").write_text(CHARTER)
+    for words, says in (
+        (
+            ["init", "x" * 9000, "--data", str(project / "cancer.csv"), "--target", "diagnosis"],
+            "file name too long",
+        ),
+        (["card", str(10**25), "--project", project], "does not exist"),
+        (["card", "one", "--project", project], "See `vitok card --help`"),
+        (["card", "--project", project, "1", "2"], "command line"),
+        (["log", "effort", "--project", project], "missing option '--hours'"),
+        (
+            ["log", "effort", "--hours", "1", "--at", "0001-01-01T00:00:00+14:00", "--project", project],
+            "--at",
+        ),
+        (["approve", "a\nb", "--project", project], "does not exist"),
+    ):
+        answer = vitok(*words, as_json=False)
+        assert answer.code == 2, (words, answer.err)
+        assert says in answer.err
+        assert answer.err.count("\n") == 1, answer.err
+        assert len(answer.err) < 1000
+
+
+def test_worth_that_cannot_be_told_is_said_so(vitok, project):
+    benefit = "{per: scan, value: 9, events_per_year: 5, prevented: 50%}"
+    economics = f"economics: {{build: 0, yearly: 0, horizon: 2y, benefit: {benefit}}}\n"
+    costs = CHARTER.replace("{tp: 500, fp: -50, fn: -500, tn: 0}", "{tp: 0, fp: 0, fn: 0, tn: 0}")
+    (project / "vitok.yaml").write_text(costs + economics)
+    answer = vitok("roi", "--project", project, as_json=False)
+    assert answer.code == 0, answer.err
+    assert "No ROI: nothing is spent." in answer.out
+    assert "no threshold makes sense" in answer.out
+    (project / "vitok.yaml").write_text(CHARTER + economics.replace("2y", "1h"))
+    answer = vitok("roi", "--project", project, as_json=False)
+    assert answer.code == 2
+    assert "economics.horizon: 1h is too short" in answer.err

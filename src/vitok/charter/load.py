@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vitok.charter.conditions import parse_condition
+from vitok.charter.decisions import Decisions, parse_decisions
 from vitok.charter.model import Charter
 from vitok.charter.rules import Rules, parse_rules
 from vitok.charter.section import key_of
@@ -67,6 +68,7 @@ class Document:
 
     charter: Charter
     rules: Rules
+    decisions: Decisions
     positions: dict[Path, tuple[int, int]]
     name: str
     digest: str
@@ -235,6 +237,7 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
     except ValidationError as error:
         raise _mistake(error, positions, name) from None
     rules = parse_rules(charter, _rule_places(positions, name, charter))
-    document = Document(charter, rules, positions, name, digest_json(charter.as_json()))
+    decisions = parse_decisions(charter, lambda path: _place(name, positions, path))
+    document = Document(charter, rules, decisions, positions, name, digest_json(charter.as_json()))
     _check_plan(document)
     return document

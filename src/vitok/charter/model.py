@@ -184,11 +184,27 @@ class Decide(Section):
         description="`best`: most profit on the validation rows (without costs: best F1); or a number.",
         examples=["best"],
     )
-    unsure: Annotated[str | None, Later("every score is decided by the threshold")] = Field(
-        None, description="What to do with an uncertain prediction.", examples=["hand_over"]
+    rules: list[str] = Field(
+        [],
+        description="Business rules `CONDITION -> ANSWER`, the first that fits counts. Those on inputs alone come "
+        "before the model, those on `score` or `decision` after it.",
+        examples=[["distance < 100 -> default(false)", "score > 0.9 and carrier = 'UA' -> hand_over"]],
     )
-    out_of_scope: Annotated[str | None, Later("no row is treated as out of scope")] = Field(
-        None, description="The answer for a row outside of the scope.", examples=["default(false)"]
+    unsure: str | None = Field(
+        None,
+        description="The answer where the score is near the threshold (several classes: the best one hardly better "
+        "than the second): `hand_over` to a person, or `default(VALUE)`; `within` says how near, .05 if it does not.",
+        examples=["hand_over within 0.05"],
+    )
+    outlier: str | None = Field(
+        None,
+        description="The answer for a row of which so many numeric inputs lie outside of what training saw.",
+        examples=["hand_over beyond 3"],
+    )
+    out_of_scope: str | None = Field(
+        None,
+        description="The answer for a row that a condition of `scope.out` describes. Default: `hand_over`.",
+        examples=["default(false)"],
     )
 
 
@@ -224,6 +240,34 @@ class Release(Section):
     )
     max_hours: Annotated[float | None, Later("roll-outs have no duration yet")] = Field(
         None, gt=0, description="Longest roll-out.", examples=[72.0]
+    )
+
+
+class Serve(Section):
+    """How workers behave under load and in trouble; it comes into force with the next release."""
+
+    timeout: Duration = Field(
+        "10s", validate_default=True, description="Longest time that a request may take.", examples=["500ms"]
+    )
+    queue: int = Field(
+        512,
+        gt=0,
+        description="Requests in progress from which on a worker turns others away (429).",
+        examples=[512],
+    )
+    fallback: list[str] = Field(
+        ["previous"],
+        description="Who answers if a version fails, in turn: `previous` version, `default(VALUE)`, `hand_over`. "
+        "Without an entry left the answer is an error.",
+        examples=[["previous", "default(false)"]],
+    )
+    unrecorded: Literal["refuse", "answer"] = Field(
+        "refuse",
+        description="When the journal cannot be written: refuse to answer, or answer and mark the answer.",
+        examples=["refuse"],
+    )
+    memory: int | None = Field(
+        None, gt=0, description="Megabytes of a worker from which on it is replaced.", examples=[2000]
     )
 
 
@@ -335,6 +379,7 @@ class Charter(Section):
         min_length=1,
     )
     decide: Decide = Field(Decide(), description="How a score becomes a decision.")
+    serve: Serve = Field(Serve(), description="How workers behave under load and in trouble.")
     release: Release = Field(Release(), description="How an accepted version reaches users.")
     approve: Approve = Field(Approve(), description="Who must agree.")
     monitor: Monitor = Field(Monitor(), description="How production is watched.")

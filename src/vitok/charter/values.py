@@ -126,7 +126,7 @@ Share = Annotated[
     WithJsonSchema(
         {
             "type": ["string", "number"],
-            "pattern": r"^\d+(\.\d+)?\s*%$",
+            "pattern": r"^(100(\.0+)?|\d{1,2}(\.\d+)?)\s*%$",
             "minimum": 0,
             "maximum": 1,
             "examples": ["20%"],

@@ -29,6 +29,8 @@ _PREDICTIONS: dict[str, Any] = {
     "decision": pl.String,
     "inputs": pl.String,
     "warnings": pl.String,
+    "action": pl.String,
+    "reason": pl.String,
 }
 _OUTCOMES: dict[str, Any] = {
     "worker": pl.String,
@@ -49,6 +51,8 @@ _DEFAULTS: dict[str, Any] = {
     "epoch": 0,
     "inputs": "{}",
     "warnings": "[]",
+    "action": "model",
+    "reason": "",
     "replace": False,
 }
 _TYPES: dict[str, pl.DataType] = {
@@ -71,9 +75,11 @@ class _Stored(msgspec.Struct):
     role: str
     epoch: int
     inputs: msgspec.Raw
-    score: float | list[float]
-    decision: str | int | float | bool
+    score: float | list[float] | None
+    decision: str | int | float | bool | None
     warnings: msgspec.Raw
+    action: str = "model"
+    reason: str = ""
 
 
 _decode_prediction = msgspec.json.Decoder(_Stored).decode
@@ -100,9 +106,11 @@ def prediction_frame(entries: Iterable[tuple[str, Entry]]) -> pl.DataFrame:
                 record.epoch,
                 record.score if is_scalar else None,
                 None if is_scalar else record.score,
-                as_text(record.decision),
+                None if record.decision is None else as_text(record.decision),
                 bytes(record.inputs).decode(),
                 bytes(record.warnings).decode(),
+                record.action,
+                record.reason,
             )
         )
     return pl.DataFrame(rows, schema=PREDICTIONS, orient="row")

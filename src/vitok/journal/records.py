@@ -24,9 +24,11 @@ class Prediction(msgspec.Struct, frozen=True):
         worker: Worker that answered.
         inputs: The inputs of the model, by name; or the row as JSON that was checked already.
         score: Probability of the positive class, the predicted value, or (multiclass) one probability a
-            class.
-        decision: The class or value that was answered.
+            class; None if no version could tell.
+        decision: The class or value that was answered; None if a person decides.
         warnings: What the caller was told about the row.
+        action: Who decided: `model`, `rule`, `default`, `fallback` (another version), or `hand_over` (a person will).
+        reason: The rule, limit or failure behind an action that is not the model's.
     """
 
     id: str
@@ -39,9 +41,11 @@ class Prediction(msgspec.Struct, frozen=True):
     epoch: int
     worker: str
     inputs: dict[str, Any] | msgspec.Raw
-    score: float | list[float]
-    decision: str | int | float | bool
+    score: float | list[float] | None
+    decision: str | int | float | bool | None
     warnings: list[str] = []
+    action: str = "model"
+    reason: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

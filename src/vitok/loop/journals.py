@@ -56,7 +56,8 @@ def usable_labels(labelled: pl.DataFrame, manifest: Manifest) -> pl.DataFrame:
         truth = labelled["value"].replace_strict(
             list(texts), list(texts.values()), default=None, return_dtype=pl.Int64
         )
-    return labelled.with_columns(truth=truth).filter(pl.col("truth").is_not_null())
+    scored = pl.col("proba" if manifest.task == "multiclass" else "score").is_not_null()
+    return labelled.with_columns(truth=truth).filter(pl.col("truth").is_not_null() & scored)
 
 
 def scored_rows(

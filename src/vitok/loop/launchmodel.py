@@ -29,7 +29,11 @@ def _gates(version: Version, wanted: Callable[[Comparison], bool]) -> tuple[list
             parsed = parse_expression(gate["name"])
         except CharterMistake:
             continue  # a verdict of another version of the language
-        if isinstance(parsed, Comparison) and wanted(parsed) and not (gate["passed"] and gate["value"] is None):
+        if (
+            isinstance(parsed, Comparison)
+            and wanted(parsed)
+            and not (gate["passed"] and gate["value"] is None)
+        ):
             (passed if gate["passed"] else failed).append(gate["name"])
     return passed, failed
 

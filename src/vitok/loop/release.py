@@ -3,12 +3,14 @@
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from vitok.errors import Busy, NotFound, Refused, UserMistake
+from vitok.errors import Busy, NotFound, Refused, UserMistake, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
+from vitok.loop.policy import policy_of
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, versions
@@ -121,13 +123,16 @@ def _activate(
     try:
         with project.engine.begin() as connection:
             last = releases.current(connection)
+            fallback = _fallback(project, connection, version)
             plan = Plan(
                 epoch=1 if last is None else last.epoch + 1,
                 project=project.charter.project,
                 strategy=strategy,
                 arms=(Arm(version.number, version.digest, "champion", 1.0),),
-                verdicts={version.digest: f"{ACCEPTED}:{version.turn}"},
+                verdicts={version.digest: f"{ACCEPTED}:{version.turn}"} | _verdict(fallback),
                 created=format_time(now),
+                policy=policy_of(project.document),
+                fallback=None if fallback is None else Arm(fallback.number, fallback.digest, "fallback", 0.0),
             )
             release = releases.activate(
                 connection,
@@ -154,6 +159,27 @@ def _activate(
         ) from error
     publish_plan(project)
     return release
+
+
+def _fallback(project: Project, connection: Connection, version: versions.Version) -> versions.Version | None:
+    """The last other version that was in production and whose bundle is whole, if the charter wants one."""
+    if not project.document.decisions.previous:
+        return None
+    for release in reversed(releases.all_releases(connection)):
+        if release.version == version.number or release.state == "rolled back":
+            continue
+        earlier = versions.get(connection, release.version)
+        try:
+            files = load_manifest(project.blobs, earlier.digest).files
+        except VitokError:
+            continue  # its bundle is gone: it cannot help
+        if earlier.verdict == ACCEPTED and all(project.blobs.has(digest) for digest in files.values()):
+            return earlier
+    return None
+
+
+def _verdict(version: versions.Version | None) -> dict[str, str]:
+    return {} if version is None else {version.digest: f"{ACCEPTED}:{version.turn}"}
 
 
 def publish_plan(project: Project) -> None:

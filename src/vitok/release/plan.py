@@ -5,8 +5,9 @@ from typing import Literal
 import msgspec
 
 from vitok.errors import Fault
+from vitok.release.policy import Policy
 
-Role = Literal["champion", "challenger", "shadow"]
+Role = Literal["champion", "challenger", "shadow", "fallback"]
 ACCEPTED = "accepted"
 
 
@@ -38,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True):
         verdicts: By digest: `accepted`, or `accepted:` and the id of the verdict. A bundle without such an
             entry is never served.
         created: ISO 8601 in UTC.
+        policy: How workers decide and behave.
+        fallback: The version that answers if another fails; it was accepted, and in production before.
 
     Raises:
         Fault: the arms contradict each other.
@@ -49,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True):
     arms: tuple[Arm, ...]
     verdicts: dict[str, str]
     created: str
+    policy: Policy = Policy()
+    fallback: Arm | None = None
 
     def __post_init__(self) -> None:
         champions = [arm for arm in self.arms if arm.role == "champion"]

@@ -12,6 +12,7 @@ from vitok.journal.index import Lookup
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import Clock, stopwatch
 from vitok.kernel.ids import new_id
+from vitok.release.policy import Policy
 from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import PlanWatcher
 from vitok.serve.endpoints import Endpoints, Handler
@@ -28,10 +29,12 @@ from vitok.serve.http import (
 from vitok.serve.metrics import Metrics
 from vitok.serve.recorder import Recorder
 from vitok.serve.rows import OutcomeDesk
+from vitok.serve.watchdog import Watchdog
 
 MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
 _KNOWN_PATHS = 1000
+_QUEUE = Policy().queue
 _Found = tuple[str, dict[str, Handler], list[str]]
 _Routes = dict[int, list[tuple[list[str], dict[str, Handler]]]]
 
@@ -80,6 +83,7 @@ class DataPlane:
         self._closing = contextlib.AsyncExitStack()
         self._routes: _Routes = {}
         self._known: dict[str, _Found] = {}
+        self._busy = 0
 
     async def start(self) -> None:
         """Opens the journal, loads the plan and starts to follow it."""
@@ -98,11 +102,30 @@ class DataPlane:
         self._run_beside(self.watcher.watch())
         self._run_beside(recorder.checkpoint())
         if self._settings.supervisor is not None:
+            self._run_beside(self._watchdog().beat())
+        if self._settings.supervisor is not None:
             self._run_beside(_end_with(self._settings.supervisor))
 
     async def stop(self) -> None:
         """Stops following the plan and gives the journal back."""
         await self._closing.aclose()
+
+    def _watchdog(self) -> Watchdog:
+        """Ends this worker if a model hangs it; only where a supervisor starts another."""
+
+        def policy() -> Policy:
+            return self.watcher.current.plan.policy if self.watcher.current else Policy()
+
+        def mark() -> None:
+            if self.watcher.current is not None:
+                for arm in self.watcher.current.plan.arms:
+                    self.watcher.trouble.mark_hang(arm.digest)
+
+        return Watchdog(lambda: policy().timeout_seconds, lambda: policy().memory_mb, mark)
+
+    def _queue(self) -> int:
+        deployment = self.watcher.current
+        return _QUEUE if deployment is None else deployment.plan.policy.queue
 
     def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
         self._closing.push_async_callback(_cancel, asyncio.create_task(work))
@@ -134,12 +157,17 @@ class DataPlane:
         route, handlers, names = self._find(scope["path"])
         if not handlers and self._otherwise is not None:
             return await self._otherwise(scope, receive, send)
+        self._busy += 1
         try:
             handler = _choose(handlers, scope["method"], scope["path"])
+            if self._busy > self._queue() and scope["method"] == "POST":
+                raise _overloaded()
             request = await read_request(scope, receive, self._settings.max_body_bytes)
             response = await handler(request, names)
         except Exception as error:  # whatever fails, the caller gets an answer and others go on
             response = error_response(error)
+        finally:
+            self._busy -= 1
         self._metrics.count_request(route, response.status, stopwatch() - started)
         return await send_response(send, response)
 
@@ -168,6 +196,11 @@ def _choose(handlers: dict[str, Handler], method: str, path: str) -> Handler:
         allowed = ", ".join(handlers)
         raise HttpProblem(405, f"{path}: takes {allowed}, not {method}", ((b"allow", allowed.encode()),))
     return handlers[method]
+
+
+def _overloaded() -> HttpProblem:
+    text = "too many requests are in progress. Try again in a second"
+    return HttpProblem(429, text, ((b"retry-after", b"1"),))
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -5,11 +5,13 @@ the graph and of a commit is shared; alone, a request goes through at once.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import NamedTuple
 
 from vitok.model.schema import Rows
 from vitok.serve.deployment import Deployment
+from vitok.serve.http import HttpProblem
 from vitok.serve.predict import Answer, predict
 from vitok.serve.recorder import Entry, Recorder
 
@@ -50,12 +52,14 @@ class Batcher:
             Fault: a model fails.
             HttpProblem: the records could not be written (503).
         """
+        loop = asyncio.get_running_loop()
         if len(rows) > _INLINE_ROWS:
             moments = [received] * len(rows)
-            answer = await asyncio.to_thread(predict, deployment, rows, moments, self._worker, version)
-            await self._recorder.commit(answer.records)
-            return answer
-        loop = asyncio.get_running_loop()
+            work = asyncio.to_thread(predict, deployment, rows, moments, self._worker, version)
+            answer = await _in_time(work, deployment)
+            job = _Job(deployment, rows, received, version, loop.create_future())
+            self._recorder.write([_entry(job, answer)])
+            return await job.done
         done: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append(_Job(deployment, rows, received, version, done))
         if len(self._waiting) == 1:
@@ -74,18 +78,20 @@ class Batcher:
     def _answers(self, jobs: list[_Job]) -> list[Entry]:
         """What the jobs of one deployment are answered; one that fails hears of it, and leaves no entry."""
         first = jobs[0]
-        if len(jobs) == 1 or first.deployment.shadows:
+        if len(jobs) == 1 or first.deployment.shadows or first.deployment.in_trouble:
             return [entry for job in jobs if (entry := self._alone(job)) is not None]
         rows = Rows(first.rows.schema, [row for job in jobs for row in job.rows.found])
         moments = [job.received for job in jobs for _ in job.rows.found]
         try:
-            whole = predict(first.deployment, rows, moments, self._worker, first.version).predictions
+            whole = predict(
+                first.deployment, rows, moments, self._worker, first.version, fall_back=False
+            ).predictions
         except Exception:  # one of them is at fault: alone, each learns whether it was
             return [entry for job in jobs if (entry := self._alone(job)) is not None]
         entries, start = [], 0
         for job in jobs:
             answer = Answer(whole[start : start + len(job.rows)], [])
-            entries.append(Entry(answer.records, answer, job.done))
+            entries.append(_entry(job, answer))
             start += len(job.rows)
         return entries
 
@@ -97,4 +103,21 @@ class Batcher:
             if not job.done.done():
                 job.done.set_exception(error)
             return None
-        return Entry(answer.records, answer, job.done)
+        return _entry(job, answer)
+
+
+async def _in_time(work: Awaitable[Answer], deployment: Deployment) -> Answer:
+    seconds = deployment.plan.policy.timeout_seconds
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except TimeoutError as error:
+        what = f"the request took longer than {seconds:g} s. Send fewer rows"
+        raise HttpProblem(504, what) from error
+
+
+def _entry(job: _Job, answer: Answer) -> Entry:
+    def unrecorded() -> Answer:
+        answer.recorded = False
+        return answer
+
+    return Entry(answer.records, answer, job.done, unrecorded if job.deployment.unrecorded else None)

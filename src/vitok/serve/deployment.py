@@ -2,15 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
 
 from vitok.errors import Refused, VitokError
+from vitok.model.bundle import REFERENCE
 from vitok.model.runtime import Model, load_model
 from vitok.model.schema import RequestSchema
+from vitok.release.decide import Decider, Ranges
 from vitok.release.plan import Arm, Plan
+from vitok.release.policy import Policy
 from vitok.serve.http import log
+from vitok.serve.trouble import Breaker, Trouble
 from vitok.store.blobs import Blobs
 
 POLL_SECONDS = 0.5
@@ -23,6 +31,8 @@ class Served(NamedTuple):
     arm: Arm
     model: Model
     schema: RequestSchema
+    decider: Decider
+    breaker: Breaker
 
     @property
     def shape(self) -> list[tuple[str, str, bool]]:
@@ -37,19 +47,53 @@ class Deployment:
         models: The model of each arm, by digest.
     """
 
-    def __init__(self, plan: Plan, models: Mapping[str, Model]) -> None:
+    def __init__(self, plan: Plan, models: Mapping[str, Model], blobs: Blobs, trouble: Trouble) -> None:
         self.plan = plan
         self.models = models
         names = {field.name for model in models.values() for field in model.manifest.inputs}
-        self.served = {
-            arm.version: Served(arm, models[arm.digest], RequestSchema(models[arm.digest].manifest, names))
-            for arm in plan.arms
-        }
+
+        def served(arm: Arm) -> Served:
+            model = models[arm.digest]
+            schema = RequestSchema(model.manifest, names)
+            decider = _decider(plan.policy, model, schema, blobs)
+            return Served(arm, model, schema, decider, trouble.breaker(arm.digest))
+
+        self.served = {arm.version: served(arm) for arm in plan.arms}
         self.champion = self.served[plan.champion.version]
         self.shadows = [self.served[arm.version] for arm in plan.shadows]
+        self.unrecorded = plan.policy.unrecorded == "answer"
+        self.fallback = None if plan.fallback is None else served(plan.fallback)
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether a version is at rest."""
+        return any(served.breaker.is_open for served in self.served.values())
 
 
-def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model]) -> Deployment:
+def _decider(policy: Policy, model: Model, schema: RequestSchema, blobs: Blobs) -> Decider:
+    attributes = schema.attributes
+    ranges = _ranges(model, blobs) if policy.outlier is not None else None
+    threshold = model.manifest.threshold if model.manifest.positive is not None else None
+
+    def read(name: str) -> Callable[[Any], Any]:
+        return attrgetter(attributes[name]) if name in attributes else lambda row: None
+
+    return Decider(policy, read, threshold, ranges)
+
+
+def _ranges(model: Model, blobs: Blobs) -> Ranges | None:
+    """The extremes of the numeric inputs, from the profile of the training rows."""
+    digest = model.manifest.files.get(REFERENCE)
+    if digest is None:
+        return None
+    known = msgspec.json.decode(blobs.get(digest))["profile"]["columns"]
+    numbers = [field.name for field in model.manifest.inputs if field.kind == "number"]
+    names = tuple(name for name in numbers if known.get(name, {}).get("finite"))
+    low = np.array([known[name]["least"] for name in names], dtype=np.float32)
+    return Ranges(names, low, np.array([known[name]["greatest"] for name in names], dtype=np.float32))
+
+
+def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model], trouble: Trouble) -> Deployment:
     """Loads and warms every model of a plan that is not loaded yet.
 
     Raises:
@@ -57,7 +101,7 @@ def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model]) -> De
         VitokError: a bundle cannot be loaded.
     """
     models = {}
-    for arm in plan.arms:
+    for arm in (*plan.arms, *([] if plan.fallback is None else [plan.fallback])):
         if not plan.is_accepted(arm.digest):
             raise Refused(
                 f"release plan {plan.epoch}, version {arm.version}",
@@ -69,7 +113,7 @@ def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model]) -> De
             models[arm.digest].warm_up()
         else:
             models[arm.digest] = loaded[arm.digest]
-    return Deployment(plan, models)
+    return Deployment(plan, models, blobs, trouble)
 
 
 class PlanWatcher:
@@ -82,6 +126,7 @@ class PlanWatcher:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "plan.json"
         self._blobs = Blobs(folder / "blobs")
+        self.trouble = Trouble(folder / "trouble")
         self._seen: tuple[int, int, int] | None = None
         self._retry_at = 0.0
         self.current: Deployment | None = None
@@ -119,7 +164,7 @@ class PlanWatcher:
 
     def _load(self) -> Deployment:
         plan = Plan.from_json(self._path.read_bytes())
-        return load_deployment(plan, self._blobs, self.current.models if self.current else {})
+        return load_deployment(plan, self._blobs, self.current.models if self.current else {}, self.trouble)
 
     def _mark(self) -> tuple[int, int, int] | None:
         try:

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from vitok import __version__
 from vitok.errors import NotFound
 from vitok.kernel.clock import Clock
+from vitok.model.bundle import Manifest
 from vitok.serve import invocations, v2
 from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import Deployment, PlanWatcher
 from vitok.serve.http import HttpProblem, Request, Response, json_response
 from vitok.serve.metrics import Metrics
 from vitok.serve.openapi import describe
+from vitok.serve.page import docs_page
 from vitok.serve.predict import require_few, served_version
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 
@@ -46,6 +48,7 @@ class Endpoints:
             "health/ready": {"GET": self._is_ready},
             "metrics": {"GET": self._show_metrics},
             "openapi.json": {"GET": self._show_openapi},
+            "docs": {"GET": self._show_docs},
             "models/*/predict": {"POST": self._predict},
             "models/*/outcomes": {"POST": self._take_outcomes},
             "v2": {"GET": self._show_server},
@@ -153,7 +156,7 @@ class Endpoints:
 
     async def _is_pinged(self, request: Request, names: list[str]) -> Response:
         self._deployment()
-        return Response(200, b"\n")
+        return Response(200, b"\n", b"text/plain; charset=utf-8")
 
     async def _show_version(self, request: Request, names: list[str]) -> Response:
         return Response(200, __version__.encode(), b"text/plain; charset=utf-8")
@@ -163,10 +166,16 @@ class Endpoints:
         return Response(200, self._metrics.render(epoch), b"text/plain; version=0.0.4")
 
     async def _show_openapi(self, request: Request, names: list[str]) -> Response:
+        return json_response(describe(*self._described()))
+
+    async def _show_docs(self, request: Request, names: list[str]) -> Response:
+        return docs_page(*self._described(), request.headers.get(b"host", b""))
+
+    def _described(self) -> tuple[str, Manifest | None]:
         deployment = self._watcher.current
         if deployment is None:
-            return json_response(describe("a project without a release", None))
-        return json_response(describe(deployment.plan.project, deployment.champion.model.manifest))
+            return "a project without a release", None
+        return deployment.plan.project, deployment.champion.model.manifest
 
 
 def _version(names: list[str]) -> int | None:

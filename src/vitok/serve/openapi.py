@@ -1,166 +1,252 @@
-"""The description of the row API, typed from the manifest of the version that answers."""
+"""The description of every address of the data plane, typed from the manifest of the version that answers."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from vitok import __version__
-from vitok.model.bundle import Field, Manifest
-from vitok.model.schema import FLOAT32_MAX, has_all_levels
+from vitok.model.bundle import Manifest
+from vitok.serve.openapi_protocols import infer_example, invocation_example, protocol_schemas
+from vitok.serve.openapi_rows import listed, outcome_schema, predictions_schema, row_schema, taken_schema
 
-_KINDS: dict[str, dict[str, Any]] = {
-    "number": {"type": "number", "minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX},
-    "boolean": {"type": "boolean"},
-    "category": {"type": "string"},
-    "time": {"type": "string", "format": "date-time"},
-}
-_ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+_JSON, _BINARY = "application/json", "application/octet-stream"
 _FAILURES = {
     "400": "The request is not what the model takes",
+    "404": "The model or the version is not served here",
     "413": "The request is too large",
+    "415": "The body is in a coding or of a type that is not taken",
     "500": "The model failed",
     "503": "Nothing is released, or the answer could not be recorded",
 }
+_VERSION = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "description": "Number of a version in production",
+    "schema": {"type": "integer", "minimum": 1},
+}
+
+
+class Operation(NamedTuple):
+    """One address with one method.
+
+    Args:
+        group: Where pages show it.
+        takes: Schemas of the body by content type; empty if it takes none.
+        gives: Schemas of the answer by content type.
+        example: A body that is answered.
+        failures: Statuses of refusals.
+        error: Schema of a refusal.
+    """
+
+    method: str
+    path: str
+    group: str
+    summary: str
+    takes: dict[str, str]
+    gives: dict[str, str]
+    example: Any = None
+    failures: tuple[str, ...] = ("503",)
+    error: str = "Error"
+
+    @property
+    def name(self) -> str:
+        """Its id: the method and what is fixed of the path."""
+        parts = (
+            self.path.replace("{version}", "version")
+            .strip("/")
+            .replace(".", "_")
+            .replace("-", "_")
+            .split("/")
+        )
+        return "_".join([self.method, *parts])
+
+
+def operations(project: str, manifest: Manifest) -> list[Operation]:
+    """Everything that the data plane answers, in reading order."""
+    rows = {"rows": [_example_row(manifest)]}
+    outcomes = {"outcomes": [{"id": "1", "value": manifest.classes[0] if manifest.classes else 1.0}]}
+    failures = tuple(_FAILURES)
+    model, found = f"/models/{project}", _v2_operations(project, manifest)
+    row_api = [
+        Operation(
+            "post",
+            f"{model}/predict",
+            "Rows",
+            "Predictions for rows",
+            {_JSON: "Rows"},
+            {_JSON: "Predictions"},
+            rows,
+            failures,
+        ),
+        Operation(
+            "post",
+            f"{model}/outcomes",
+            "Rows",
+            "What really happened",
+            {_JSON: "Outcomes"},
+            {_JSON: "OutcomesTaken"},
+            outcomes,
+            failures,
+        ),
+    ]
+    takes = {_JSON: "Invocation", "text/csv": "Text"}
+    mlflow = [
+        Operation(
+            "post",
+            "/invocations",
+            "MLflow",
+            "Predictions as MLflow's server answers them",
+            takes,
+            {_JSON: "InvocationAnswer"},
+            invocation_example(manifest),
+            failures,
+            "InvocationError",
+        ),
+        Operation("get", "/ping", "MLflow", "Whether a model answers", {}, {"text/plain": "Text"}),
+        Operation("get", "/health", "MLflow", "Whether a model answers", {}, {"text/plain": "Text"}),
+        Operation(
+            "get", "/version", "MLflow", "Version of the server", {}, {"text/plain": "Text"}, failures=()
+        ),
+    ]
+    service = [
+        Operation(
+            "get", "/health/live", "Service", "Whether the process answers", {}, {_JSON: "Live"}, failures=()
+        ),
+        Operation("get", "/health/ready", "Service", "Whether a model answers", {}, {_JSON: "Ready"}),
+        Operation(
+            "get", "/metrics", "Service", "Figures for Prometheus", {}, {"text/plain": "Text"}, failures=()
+        ),
+        Operation("get", "/openapi.json", "Service", "This description", {}, {_JSON: "Any"}, failures=()),
+        Operation(
+            "get", "/docs", "Service", "This description as a page", {}, {"text/html": "Text"}, failures=()
+        ),
+    ]
+    return [*row_api, *found, *mlflow, *service]
+
+
+def _v2_operations(project: str, manifest: Manifest) -> list[Operation]:
+    group, failures = "Open Inference Protocol V2", tuple(_FAILURES)
+    found = [
+        Operation("get", "/v2", group, "The server", {}, {_JSON: "ServerMetadata"}, failures=()),
+        Operation(
+            "get", "/v2/health/live", group, "Whether the process answers", {}, {_JSON: "Live"}, failures=()
+        ),
+        Operation("get", "/v2/health/ready", group, "Whether a model answers", {}, {_JSON: "Ready"}),
+        Operation(
+            "post",
+            "/v2/repository/index",
+            group,
+            "The versions in production",
+            {},
+            {_JSON: "RepositoryIndex"},
+            failures=(),
+        ),
+    ]
+    found.append(found[-1]._replace(method="get"))
+    for base in (f"/v2/models/{project}", f"/v2/models/{project}/versions/{{version}}"):
+        lost = ("404", "503") if "{" in base else ("503",)
+        found += [
+            Operation(
+                "get",
+                base,
+                group,
+                "What the model takes and gives",
+                {},
+                {_JSON: "ModelMetadata"},
+                failures=lost,
+            ),
+            Operation(
+                "get", f"{base}/ready", group, "Whether it answers", {}, {_JSON: "ModelReady"}, failures=lost
+            ),
+            Operation(
+                "get",
+                f"{base}/stats",
+                group,
+                "How many rows it has predicted",
+                {},
+                {_JSON: "Statistics"},
+                failures=lost,
+            ),
+            Operation(
+                "post",
+                f"{base}/infer",
+                group,
+                "Inference",
+                {_JSON: "InferRequest", _BINARY: "Binary"},
+                {_JSON: "InferResponse", _BINARY: "Binary"},
+                infer_example(manifest),
+                failures,
+            ),
+        ]
+    return found
 
 
 def describe(project: str, manifest: Manifest | None) -> dict[str, Any]:
-    """OpenAPI 3.1 of the row API; without a manifest (nothing is released) it has no paths."""
+    """OpenAPI 3.1 of the data plane; without a manifest (nothing is released) it has no paths."""
     info = {"title": f"Predictions of {project}", "version": __version__}
     if manifest is None:
         return {"openapi": "3.1.0", "info": info, "paths": {}}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations(project, manifest):
+        paths.setdefault(operation.path, {})[operation.method] = _render(operation)
     return {
         "openapi": "3.1.0",
         "info": info,
-        "paths": {
-            f"/models/{project}/predict": {
-                "post": _operation("predict", "Predictions for rows", "Rows", "Predictions")
-            },
-            f"/models/{project}/outcomes": {
-                "post": _operation("outcomes", "What really happened", "Outcomes", "OutcomesTaken")
-            },
-        },
-        "components": {
-            "schemas": {
-                "Row": _row(manifest),
-                "Rows": _listed("rows", {"$ref": "#/components/schemas/Row"}),
-                "Predictions": _predictions(manifest),
-                "Outcomes": _listed("outcomes", _outcome(manifest)),
-                "OutcomesTaken": _taken(),
-                "Error": _ERROR,
-            }
-        },
+        "paths": paths,
+        "components": {"schemas": _schemas(manifest)},
     }
 
 
-def _operation(name: str, summary: str, takes: str, gives: str) -> dict[str, Any]:
-    def content(schema: str) -> dict[str, Any]:
-        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-
+def _render(operation: Operation) -> dict[str, Any]:
     failures = {
-        status: {"description": text, "content": content("Error")} for status, text in _FAILURES.items()
+        status: {"description": _FAILURES[status], "content": _content({_JSON: operation.error})}
+        for status in operation.failures
     }
-    return {
-        "operationId": name,
-        "summary": summary,
-        "requestBody": {"required": True, "content": content(takes)},
-        "responses": {"200": {"description": summary, "content": content(gives)}, **failures},
-    }
-
-
-def _row(manifest: Manifest) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    if manifest.id is not None:
-        properties[manifest.id] = {
-            "type": ["string", "integer", "null"],
-            "description": "Id of the prediction",
-        }
-    if manifest.entity is not None:
-        properties[manifest.entity] = {
-            "type": ["string", "number", "boolean", "null"],
-            "description": "The unit that the row belongs to",
-        }
-    if manifest.time is not None:
-        properties[manifest.time] = {"type": ["string", "null"], "format": "date-time"}
-    properties |= {field.name: _field(field) for field in manifest.inputs}
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [field.name for field in manifest.inputs if not field.nullable],
-        "properties": properties,
-        "example": {field.name: field.example for field in manifest.inputs},
-    }
-
-
-def _field(field: Field) -> dict[str, Any]:
-    described = dict(_KINDS[field.kind])
-    if field.nullable:
-        described["type"] = [described["type"], "null"]
-    if field.levels:
-        known = ", ".join(field.levels)
-        described["description"] = f"In the training data: {known}" + (
-            "" if has_all_levels(field) else ", ..."
-        )
-    if field.example is not None:
-        described["examples"] = [field.example]
-    return described
-
-
-def _listed(name: str, item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name],
-        "properties": {name: {"type": "array", "items": item, "minItems": 1 if name == "rows" else 0}},
-    }
-
-
-def _predictions(manifest: Manifest) -> dict[str, Any]:
-    numbers = {"type": "object", "additionalProperties": {"type": "number"}}
-    is_multiclass = bool(manifest.classes) and manifest.positive is None
-    score = {"scores": numbers} if is_multiclass else {"score": {"type": "number"}}
-    decision: dict[str, Any] = {"enum": manifest.classes} if manifest.classes else {"type": "number"}
-    item = {
-        "type": "object",
-        "required": ["id", *score, "decision"],
-        "properties": {
-            "id": {"type": "string"},
-            "version": {"type": "integer"},
-            **score,
-            "decision": decision,
-            "warnings": {"type": "array", "items": {"type": "string"}},
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.group],
+        "summary": operation.summary,
+        "responses": {
+            "200": {"description": operation.summary, "content": _content(operation.gives)},
+            **failures,
         },
     }
+    if "{version}" in operation.path:
+        found["parameters"] = [_VERSION]
+    if operation.takes:
+        content = _content(operation.takes)
+        content[_JSON]["example"] = operation.example
+        found["requestBody"] = {"required": True, "content": content}
+    return found
+
+
+def _content(schemas: dict[str, str]) -> dict[str, Any]:
+    return {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, name in schemas.items()}
+
+
+def _schemas(manifest: Manifest) -> dict[str, Any]:
     return {
-        "type": "object",
-        "required": ["model", "predictions"],
-        "properties": {
-            "model": {"type": "string"},
-            "version": {"type": "integer"},
-            "predictions": {"type": "array", "items": item},
+        "Row": row_schema(manifest),
+        "Rows": listed("rows", {"$ref": "#/components/schemas/Row"}),
+        "Predictions": predictions_schema(manifest),
+        "Outcomes": listed("outcomes", outcome_schema(manifest)),
+        "OutcomesTaken": taken_schema(),
+        **protocol_schemas(manifest),
+        "Live": _flag("live"),
+        "Ready": _flag("ready"),
+        "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
+        "Text": {"type": "string"},
+        "Binary": {
+            "type": "string",
+            "format": "binary",
+            "description": "JSON of the length that the header Inference-Header-Content-Length gives, then the tensors",
         },
+        "Any": {"type": "object"},
     }
 
 
-def _outcome(manifest: Manifest) -> dict[str, Any]:
-    value: dict[str, Any] = {"enum": manifest.classes} if manifest.classes else {"type": "number"}
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["id", "value"],
-        "properties": {
-            "id": {"type": ["string", "integer"]},
-            "value": value,
-            "time": {"type": "string", "format": "date-time"},
-            "replace": {"type": "boolean", "default": False},
-        },
-    }
+def _flag(name: str) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: {"type": "boolean"}}}
 
 
-def _taken() -> dict[str, Any]:
-    texts, number = {"type": "array", "items": {"type": "string"}}, {"type": "integer"}
-    names = {
-        "matched": number,
-        "unmatched": texts,
-        "duplicates": number,
-        "conflicts": texts,
-        "problems": texts,
-    }
-    return {"type": "object", "required": list(names), "properties": names}
+def _example_row(manifest: Manifest) -> dict[str, Any]:
+    return {field.name: field.example for field in manifest.inputs}

@@ -3,11 +3,14 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from vitok.errors import NotFound
+from msgspec import structs
+
+from vitok.errors import Fault, NotFound, RequestMistake
 from vitok.journal.records import Prediction, as_text
 from vitok.kernel.clock import parse_time
 from vitok.kernel.ids import new_id
 from vitok.model.schema import Rows
+from vitok.release.decide import Decision, strangeness
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import HttpProblem, log
@@ -16,12 +19,16 @@ MAX_ROWS = 10_000
 
 
 class Answer:
-    """Predictions that answer a request, in the order of its rows, and all that is to be recorded."""
+    """Predictions that answer a request, in the order of its rows, and all that is to be recorded.
 
-    __slots__ = ("predictions", "records")
+    `recorded` is false if the journal could not take them and the charter says to answer all the same.
+    """
+
+    __slots__ = ("predictions", "recorded", "records")
 
     def __init__(self, predictions: list[Prediction], shadows: list[Prediction]) -> None:
         self.predictions = predictions
+        self.recorded = True
         self.records = [*predictions, *shadows] if shadows else predictions
 
 
@@ -46,7 +53,13 @@ class _Batch(NamedTuple):
 
 
 def predict(
-    deployment: Deployment, rows: Rows, received: list[datetime], worker: str, version: int | None = None
+    deployment: Deployment,
+    rows: Rows,
+    received: list[datetime],
+    worker: str,
+    version: int | None = None,
+    *,
+    fall_back: bool = True,
 ) -> Answer:
     """Routes, scores and decides rows.
 
@@ -54,17 +67,18 @@ def predict(
         rows: As the champion's schema (or the asked version's) returned them; of one request, or of several.
         received: When each row's request arrived.
         version: The version to ask, instead of the one that the plan routes each unit to.
+        fall_back: Whether the fallback answers where a version fails.
 
     Raises:
         RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
-        Fault: a model fails.
+        Fault: a model fails, and no fallback can answer.
     """
     asker = served_version(deployment, version)
     batch = _identify(asker, rows, received)
     if version is not None or len(deployment.plan.live) == 1:
-        answered = _predict(asker, asker, batch, deployment.plan.epoch, worker)
+        answered = _guarded(deployment, asker, asker, batch, worker, fall_back=fall_back)
     else:
-        answered = _predict_routed(deployment, asker, batch, worker)
+        answered = _predict_routed(deployment, asker, batch, worker, fall_back=fall_back)
     shadows: list[Prediction] = []
     for served in deployment.shadows:
         try:
@@ -124,16 +138,69 @@ def _texts(rows: Rows, name: str | None) -> list[str | None]:
     return [None if value is None else as_text(value) for value in rows.values(name)]
 
 
-def _predict_routed(deployment: Deployment, asker: Served, batch: _Batch, worker: str) -> list[Prediction]:
+def _predict_routed(
+    deployment: Deployment, asker: Served, batch: _Batch, worker: str, *, fall_back: bool
+) -> list[Prediction]:
     places: dict[int, list[int]] = {}
     for place, arm in enumerate(route_many(deployment.plan, batch.units).tolist()):
         places.setdefault(arm, []).append(place)
     answered: dict[int, Prediction] = {}
     for arm, chosen in places.items():
         served = deployment.served[deployment.plan.arms[arm].version]
-        found = _predict(served, asker, batch.part(chosen), deployment.plan.epoch, worker)
+        found = _guarded(deployment, served, asker, batch.part(chosen), worker, fall_back=fall_back)
         answered.update(zip(chosen, found, strict=True))
     return [answered[place] for place in range(len(batch.rows))]
+
+
+def _guarded(
+    deployment: Deployment, served: Served, asker: Served, batch: _Batch, worker: str, *, fall_back: bool
+) -> list[Prediction]:
+    """Asks a version unless it is at rest; where it fails the fallback answers."""
+    epoch, name = deployment.plan.epoch, f"version {served.arm.version}"
+    if served.breaker.is_open:
+        reason = f"{name} is at rest after failing again and again"
+        return _fall_back(
+            deployment, served, asker, batch, worker, Fault(name, reason, "See the server's log.")
+        )
+    try:
+        found = _predict(served, asker, batch, epoch, worker)
+    except Fault as error:
+        if not fall_back:
+            raise
+        served.breaker.failed()
+        log.error("%s", error)
+        return _fall_back(deployment, served, asker, batch, worker, error)
+    served.breaker.succeeded()
+    return found
+
+
+def _fall_back(
+    deployment: Deployment, failed: Served, asker: Served, batch: _Batch, worker: str, error: Fault
+) -> list[Prediction]:
+    """The version before, else the charter's default, else the error."""
+    epoch, spare, default = deployment.plan.epoch, deployment.fallback, deployment.plan.policy.default
+    if spare is not None and spare.arm.digest != failed.arm.digest and not spare.breaker.is_open:
+        try:
+            found = _predict(spare, asker, batch, epoch, worker)
+        except (Fault, RequestMistake) as also:
+            spare.breaker.failed()
+            log.error("the fallback failed too: %s", also)
+        else:
+            return [
+                structs.replace(
+                    each, action="fallback" if each.action == "model" else each.action, reason=str(error)
+                )
+                for each in found
+            ]
+    if default is None:
+        raise error
+    action, arm = ("hand_over" if default.hand_over else "default"), failed.arm
+    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
+    head = (arm.version, arm.digest, "fallback", epoch, worker)
+    return [
+        Prediction(key, unit, time, received, *head, inputs, None, default.value, [], action, str(error))
+        for key, unit, time, received, inputs in columns
+    ]
 
 
 def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: str) -> list[Prediction]:
@@ -142,21 +209,42 @@ def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: s
         known = set(served.schema.names)
         rows = served.schema.check([{name: row[name] for name in row if name in known} for row in rows])
     scores = model.score(rows)
+    values = scores.tolist()
     columns: Any = zip(
         batch.ids,
         batch.units,
         batch.times,
         batch.received,
         rows.as_json(),
-        scores.tolist(),
-        model.decide(scores),
+        values,
+        _decisions(served, rows, values, model.decide(scores)),
         rows.warnings(),
         strict=True,
     )
     version, digest, role = arm.version, arm.digest, arm.role
     return [
         Prediction(
-            key, unit, time, received, version, digest, role, epoch, worker, inputs, score, decision, warnings
+            key,
+            unit,
+            time,
+            received,
+            version,
+            digest,
+            role,
+            epoch,
+            worker,
+            inputs,
+            score,
+            value,
+            warnings,
+            *why,
         )
-        for key, unit, time, received, inputs, score, decision, warnings in columns
+        for key, unit, time, received, inputs, score, (value, *why), warnings in columns
     ]
+
+
+def _decisions(served: Served, rows: Rows, scores: list[Any], decided: list[Any]) -> list[Decision]:
+    decider = served.decider
+    ranges = decider.ranges
+    strange = [0] * len(rows) if ranges is None else strangeness(ranges, rows.matrix(ranges.names)).tolist()
+    return decider.decide(rows.found, scores, decided, strange)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from vitok.errors import Fault
@@ -15,11 +15,16 @@ _CHECKPOINT_SECONDS = 1.0
 
 
 class Entry(NamedTuple):
-    """Records that somebody waits for; `done` gets `result` once they are safe, or the reason why they are not."""
+    """Records that somebody waits for; `done` gets `result` once they are safe, or the reason why they are not.
+
+    Args:
+        otherwise: What `done` gets if they cannot be recorded; None for the reason.
+    """
 
     records: Sequence[Record]
     result: Any
     done: "asyncio.Future[Any]"
+    otherwise: Callable[[], Any] | None = None
 
 
 class Recorder:
@@ -90,6 +95,8 @@ def _settle(entries: list[Entry], error: Exception | None) -> None:
             continue
         if error is None:
             entry.done.set_result(entry.result)
+        elif isinstance(error, Fault) and entry.otherwise is not None:
+            entry.done.set_result(entry.otherwise())
         elif isinstance(error, Fault):
             entry.done.set_exception(HttpProblem(503, f"not recorded, so not answered: {error}"))
         else:

@@ -26,7 +26,9 @@ class _Predicted(msgspec.Struct, omit_defaults=True):
     version: int | None = None
     score: float | None = None
     scores: dict[str, float] | None = None
-    decision: Any = None
+    decision: Any = msgspec.UNSET
+    action: str = "model"
+    reason: str = ""
     warnings: list[str] = []
 
 
@@ -34,6 +36,7 @@ class _Predicteds(msgspec.Struct, omit_defaults=True):
     model: str
     version: int | None = None
     predictions: list[_Predicted] = []
+    recorded: bool = True
 
 
 def render_answer(deployment: Deployment, answer: Answer) -> Response:
@@ -42,18 +45,20 @@ def render_answer(deployment: Deployment, answer: Answer) -> Response:
     one = len(versions) == 1
     classes = deployment.champion.model.manifest.classes
     found = [_render(prediction, classes, names_version=not one) for prediction in answer.predictions]
-    return json_response(_Predicteds(deployment.plan.project, versions.pop() if one else None, found))
+    return json_response(
+        _Predicteds(deployment.plan.project, versions.pop() if one else None, found, answer.recorded)
+    )
 
 
 def _render(prediction: Prediction, classes: list[Any], *, names_version: bool) -> _Predicted:
     version = prediction.version if names_version else None
-    if isinstance(prediction.score, list):
-        labels = [as_text(value) for value in classes]
-        scores = dict(zip(labels, prediction.score, strict=True))
-        return _Predicted(prediction.id, version, None, scores, prediction.decision, prediction.warnings)
-    return _Predicted(
-        prediction.id, version, prediction.score, None, prediction.decision, prediction.warnings
-    )
+    score: float | list[float] | None = prediction.score
+    scores: dict[str, float] | None = None
+    if isinstance(score, list):
+        scores = dict(zip([as_text(value) for value in classes], score, strict=True))
+        score = None
+    why = (prediction.action, prediction.reason, prediction.warnings)
+    return _Predicted(prediction.id, version, score, scores, prediction.decision, *why)
 
 
 class OutcomeDesk:

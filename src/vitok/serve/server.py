@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +124,7 @@ def run_server(
     )
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        if workers == 1:
-            _quietly(uvicorn.Server(config).run, sockets=[bound])
-        else:
-            _run_workers(config, bound)
+        _run_workers(config, bound)
     finally:
         bound.close()
 
@@ -146,10 +142,3 @@ def _run_workers(config: Any, bound: socket.socket) -> None:
         Multiprocess(config, [bound]).run()
     finally:
         del os.environ[_PARENT_VARIABLE]
-
-
-def _quietly(run: Callable[..., None], **arguments: Any) -> None:
-    try:
-        run(**arguments)
-    except KeyboardInterrupt:  # uvicorn raises the signal again once it has stopped
-        return

@@ -28,6 +28,7 @@ NUMBERS: dict[str, np.dtype[Any]] = {
     "UINT64": np.dtype("<u8"),
 }
 _DATATYPES = (*NUMBERS, "BOOL", "BYTES")
+Parameter = str | int | float | bool
 
 
 class Tensor(msgspec.Struct):
@@ -37,14 +38,14 @@ class Tensor(msgspec.Struct):
     shape: list[int]
     datatype: str
     data: Any = msgspec.UNSET
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Parameter] = {}
 
 
 class AskedOutput(msgspec.Struct):
     """One output that a request asks for."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Parameter] = {}
 
 
 class InferRequest(msgspec.Struct):
@@ -53,7 +54,7 @@ class InferRequest(msgspec.Struct):
     inputs: list[Tensor]
     id: str | None = None
     outputs: list[AskedOutput] = []
-    parameters: dict[str, str | int | float | bool] = {}
+    parameters: dict[str, Parameter] = {}
 
 
 def read_infer(

@@ -40,7 +40,7 @@ def model_metadata(deployment: Deployment, served: Served) -> dict[str, Any]:
         ],
         "outputs": [
             {"name": name, "datatype": datatype, "shape": shape}
-            for name, (datatype, shape) in _outputs(manifest).items()
+            for name, (datatype, shape) in output_shapes(manifest).items()
         ],
     } | _matrix_note(manifest)
 
@@ -134,7 +134,8 @@ def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version:
     return write_infer(head, [everything[name] for name in asked.outputs], binary)
 
 
-def _outputs(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
+def output_shapes(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
+    """Datatype and shape of each output by its name."""
     is_multiclass = bool(manifest.classes) and manifest.positive is None
     score = ("scores", ("FP32", [-1, len(manifest.classes)])) if is_multiclass else ("score", ("FP32", [-1]))
     decision = ("FP64", [-1]) if not manifest.classes else ("BYTES", [-1])
@@ -160,7 +161,7 @@ def _tensors(answer: Answer, manifest: Manifest) -> list[Output]:
 
 def _asked(request: InferRequest, manifest: Manifest) -> dict[str, bool]:
     """The outputs to send, and whether each goes out in binary."""
-    known = _outputs(manifest)
+    known = output_shapes(manifest)
     default = bool(request.parameters.get(_BINARY_OUTPUT, False))
     if not request.outputs:
         return dict.fromkeys(known, default)
@@ -172,13 +173,18 @@ def _asked(request: InferRequest, manifest: Manifest) -> dict[str, bool]:
     return {output.name: bool(output.parameters.get("binary_data", default)) for output in request.outputs}
 
 
+def taken_datatypes(field: Field) -> frozenset[str]:
+    """The datatypes in which an input may come."""
+    return _TAKEN.get(field.kind, _TEXT)
+
+
 def _check_datatypes(served: Served, request: InferRequest) -> None:
     fields: dict[str, Field] = served.schema.fields
     for place, tensor in enumerate(request.inputs):
         field = fields.get(tensor.name)
         if field is None:
             continue  # an id, entity or time column, or unknown: the schema decides
-        taken = _TAKEN.get(field.kind, _TEXT)
+        taken = taken_datatypes(field)
         if tensor.datatype not in taken:
             raise RequestMistake(
                 f"inputs[{place}] ({tensor.name})",

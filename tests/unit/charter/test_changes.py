@@ -150,3 +150,13 @@ def test_every_gate_that_came_or_went_is_named(old, new):
     text = "\n".join(gate_changes(old, new))
     assert all(f"`{gate}`" in text for gate in {*old} ^ {*new})
     assert bool(text) == (old != new)
+
+
+def test_columns_of_worst_slice_are_a_criterion_where_a_gate_goes_through_them():
+    before, after = copy.deepcopy(BASE), copy.deepcopy(BASE)
+    after["monitor"]["slices"] = ["origin"]
+    assert criteria_changes(before, after) == []
+    for charter in (before, after):
+        charter["accept"] = [*charter["accept"], "worst_slice.recall >= 0.3"]
+    (change,) = criteria_changes(before, after)
+    assert change.key == "monitor.slices"

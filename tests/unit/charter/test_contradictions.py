@@ -140,6 +140,55 @@ def gate_remarks(gate, rows, positives):
     return list(undecidable_gates(document, TestSize(rows, positives)))
 
 
+@pytest.mark.parametrize(
+    ("rules", "where", "what", "severity"),
+    [
+        ("accept: [roc_auc >= 1.5]", "accept[0]", "can never hold: roc_auc lies between 0 and 1", "error"),
+        ("accept: [roc_auc > 1]", "accept[0]", "can never hold", "error"),
+        ("accept: [roc_auc >= 0]", "accept[0]", "always holds", "warning"),
+        ("accept: [brier <= 100%]", "accept[0]", "always holds", "warning"),
+        ("accept: [brier <= -1]", "accept[0]", "can never hold", "error"),
+        ("accept: [gap(a).recall <= 1]", "accept[0]", "always holds", "warning"),
+        ("accept: [roc_auc <= 0.7]", "accept[0]", "asks for a bad model: more roc_auc is better", "warning"),
+        ("accept: [brier > baseline]", "accept[0]", "asks for a bad model: less brier is better", "warning"),
+        ("accept: [latency_p99_ms >= 5]", "accept[0]", "asks for a bad model", "warning"),
+        ("monitor: {alerts: [roc_auc > 0.9]}", "monitor.alerts[0]", "holds for a good model", "warning"),
+        ("monitor: {alerts: [roc_auc < 0]}", "monitor.alerts[0]", "can never hold", "warning"),
+        ("retrain: {on: [roc_auc < 2]}", "retrain.on[0]", "always holds", "warning"),
+        ("retrain: {on: [drift], budget: 0 per 30d}", "retrain.budget", "a budget of no turns", "warning"),
+        ("monitor: {window: 10ms}", "monitor.window", "over before they can be judged", "error"),
+        ("decide: {threshold: 5}", "decide.threshold", "nothing is flagged", "error"),
+        ("decide: {threshold: -1}", "decide.threshold", "everything is flagged", "error"),
+        (
+            "plan: {milestones: [{name: a, due: 3d, done_when: baseline}, {name: a, due: 9d, done_when: accepted}]}",
+            "plan.milestones[1]",
+            "'a' stands twice",
+            "error",
+        ),
+    ],
+)
+def test_rule_that_says_nothing_or_the_opposite_is_told(rules, where, what, severity):
+    kept = [
+        line
+        for line in CHARTER.splitlines()
+        if not line.startswith((f"{rules.split(':')[0]}:", "  - roc_auc"))
+    ]
+    text = "\n".join([*(line for line in kept if line != "accept:"), rules])
+    text += "" if "accept:" in text else "\naccept: [roc_auc >= champion - 0.02]"
+    (found,) = [problem for problem in remarks(text) if what in problem.what]
+    assert found.severity == severity
+    assert found.where.endswith(where)
+
+
+@pytest.mark.parametrize(
+    "gate", ["r2 >= -1", "profit_per_1000 > -5", "roc_auc >= 0.5", "brier <= 0.2", "roc_auc >= 1"]
+)
+def test_bound_that_can_be_reached_and_missed_is_no_remark(gate):
+    text = CHARTER.replace("roc_auc >= champion - 0.02", gate)
+    text = text.replace("type: binary", "type: regression") if gate.startswith("r2") else text
+    assert not [problem for problem in remarks(text) if "hold" in problem.what]
+
+
 def test_gate_that_no_figure_can_clear_is_an_error_that_says_how_many_rows_it_takes():
     (found,) = gate_remarks("accuracy >= 0.99", 100, 50)
     assert (found.severity, found.where) == ("error", "vitok.yaml:6:5 accept[0]")

@@ -1,3 +1,4 @@
+import re
 from contextlib import suppress
 from datetime import timedelta
 
@@ -127,3 +128,24 @@ def test_mistake_says_what_could_stand_there():
 def test_metrics_on_both_sides_must_be_the_same():
     with pytest.raises(CharterMistake, match="f1 is compared with recall"):
         parse_expression("slice(a=x).f1 >= slice(a=y).recall")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("roc_auc >= 1e999", "1e999 is no number"),
+        ("roc_auc >= -1e999", "-1e999 is no number"),
+        ("roc_auc >= 1e999 * champion", "1e999 is no number"),
+        ("roc_auc >= champion - 1e999", "1e999 is no number"),
+        ("roc_auc >= 0.5 for window(0d)", "'0d' is no period"),
+        ("roc_auc >= 0.5 for window(101y)", "'101y' is no period"),
+        ("roc_auc >= 0.5 for window(99999999999d)", "too long"),
+        ("schedule(0d)", "'0d' is no period"),
+        ("labels >= 0", "no new label"),
+        ("roc_auc >= 0.7\nroc_auc >= 0.1", "at character 16"),
+    ],
+)
+def test_figure_that_nothing_can_be_reckoned_with_is_refused(text, says):
+    with pytest.raises(CharterMistake, match=re.escape(says)) as caught:
+        parse_expression(text, "accept[0]")
+    assert caught.value.place == "accept[0]"

@@ -117,3 +117,73 @@ def test_sound_charter_has_positions_and_a_digest_of_its_content():
     assert document.digest == load_charter("# a remark\n" + CHARTER).digest
     assert document.digest != load_charter(CHARTER.replace("0.7", "0.8")).digest
     assert document.charter.data.split.test == 0.2
+
+
+@pytest.mark.parametrize("text", ["!!int x", "!!float zz", "!!bool x", "!!timestamp 2020-13-45"])
+def test_value_that_does_not_fit_its_tag_is_no_valid_yaml(text):
+    assert "does not fit its tag" in refusal(f"project: {text}").what
+
+
+def test_aliases_of_aliases_are_refused_before_they_are_counted_out():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    assert "more than 100,000 entries" in refusal("\n".join(lines)).what
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "says"),
+    [
+        ("accept:", "x-plan: 1\naccept:", "vitok.yaml:9:1 x-plan", "unknown key 'x-plan'"),
+        (
+            "target: late",
+            "target: late\n  label-delay: 4h",
+            "task.label-delay",
+            "Did you mean 'label_delay'?",
+        ),
+        (
+            "accept:",
+            "scope: {out: [{what: a, wher: b}]}\naccept:",
+            "scope.out[0].wher",
+            "Did you mean 'where'?",
+        ),
+        ("accept:", "team: {a-b@x: [boss]}\naccept:", "team.a-b@x[0]", "'boss' does not fit"),
+        ("accept:", "approve: {high: boss}\naccept:", "approve.high", "'auto'. Or: Write a list"),
+        (
+            "test: 20%",
+            "test: 7 weeks",
+            "data.split.test",
+            "Write a share such as 20% or 0.2. Or: write a duration",
+        ),
+        ("accept:", "train: {seed: -1}\naccept:", "train.seed", "greater than or equal to 0"),
+        ("[drift]", "drift", "retrain.on", "Write a list"),
+        ("roc_auc >= 0.7", "roc_auc >= 0 * champion", "accept[0]", "leaves nothing"),
+        ("roc_auc >= 0.7", "roc_auc >= -1 * champion", "accept[0]", "Write a positive one"),
+        ("roc_auc >= 0.7", "gap(a).recall <= -0.1", "accept[0]", "no gap is negative"),
+        ("[drift]", "[gap(a).recall < 0.1]", "retrain.on[0]", "any two groups are alike"),
+        ("[drift]", "[slice(late).recall < 0.1]", "retrain.on[0]", "production does not record it"),
+        ("[drift]", "[labels >= 0]", "retrain.on[0]", "no new label is needed"),
+        (
+            "accept:",
+            "monitor: {slices: [late], alerts: [worst_slice.recall < 0.1]}\naccept:",
+            "monitor.alerts[0]",
+            "column 'late'",
+        ),
+    ],
+)
+def test_mistake_is_told_at_its_own_key(old, new, place, says):
+    found = refusal(CHARTER.replace(old, new, 1))
+    assert found.place.endswith(place)
+    assert says in str(found)
+
+
+def test_message_about_a_long_value_stays_short():
+    assert len(str(refusal(CHARTER.replace("roc_auc >= 0.7", "x" * 10_000)))) < 700
+    assert len(str(refusal(CHARTER.replace("type: binary", f"type: {'x' * 10_000}")))) < 500
+
+
+def test_numbers_are_those_of_yaml_1_2():
+    costs = "decide: {costs: {tp: 1e2, fp: -1e-3, fn: .5, tn: 1_000}}\naccept:"
+    found = load_charter(CHARTER.replace("accept:", costs, 1)).charter.decide.costs
+    assert (found.tp, found.fp, found.fn, found.tn) == (100, -0.001, 0.5, 1000)
+    for text in ("010", "12:30"):  # neither octal nor to the base of sixty
+        assert load_charter(CHARTER.replace("target: late", f"target: {text}")).charter.task.target == text

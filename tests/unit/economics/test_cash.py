@@ -89,3 +89,7 @@ def test_mean_of_the_draws_is_the_value_of_the_middles():
 def test_certain_case_has_no_spread():
     assert spread(STOPS) is None
     assert np.isfinite(appraise(STOPS).npv)
+
+
+def test_case_that_costs_nothing_has_no_return_on_costs():
+    assert appraise(replace(STOPS, build=0.0, yearly=0.0)).roi is None

@@ -169,3 +169,14 @@ def test_question_waits_and_its_answer_decides():
     assert yes.reason == "ada (domain expert) said yes: fits what we see"
     assert verdict_of([passed, yes]) == "accepted"
     assert verdict_of([passed, judge_answer(asks, Answer(False, "ada", "no"))]) == "refused"
+
+
+def test_tie_with_one_baseline_fails_whatever_the_others_are():
+    candidate = scored(0.5)
+    tied = {
+        "twin": candidate,
+        "prior": Scored("binary", TRUTH, np.full(1000, 0.5), np.zeros(1000, dtype=int)),
+    }
+    gate = decide("roc_auc > baseline", candidate=candidate, baselines=tied)
+    assert not gate.passed
+    assert "the same as that of baseline twin" in gate.reason

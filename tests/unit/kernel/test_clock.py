@@ -54,3 +54,9 @@ def test_digest_does_not_depend_on_the_order_of_keys_and_refuses_nan():
     assert digest_json({"a": 1, "b": 2}) == digest_json({"b": 2, "a": 1})
     with pytest.raises(ValueError, match="not JSON compliant"):
         digest_json({"a": float("nan")})
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_moment_outside_of_the_calendar_in_utc_is_a_mistake(text):
+    with pytest.raises(UserMistake, match="lies before the first or after the last year"):
+        parse_time(text, "--at")

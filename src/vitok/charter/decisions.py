@@ -1,0 +1,163 @@
+"""The charter's rules for decisions and for trouble, parsed into typed objects."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from vitok.charter.model import Charter
+from vitok.charter.planning import Outside
+from vitok.charter.predicates import Condition, Value, columns_of, parse_condition_on_rows
+from vitok.errors import CharterMistake
+
+_ANSWER = re.compile(r"\s*(hand_over|default\((.*)\))\s*", re.DOTALL)
+_LIMITED = re.compile(r"(.*?)(?:\s+(within|beyond)\s+(\S+))?\s*", re.DOTALL)
+_NEAR, _STRANGE = 0.05, 1.0
+AFTER = frozenset({"score", "decision"})
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """An answer that is not the model's: to a person, or a value."""
+
+    hand_over: bool
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRule:
+    """A rule or a part of the scope.
+
+    Args:
+        text: As the charter has it.
+        after: Whether it looks at the model's answer.
+    """
+
+    text: str
+    when: Condition
+    answer: GivenAnswer
+    after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """All of them.
+
+    Args:
+        unsure, outlier: The limit and the answer beyond it.
+        fallback: The answer when no version can, None for an error; `previous` says whether the version before is
+            asked first.
+    """
+
+    scope: tuple[GivenRule, ...]
+    rules: tuple[GivenRule, ...]
+    unsure: tuple[float, GivenAnswer] | None
+    outlier: tuple[float, GivenAnswer] | None
+    previous: bool
+    fallback: GivenAnswer | None
+
+
+def parse_decisions(charter: Charter, place: Any) -> Decisions:
+    """Parses what `decide`, `scope.out` and `serve.fallback` say.
+
+    Args:
+        place: From a path of the charter to where it stands, for messages.
+
+    Raises:
+        CharterMistake: a rule, a condition or an answer cannot be read, or does not fit the task.
+    """
+    decide, task = charter.decide, charter.task.type
+    outside = GivenAnswer(hand_over=True)
+    if decide.out_of_scope is not None:
+        outside = _answer(decide.out_of_scope, place(("decide", "out_of_scope")), task)
+    scope = [
+        _part_of_scope(entry, outside, place(("scope", "out", number)))
+        for number, entry in enumerate(charter.scope.out)
+        if isinstance(entry, Outside) and entry.where is not None
+    ]
+    rules = [_rule(text, place(("decide", "rules", n)), task) for n, text in enumerate(decide.rules)]
+    if decide.unsure is not None and task == "regression":
+        where = place(("decide", "unsure"))
+        raise CharterMistake(where, "has no meaning for a regression task", "Leave it out.")
+    previous, fallback = _fallback(charter, place)
+    return Decisions(
+        tuple(scope),
+        tuple(rules),
+        _limit(decide.unsure, "within", _NEAR, place(("decide", "unsure")), task),
+        _limit(decide.outlier, "beyond", _STRANGE, place(("decide", "outlier")), task),
+        previous,
+        fallback,
+    )
+
+
+def _part_of_scope(entry: Outside, answer: GivenAnswer, place: str) -> GivenRule:
+    assert entry.where is not None
+    return GivenRule(
+        f"out of scope: {entry.what}", parse_condition_on_rows(entry.where, place), answer, False
+    )
+
+
+def _rule(text: str, place: str, task: str) -> GivenRule:
+    condition, arrow, answer = text.rpartition("->")
+    if not arrow:
+        raise CharterMistake(
+            place, f"{text!r} has no `->`", "Write CONDITION -> hand_over, or -> default(VALUE)."
+        )
+    when = parse_condition_on_rows(condition.strip(), place)
+    return GivenRule(text.strip(), when, _answer(answer, place, task), bool(columns_of(when) & AFTER))
+
+
+def _answer(text: str, place: str, task: str) -> GivenAnswer:
+    match = _ANSWER.fullmatch(text)
+    if match is None:
+        raise CharterMistake(place, f"{text.strip()!r} is no answer", "Write hand_over, or default(VALUE).")
+    if match[1] == "hand_over":
+        return GivenAnswer(hand_over=True)
+    try:
+        value = yaml.safe_load(match[2])
+    except yaml.YAMLError:
+        value = None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, bool | int | float | str) or (task == "regression" and not is_number):
+        wanted = "a number" if task == "regression" else "a class"
+        raise CharterMistake(
+            place, f"default({match[2]}) holds no value", f"Write {wanted} between the brackets."
+        )
+    return GivenAnswer(hand_over=False, value=value)
+
+
+def _limit(
+    text: str | None, word: str, usual: float, place: str, task: str
+) -> tuple[float, GivenAnswer] | None:
+    if text is None:
+        return None
+    match = _LIMITED.fullmatch(text)
+    if match is None or match[2] not in (None, word):
+        raise CharterMistake(place, f"cannot read {text!r}", f"Write such as hand_over {word} {usual:g}.")
+    try:
+        limit = usual if match[3] is None else float(match[3])
+    except ValueError as error:
+        raise CharterMistake(
+            place, f"{match[3]!r} is no number", f"Write such as hand_over {word} {usual:g}."
+        ) from error
+    if not 0 < limit < 1e6:
+        raise CharterMistake(
+            place, f"{limit:g} is no sensible limit", f"Write such as hand_over {word} {usual:g}."
+        )
+    return limit, _answer(match[1], place, task)
+
+
+def _fallback(charter: Charter, place: Any) -> tuple[bool, GivenAnswer | None]:
+    previous, answer = False, None
+    for number, text in enumerate(charter.serve.fallback):
+        where = place(("serve", "fallback", number))
+        if answer is not None:
+            raise CharterMistake(
+                where, f"{text!r} is never asked: the entry before always answers", "Remove it."
+            )
+        if text.strip() == "previous":
+            previous = True
+        else:
+            answer = _answer(text, where, charter.task.type)
+    return previous, answer

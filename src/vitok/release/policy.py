@@ -1,0 +1,80 @@
+"""What a worker does with a score, and with trouble: the charter's rules as plain data inside the release plan."""
+
+from typing import Literal
+
+import msgspec
+
+from vitok.charter.predicates import Condition, Value
+
+Action = Literal["model", "rule", "default", "hand_over", "fallback"]
+HAND_OVER = "hand_over"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer that is not the model's.
+
+    Args:
+        hand_over: Whether a person decides instead.
+        value: The decision otherwise.
+    """
+
+    hand_over: bool
+    value: Value | None = None
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """If a row satisfies the condition, it gets the answer.
+
+    Args:
+        name: The rule as the charter has it, for the record.
+        when: On inputs; a rule after the model may also name `score` and `decision`.
+    """
+
+    name: str
+    when: Condition
+    answer: Answer
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """Rows beyond a limit get the answer.
+
+    Args:
+        limit: Distance of the score from the threshold (unsure), or number of inputs outside of what training saw.
+    """
+
+    limit: float
+    answer: Answer
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How a worker decides and behaves.
+
+    Args:
+        scope: Rows out of scope; the first that fits counts.
+        before, after: Business rules that look at inputs only, and those that look at the model's answer too.
+        unsure: Scores near the threshold.
+        outlier: Rows unlike the training rows.
+        previous: Whether the version before answers when one fails.
+        default: What is answered if no version can; None answers with an error.
+        timeout_seconds: Longest time that a request may take.
+        queue: Requests in progress from which on further ones are turned away.
+        unrecorded: What happens when the journal cannot be written: `refuse`, or `answer` and mark it.
+        memory_mb: Memory of a worker from which on it is replaced; None for no limit.
+    """
+
+    scope: tuple[Rule, ...] = ()
+    before: tuple[Rule, ...] = ()
+    after: tuple[Rule, ...] = ()
+    unsure: Limit | None = None
+    outlier: Limit | None = None
+    previous: bool = True
+    default: Answer | None = None
+    timeout_seconds: float = 10.0
+    queue: int = 512
+    unrecorded: Literal["refuse", "answer"] = "refuse"
+    memory_mb: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every row simply gets the model's decision."""
+        return not (self.scope or self.before or self.after or self.unsure or self.outlier)

@@ -109,7 +109,7 @@ def test_stock_client_reads_health_and_metadata(triton):
         model = triton.get_model_metadata("flights", version)
         assert model["versions"] == ["1"]
         assert [one["datatype"] for one in model["inputs"]] == ["FP32", "FP32", "BYTES", "BOOL"]
-        assert [one["name"] for one in model["outputs"]] == ["score", "decision", "id", "version"]
+        assert [one["name"] for one in model["outputs"]] == ["score", "decision", "id", "version", "action"]
     assert triton.get_model_repository_index() == [
         {"name": "flights", "version": "1", "state": "READY", "reason": ""}
     ]
@@ -498,7 +498,7 @@ def test_missing_value_is_nan_in_grpc(server):
     request = typed_request()
     request.inputs[0].contents.fp32_contents[0] = float("nan")
     answer = raw_call(server, "ModelInfer", request.SerializeToString())
-    assert len(answer.outputs) == 4
+    assert len(answer.outputs) == 5
 
 
 def shape_of(descriptor):

@@ -43,6 +43,11 @@ def _times(document: Document) -> Iterator[Problem]:
     if charter.data.split.by == "time" and task.time is None:
         where = document.place(("data", "split", "by"))
         yield Problem(where, "a split by time needs task.time", "Name the time column.", "error")
+    if charter.retrain.window != "all" and task.time is None:
+        where = document.place(("retrain", "window"))
+        yield Problem(
+            where, "a training window needs task.time", "Name the time column, or write all.", "error"
+        )
     if task.label_time is not None and task.time is None:
         where = document.place(("task", "label_time"))
         yield Problem(where, "a label time needs task.time", "Name the time column.", "error")

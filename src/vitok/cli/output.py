@@ -19,6 +19,7 @@ JsonOption = Annotated[
 ]
 
 HERE = Path()
+_LONGEST_LINE = 2000
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.ELOOP)
 
@@ -74,10 +75,16 @@ def report(error: BaseException, as_json: bool) -> int:
             "remedy": known.remedy,
         }
         sys.stdout.write(json.dumps({"error": content}, ensure_ascii=False) + "\n")
-    sys.stderr.write(f"vitok: {' '.join(str(known).splitlines())}\n")
+    sys.stderr.write(f"vitok: {_one_line(str(known))}\n")
     if isinstance(known, Refused):
         return 3
     return 2 if isinstance(known, UserMistake) else 1
+
+
+def _one_line(message: str) -> str:
+    """A message as a terminal shows it; names of a thousand columns are cut, and whole in `--json`."""
+    line = " ".join(message.splitlines())
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 400]} ... {line[-395:]}"
 
 
 def interrupted() -> UserMistake:

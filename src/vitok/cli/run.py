@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.errors import UserMistake
 from vitok.kernel.clock import parse_time
 from vitok.loop.turn import run_turn
 from vitok.wire import open_project
@@ -21,6 +22,9 @@ def run(
     """Runs one turn, from the snapshot to the verdict. Exit code 3 if the verdict is *refused*."""
     moment = None if as_of is None else parse_time(as_of, "--as-of")
     opened = open_project(project, say=say)
+    if moment is not None and opened.charter.task.time is None:
+        what = "needs task.time: without it nobody knows which rows were there by then"
+        raise UserMistake("--as-of", what, "Leave it out, or name the time column in the charter.")
     result = run_turn(opened, as_of=moment, quick=quick, actor=actor())
     payload = result.as_json()
     show(as_json, payload, render(payload))

@@ -5,10 +5,12 @@ from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from vitok.charter.decisions import AFTER
 from vitok.charter.expressions import Comparison, Schedule, Slice
 from vitok.charter.load import Path
 from vitok.charter.planning import Outside
 from vitok.charter.power import undecidable_gates
+from vitok.charter.predicates import columns_of
 from vitok.charter.problems import Problem
 from vitok.charter.review import review
 from vitok.charter.watchers import AlertWatcher, parse_watcher
@@ -180,6 +182,11 @@ def _unknown_columns(project: Project, known: list[str]) -> Iterator[Problem]:
         for column in (rule.columns if isinstance(rule, Comparison) else [])
     ]
     named += [(("monitor", "slices", index), column) for index, column in enumerate(charter.monitor.slices)]
+    named += [
+        (("decide", "rules", index), column)
+        for index, rule in enumerate(project.document.decisions.rules)
+        for column in sorted(columns_of(rule.when) - AFTER)
+    ]
     for index, risk in enumerate(charter.risks):
         watcher = parse_watcher(risk.watched_by) if risk.watched_by is not None else None
         if isinstance(watcher, AlertWatcher) and watcher.column is not None:

@@ -1,7 +1,10 @@
 """The charter's rules for decisions and for trouble, as the plan carries them to the workers."""
 
-from vitok.charter.decisions import GivenAnswer, GivenRule
-from vitok.charter.load import Document
+from vitok.charter.decisions import AFTER, GivenAnswer, GivenRule
+from vitok.charter.load import Document, Path
+from vitok.charter.predicates import columns_of
+from vitok.errors import CharterMistake
+from vitok.model.bundle import Manifest
 from vitok.release.policy import Answer, Limit, Policy, Rule
 
 
@@ -21,6 +24,25 @@ def policy_of(document: Document) -> Policy:
         unrecorded=serve.unrecorded,
         memory_mb=serve.memory,
     )
+
+
+def require_columns(document: Document, manifest: Manifest) -> None:
+    """Checks that the rules of a policy can be tested on the rows of a model.
+
+    Raises:
+        CharterMistake: a rule names a column that requests do not have.
+    """
+    known = {field.name for field in manifest.inputs} | AFTER
+    known |= {name for name in (manifest.id, manifest.entity, manifest.time) if name is not None}
+    places: list[tuple[GivenRule, Path]] = [
+        (rule, ("decide", "rules", number)) for number, rule in enumerate(document.decisions.rules)
+    ]
+    places += [(rule, ("scope", "out")) for rule in document.decisions.scope]
+    for rule, path in places:
+        unknown = sorted(columns_of(rule.when) - known)
+        if unknown:
+            what = f"`{rule.text}` asks for {unknown[0]!r}, which is no input of the model: it can never be tested"
+            raise CharterMistake(document.place(path), what, f"Inputs: {', '.join(sorted(known - AFTER))}.")
 
 
 def _rule(rule: GivenRule) -> Rule:

@@ -10,7 +10,7 @@ from vitok.errors import Busy, NotFound, Refused, UserMistake, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
-from vitok.loop.policy import policy_of
+from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, versions
@@ -34,6 +34,7 @@ def release_version(
     Raises:
         NotFound: no such version, or its bundle is gone.
         Refused: its verdict is not *accepted*, or it needs approvals.
+        CharterMistake: a rule names a column that requests do not have.
         UserMistake: the strategy comes later.
     """
     chosen = strategy or project.charter.release.strategy
@@ -112,6 +113,7 @@ def _activate(
     evidence: dict[str, Any],
 ) -> releases.Release:
     manifest = load_manifest(project.blobs, version.digest)
+    require_columns(project.document, manifest)
     missing = [name for name, digest in manifest.files.items() if not project.blobs.has(digest)]
     if missing:
         raise NotFound(

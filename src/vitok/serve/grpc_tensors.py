@@ -1,5 +1,6 @@
 """Inference over gRPC to and from the protocol's HTTP form: JSON with the tensors' bytes behind it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,7 +84,9 @@ def from_http(body: bytes, length: int | None) -> Any:
             kind = described["datatype"]
             values = described["data"]
             getattr(output.contents, _CONTENTS[kind]).extend(
-                [text.encode() for text in values] if kind == "BYTES" else values
+                [text.encode() for text in values]
+                if kind == "BYTES"
+                else [math.nan if value is None else value for value in values]
             )
         else:
             end = start + described["parameters"]["binary_data_size"]

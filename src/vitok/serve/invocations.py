@@ -1,7 +1,7 @@
 """MLflow's scoring protocol: `/invocations` in each of its JSON forms and in CSV, so that its clients need no change.
 
-The decision is what MLflow's own server would answer for the same pipeline. Two parameters go beyond it: `scores`
-answers probabilities, `ids` names the predictions, to which outcomes are told later.
+The decision is what MLflow's own server would answer for the same pipeline. Parameters go beyond it: `scores` answers
+probabilities, `ids` names the predictions, to which outcomes are told later, and `actions` says who decided.
 """
 
 import csv
@@ -27,6 +27,7 @@ CODES = {
     415: "BAD_REQUEST",
     429: "REQUEST_LIMIT_EXCEEDED",
     503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 _REMEDY = f"Send one of {', '.join(FORMS)}, and if need be params."
 _MISSING = ("nan", "na", "null", "none")  # what pandas and others write for a missing cell
@@ -51,10 +52,12 @@ class Params(msgspec.Struct, forbid_unknown_fields=True):
     Args:
         scores: Whether to answer scores: for classifiers one probability for each class, in the classes' order.
         ids: Whether to name the predictions' ids too.
+        actions: Whether to say who decided each row.
     """
 
     scores: bool = False
     ids: bool = False
+    actions: bool = False
 
 
 def read_invocation(schema: RequestSchema, body: bytes, content_type: bytes) -> Invocation:
@@ -99,6 +102,10 @@ def render_predictions(manifest: Manifest, params: Params, answer: Answer) -> Re
     }
     if params.ids:
         found["ids"] = [prediction.id for prediction in answer.predictions]
+    if params.actions:
+        found["actions"] = [prediction.action for prediction in answer.predictions]
+    if not answer.recorded:
+        found["recorded"] = False
     return json_response(found)
 
 
@@ -111,8 +118,8 @@ def explain_failure(error: Exception) -> Response:
     return response._replace(body=body)
 
 
-def _probabilities(manifest: Manifest, score: float | list[float]) -> float | list[float]:
-    if isinstance(score, list) or manifest.positive is None:
+def _probabilities(manifest: Manifest, score: float | list[float] | None) -> float | list[float] | None:
+    if not isinstance(score, float) or manifest.positive is None:
         return score
     return [1 - score, score] if manifest.positive == 1 else [score, 1 - score]
 
@@ -121,7 +128,7 @@ def _params(given: Any) -> Params:
     try:
         return msgspec.convert({} if given is None else given, Params)
     except msgspec.ValidationError as error:
-        remedy = "There are scores and ids, each true or false."
+        remedy = "There are scores, ids and actions, each true or false."
         raise RequestMistake("params", f"are refused: {error}", remedy) from error
 
 

@@ -13,8 +13,10 @@ _FAILURES = {
     "404": "The model or the version is not served here",
     "413": "The request is too large",
     "415": "The body is in a coding or of a type that is not taken",
+    "429": "Too many requests are in progress",
     "500": "The model failed",
     "503": "Nothing is released, or the answer could not be recorded",
+    "504": "The request took longer than the charter's limit",
 }
 _VERSION = {
     "name": "version",
@@ -138,7 +140,7 @@ def _v2_operations(project: str, manifest: Manifest) -> list[Operation]:
             "The versions in production",
             {},
             {_JSON: "RepositoryIndex"},
-            failures=(),
+            failures=("429",),
         ),
     ]
     found.append(found[-1]._replace(method="get"))

@@ -48,9 +48,11 @@ def protocol_schemas(manifest: Manifest) -> dict[str, Schema]:
         "InferResponse": _infer_response(manifest),
         "Invocation": _invocation(manifest),
         "InvocationAnswer": _object(
-            ("ids",),
+            ("ids", "actions", "recorded"),
             predictions={"type": "array", "items": _prediction(manifest)},
             ids=_TEXTS,
+            actions=_TEXTS,
+            recorded={"const": False},
         ),
         "InvocationError": _object(
             error_code={"enum": sorted({*CODES.values(), "INTERNAL_ERROR"})}, message=_TEXT
@@ -135,7 +137,8 @@ def _invocation(manifest: Manifest) -> Schema:
     values: Schema = {"type": "array", "items": _VALUE, "minItems": width, "maxItems": width}
     rows: Schema = {"type": "array", "minItems": 1, "items": {"anyOf": [row, values]}}
     columns: Schema = {"type": "object", "additionalProperties": {"type": "array", "items": _VALUE}}
-    params = _object(("scores", "ids"), scores={"type": "boolean"}, ids={"type": "boolean"})
+    flags = ("scores", "ids", "actions")
+    params = _object(flags, **{flag: {"type": "boolean"} for flag in flags})
     split = _object(
         ("index",),
         columns=_TEXTS,
@@ -161,5 +164,5 @@ def _invocation(manifest: Manifest) -> Schema:
 
 def _prediction(manifest: Manifest) -> Schema:
     if not manifest.classes:
-        return {"type": "number"}
-    return {"anyOf": [{"enum": manifest.classes}, {"type": "array", "items": {"type": "number"}}]}
+        return {"type": ["number", "null"]}
+    return {"anyOf": [{"enum": [*manifest.classes, None]}, {"type": "array", "items": {"type": "number"}}]}

@@ -67,15 +67,24 @@ def predictions_schema(manifest: Manifest) -> dict[str, Any]:
     numbers = {"type": "object", "additionalProperties": {"type": "number"}}
     is_multiclass = bool(manifest.classes) and manifest.positive is None
     score = {"scores": numbers} if is_multiclass else {"score": {"type": "number"}}
-    decision: dict[str, Any] = {"enum": manifest.classes} if manifest.classes else {"type": "number"}
+    decision: dict[str, Any] = (
+        {"enum": [*manifest.classes, None]} if manifest.classes else {"type": ["number", "null"]}
+    )
+    decision["description"] = "null: a person decides"
     item = {
         "type": "object",
-        "required": ["id", *score, "decision"],
+        "required": ["id", "decision"],
         "properties": {
             "id": {"type": "string"},
             "version": {"type": "integer"},
             **score,
             "decision": decision,
+            "action": {
+                "enum": ["model", "rule", "default", "fallback", "hand_over"],
+                "default": "model",
+                "description": "Who decided",
+            },
+            "reason": {"type": "string", "description": "Why, if it was not the model"},
             "warnings": {"type": "array", "items": {"type": "string"}},
         },
     }
@@ -86,6 +95,7 @@ def predictions_schema(manifest: Manifest) -> dict[str, Any]:
             "model": {"type": "string"},
             "version": {"type": "integer"},
             "predictions": {"type": "array", "items": item},
+            "recorded": {"const": False, "description": "Only if the journal could not take the predictions"},
         },
     }
 

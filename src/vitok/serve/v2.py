@@ -19,6 +19,7 @@ _DATATYPES = {"number": "FP32", "boolean": "BOOL", "category": "BYTES", "time": 
 _TAKEN = {"number": frozenset(NUMBERS), "boolean": frozenset({"BOOL"})}
 _TEXT = frozenset({"BYTES"})
 _EXTENSIONS = ["binary_tensor_data", "model_repository", "statistics"]
+_TEXTS = ("BYTES", [-1])
 _BINARY_OUTPUT = "binary_data_output"
 
 
@@ -127,8 +128,9 @@ def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version:
         head["model_version"] = str(versions.pop())
     if asked.id is not None:
         head["id"] = asked.id
-    if asked.parameters:
-        head["parameters"] = asked.parameters
+    parameters = asked.parameters if answer.recorded else {**asked.parameters, "recorded": False}
+    if parameters:
+        head["parameters"] = parameters
     everything = {output.name: output for output in _tensors(answer, manifest)}
     binary = {name for name, is_binary in asked.outputs.items() if is_binary}
     return write_infer(head, [everything[name] for name in asked.outputs], binary)
@@ -139,24 +141,32 @@ def output_shapes(manifest: Manifest) -> dict[str, tuple[str, list[int]]]:
     is_multiclass = bool(manifest.classes) and manifest.positive is None
     score = ("scores", ("FP32", [-1, len(manifest.classes)])) if is_multiclass else ("score", ("FP32", [-1]))
     decision = ("FP64", [-1]) if not manifest.classes else ("BYTES", [-1])
-    return dict([score]) | {"decision": decision, "id": ("BYTES", [-1]), "version": ("INT64", [-1])}
+    return dict([score]) | {"decision": decision, "id": _TEXTS, "version": ("INT64", [-1]), "action": _TEXTS}
 
 
 def _tensors(answer: Answer, manifest: Manifest) -> list[Output]:
-    found, count = answer.predictions, len(answer.predictions)
-    scores = np.array([prediction.score for prediction in found], dtype=np.float32)
-    name = "score" if scores.ndim == 1 else "scores"
+    """Every output; where no version could tell, scores are NaN, and a decision that a person will make is empty."""
+    found, shapes = answer.predictions, output_shapes(manifest)
+    count = len(found)
+    name, (_, shape) = next(iter(shapes.items()))
+    unknown: Any = np.full(shape[1:], np.nan)
+    scores = np.array([unknown if one.score is None else one.score for one in found], dtype=np.float32)
     decision = (
-        Output("decision", "BYTES", [count], [as_text(prediction.decision) for prediction in found])
+        Output("decision", "BYTES", [count], [_decided(one.decision) for one in found])
         if manifest.classes
-        else Output("decision", "FP64", [count], np.array([prediction.decision for prediction in found]))
+        else Output("decision", "FP64", [count], np.array([one.decision for one in found], dtype=np.float64))
     )
     return [
         Output(name, "FP32", list(scores.shape), scores),
         decision,
-        Output("id", "BYTES", [count], [prediction.id for prediction in found]),
-        Output("version", "INT64", [count], np.array([prediction.version for prediction in found])),
+        Output("id", "BYTES", [count], [one.id for one in found]),
+        Output("version", "INT64", [count], np.array([one.version for one in found])),
+        Output("action", "BYTES", [count], [one.action for one in found]),
     ]
+
+
+def _decided(decision: Any) -> str:
+    return "" if decision is None else as_text(decision)
 
 
 def _asked(request: InferRequest, manifest: Manifest) -> dict[str, bool]:

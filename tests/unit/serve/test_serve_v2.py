@@ -39,7 +39,13 @@ def test_json_request_is_answered_with_every_output_and_its_id(home):
     answer = post(home, INFER, {"id": "q", "inputs": inputs(flight=tensor("flight", "INT64", 7))}).json()
     assert (answer["model_name"], answer["model_version"], answer["id"]) == ("flights", "1", "q")
     data = {output["name"]: output["data"] for output in answer["outputs"]}
-    assert data == {"score": [pytest.approx(0.70056713)], "decision": ["true"], "id": ["7"], "version": [1]}
+    assert data == {
+        "score": [pytest.approx(0.70056713)],
+        "decision": ["true"],
+        "id": ["7"],
+        "version": [1],
+        "action": ["model"],
+    }
 
 
 def test_nested_data_null_and_left_out_inputs_are_taken(home):

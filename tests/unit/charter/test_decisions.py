@@ -1,0 +1,77 @@
+import pytest
+
+from vitok.charter.decisions import GivenAnswer
+from vitok.charter.load import load_charter
+from vitok.errors import CharterMistake
+
+CHARTER = """\
+project: late
+goal: {statement: Warn early}
+task: {type: TASK, target: late}
+data: {sources: {flights: flights.parquet}}
+accept: [METRIC > baseline]
+"""
+
+
+def decisions(extra, task="binary"):
+    metric = "rmse" if task == "regression" else "roc_auc"
+    text = CHARTER.replace("TASK", task).replace(
+        "METRIC > b", f"{metric} {'<' if metric == 'rmse' else '>'} b"
+    )
+    return load_charter(text + extra).decisions
+
+
+def test_rules_come_before_or_after_the_model_by_what_they_look_at():
+    found = decisions(
+        "decide:\n  rules: [distance < 100 -> default(false), score > 0.9 and carrier = 'UA' -> hand_over]\n"
+        "  unsure: hand_over within 0.1\n  outlier: default(false) beyond 3\n  out_of_scope: default(true)\n"
+        "scope: {out: [cargo, {what: hops, where: distance < 50}]}\n"
+        "serve: {fallback: [previous, default(false)]}\n"
+    )
+    assert [rule.after for rule in found.rules] == [False, True]
+    assert found.rules[0].answer == GivenAnswer(hand_over=False, value=False)
+    assert found.rules[1].answer == GivenAnswer(hand_over=True)
+    assert found.unsure == (0.1, GivenAnswer(hand_over=True))
+    assert found.outlier == (3.0, GivenAnswer(hand_over=False, value=False))
+    assert [rule.text for rule in found.scope] == ["out of scope: hops"]
+    assert found.scope[0].answer == GivenAnswer(hand_over=False, value=True)
+    assert found.previous
+    assert found.fallback == GivenAnswer(hand_over=False, value=False)
+
+
+def test_silence_means_the_model_decides_and_the_version_before_helps():
+    found = decisions("")
+    assert (found.scope, found.rules, found.unsure, found.outlier) == ((), (), None, None)
+    assert found.previous
+    assert found.fallback is None
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ("decide: {rules: [distance < 100]}", "decide.rules[0]: 'distance < 100' has no `->`"),
+        ("decide: {rules: ['distance < -> hand_over']}", "cannot read the condition 'distance <'"),
+        ("decide: {rules: [a = 1 -> deny]}", "'deny' is no answer"),
+        ("decide: {rules: ['a = 1 -> default([1])']}", "holds no value"),
+        ("decide: {unsure: hand_over beyond 3}", "decide.unsure: cannot read"),
+        ("decide: {unsure: hand_over within much}", "'much' is no number"),
+        ("decide: {unsure: hand_over within -1}", "no sensible limit"),
+        ("decide: {outlier: perhaps}", "decide.outlier: 'perhaps' is no answer"),
+        ("decide: {out_of_scope: nothing}", "decide.out_of_scope: 'nothing' is no answer"),
+        ("scope: {out: [{what: hops, where: distance <}]}", "scope.out[0]: cannot read the condition"),
+        ("serve: {fallback: [hand_over, previous]}", "serve.fallback[1]: 'previous' is never asked"),
+        ("serve: {timeout: soon}", "serve.timeout: 'soon' does not fit"),
+        ("serve: {unrecorded: ignore}", "serve.unrecorded"),
+    ],
+)
+def test_mistake_is_told_with_its_place(extra, says):
+    with pytest.raises(CharterMistake) as caught:
+        decisions(extra)
+    assert says in str(caught.value)
+
+
+def test_numbers_cannot_be_unsure_and_need_numbers_as_default():
+    with pytest.raises(CharterMistake, match="no meaning for a regression task"):
+        decisions("decide: {unsure: hand_over}", "regression")
+    with pytest.raises(CharterMistake, match="Write a number"):
+        decisions("serve: {fallback: [default(late)]}", "regression")

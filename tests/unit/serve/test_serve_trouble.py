@@ -1,0 +1,176 @@
+"""What workers do when a version fails, the journal cannot be written, or too much is asked at once."""
+
+import asyncio
+import time
+
+import pytest
+from test_serve_app import moved, post, scenario, serving
+
+from examples import FLIGHT, flight_bundle, write_plan
+from vitok.charter.predicates import Compare
+from vitok.errors import Fault
+from vitok.journal.spool import Spool
+from vitok.release.plan import Arm
+from vitok.release.policy import Answer, Limit, Policy, Rule
+from vitok.serve.trouble import Breaker, Trouble
+from vitok.store.blobs import Blobs
+
+PATH = "/models/flights/predict"
+
+
+def planned(home, policy, *, spare=False):
+    """A plan with a policy; the version before may stand by."""
+    blobs = Blobs(home / "blobs")
+    digest = flight_bundle(blobs)
+    other = flight_bundle(blobs, bias=0.1)
+    fallback = Arm(7, other, "fallback", 0.0) if spare else None
+    verdicts = {digest: "accepted", other: "accepted"}
+    write_plan(home, digest, policy=policy, fallback=fallback, verdicts=verdicts)
+    return home
+
+
+def fail(app):
+    """Makes the champion fail from now on; one that fails from the start is never served."""
+
+    def fails(columns, count):
+        raise Fault("model flights version 1", "gave [nan]", "Roll back and look at the bundle.")
+
+    app.watcher.current.champion.model._run = fails
+
+
+def post_to_broken(home, times=1):
+    async def work(app, client):
+        fail(app)
+        for _ in range(times):
+            answer = await client.post(PATH, json={"rows": [FLIGHT]})
+        return answer, app.watcher.current.in_trouble
+
+    return scenario(home, work)
+
+
+def test_rules_decide_and_are_recorded(tmp_path):
+    rule = Rule("distance < 900 -> hand_over", Compare("distance", "<", 900), Answer(hand_over=True))
+    home = planned(tmp_path, Policy(before=(rule,), unsure=Limit(0.3, Answer(hand_over=False, value=False))))
+    answer = post(home, PATH, {"rows": [FLIGHT, FLIGHT | {"distance": 1000}]}).json()
+    first, second = answer["predictions"]
+    assert first["decision"] is None
+    assert (first["action"], first["reason"]) == ("hand_over", "distance < 900 -> hand_over")
+    assert first["score"] > 0
+    assert second["decision"] is False
+    assert second["action"] == "default"
+    assert "of the threshold" in second["reason"]
+    rows = moved(home).predictions().sort("decision", nulls_last=True)
+    assert rows["action"].to_list() == ["default", "hand_over"]
+    assert rows["decision"].to_list() == ["false", None]
+
+
+def test_version_before_answers_for_one_that_fails(tmp_path):
+    home = planned(tmp_path, Policy(), spare=True)
+    answer, _ = post_to_broken(home)
+    assert answer.status_code == 200
+    assert answer.json()["version"] == 7
+    (found,) = answer.json()["predictions"]
+    assert found["action"] == "fallback"
+    assert "version 1: gave [nan]" in found["reason"]
+    (record,) = moved(home).predictions().to_dicts()
+    assert (record["version"], record["role"], record["action"]) == (7, "fallback", "fallback")
+
+
+def test_default_answers_where_no_version_can(tmp_path):
+    home = planned(tmp_path, Policy(default=Answer(hand_over=False, value=False)))
+    (found,) = post_to_broken(home)[0].json()["predictions"]
+    assert found["decision"] is False
+    assert found["action"] == "default"
+    assert "score" not in found
+    (record,) = moved(home).predictions().to_dicts()
+    assert record["score"] is None
+
+
+def test_without_a_fallback_the_failure_is_told(tmp_path):
+    answer, _ = post_to_broken(planned(tmp_path, Policy()))
+    assert answer.status_code == 500
+    assert "version 1: gave [nan]" in answer.json()["error"]
+
+
+def test_one_row_that_fails_does_not_fail_its_neighbours(tmp_path):
+    """Requests of one turn are scored together; the one at fault falls back, the others do not."""
+    home = planned(tmp_path, Policy(default=Answer(hand_over=True)))
+
+    async def work(app, client):
+        model = app.watcher.current.champion.model
+        run = model._run
+
+        def poisoned(columns, count):
+            if (columns["distance"] == 666).any():
+                raise Fault("model", "cannot predict", "Look.")
+            return run(columns, count)
+
+        model._run = poisoned
+        rows = [FLIGHT | {"distance": distance} for distance in (500, 666, 700, 800)]
+        return await asyncio.gather(*(client.post(PATH, json={"rows": [row]}) for row in rows))
+
+    answers = [answer.json()["predictions"][0] for answer in scenario(home, work)]
+    assert [answer.get("action") for answer in answers] == [None, "hand_over", None, None]
+
+
+def test_version_that_keeps_failing_rests(tmp_path):
+    answer, in_trouble = post_to_broken(planned(tmp_path, Policy(), spare=True), times=7)
+    assert in_trouble
+    assert "at rest" in answer.json()["predictions"][0]["reason"]
+
+
+def test_breaker_tries_again_after_its_rest(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    breaker = Breaker()
+    for _ in range(5):
+        assert not breaker.is_open
+        breaker.failed()
+    assert breaker.is_open
+    now = 111.0
+    assert not breaker.is_open
+    breaker.failed()
+    assert breaker.is_open
+    now = 130.0
+    breaker.succeeded()
+    breaker.failed()
+    assert not breaker.is_open
+
+
+def test_bundle_that_hung_two_workers_begins_at_rest(tmp_path):
+    Trouble(tmp_path).mark_hang("a" * 64)
+    assert not Trouble(tmp_path).breaker("a" * 64).is_open
+    Trouble(tmp_path).mark_hang("a" * 64)
+    assert Trouble(tmp_path).breaker("a" * 64).is_open
+    assert not Trouble(tmp_path).breaker("b" * 64).is_open
+
+
+@pytest.mark.parametrize("unrecorded", ["refuse", "answer"])
+def test_charter_says_what_happens_when_the_journal_cannot_be_written(tmp_path, monkeypatch, unrecorded):
+    def refuses(self, records):
+        raise Fault("journal", "cannot be written: database or disk is full", "Free disk space.")
+
+    monkeypatch.setattr(Spool, "append", refuses)
+    answer = post(planned(tmp_path, Policy(unrecorded=unrecorded)), PATH, {"rows": [FLIGHT]})
+    if unrecorded == "refuse":
+        assert answer.status_code == 503
+        assert "not recorded, so not answered" in answer.json()["error"]
+    else:
+        assert answer.status_code == 200
+        assert answer.json()["recorded"] is False
+
+
+def test_overload_is_turned_away_early_and_accepted_requests_are_answered(tmp_path):
+    home = planned(tmp_path, Policy(queue=4))
+
+    async def run():
+        async with serving(home) as (_, client):
+            return await asyncio.gather(*(client.post(PATH, json={"rows": [FLIGHT]}) for _ in range(20)))
+
+    answers = asyncio.run(run())
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(200) >= 4
+    assert set(codes) == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.headers["retry-after"] == "1"
+    assert moved(home).predictions().height == codes.count(200)

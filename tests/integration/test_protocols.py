@@ -694,6 +694,7 @@ def test_missing_grpcio_is_explained(monkeypatch):
 
 
 def test_nothing_of_grpc_is_loaded_without_its_port():
-    code = "import sys, vitok.serve.server, vitok.cli.serve; print('grpc' in sys.modules, 'google.protobuf' in sys.modules)"
+    code = "import sys, vitok.serve.server, vitok.cli.serve; "
+    code += "print('grpc' in sys.modules, 'google.protobuf' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["False", "False"]

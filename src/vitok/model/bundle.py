@@ -7,6 +7,8 @@ manifest's. Whoever holds the digest can verify every byte that is executed.
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from vitok.errors import Fault
 from vitok.kernel.digests import canonical_json
@@ -109,3 +111,19 @@ def load_manifest(blobs: Blobs, digest: str) -> Manifest:
             "Use the Vitok that wrote it.",
         )
     return manifest
+
+
+def numeric_ranges(
+    manifest: Manifest, blobs: Blobs
+) -> tuple[tuple[str, ...], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The numeric inputs with their least and greatest value in training, from the bundle's reference profile.
+
+    Returns:
+        Names, and two arrays of shape (k,); nothing if the bundle has no reference.
+    """
+    digest = manifest.files.get(REFERENCE)
+    known = {} if digest is None else msgspec.json.decode(blobs.get(digest))["profile"]["columns"]
+    numbers = [field.name for field in manifest.inputs if field.kind == "number"]
+    names = tuple(name for name in numbers if known.get(name, {}).get("finite"))
+    low, high = ([known[name][end] for name in names] for end in ("least", "greatest"))
+    return names, np.array(low, dtype=np.float32), np.array(high, dtype=np.float32)

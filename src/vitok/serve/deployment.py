@@ -7,11 +7,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-import numpy as np
-
 from vitok.errors import Refused, VitokError
-from vitok.model.bundle import REFERENCE
+from vitok.model.bundle import numeric_ranges
 from vitok.model.runtime import Model, load_model
 from vitok.model.schema import RequestSchema
 from vitok.release.decide import Decider, Ranges
@@ -72,25 +69,13 @@ class Deployment:
 
 def _decider(policy: Policy, model: Model, schema: RequestSchema, blobs: Blobs) -> Decider:
     attributes = schema.attributes
-    ranges = _ranges(model, blobs) if policy.outlier is not None else None
+    ranges = None if policy.outlier is None else Ranges(*numeric_ranges(model.manifest, blobs))
     threshold = model.manifest.threshold if model.manifest.positive is not None else None
 
     def read(name: str) -> Callable[[Any], Any]:
         return attrgetter(attributes[name]) if name in attributes else lambda row: None
 
     return Decider(policy, read, threshold, ranges)
-
-
-def _ranges(model: Model, blobs: Blobs) -> Ranges | None:
-    """The extremes of the numeric inputs, from the profile of the training rows."""
-    digest = model.manifest.files.get(REFERENCE)
-    if digest is None:
-        return None
-    known = msgspec.json.decode(blobs.get(digest))["profile"]["columns"]
-    numbers = [field.name for field in model.manifest.inputs if field.kind == "number"]
-    names = tuple(name for name in numbers if known.get(name, {}).get("finite"))
-    low = np.array([known[name]["least"] for name in names], dtype=np.float32)
-    return Ranges(names, low, np.array([known[name]["greatest"] for name in names], dtype=np.float32))
 
 
 def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model], trouble: Trouble) -> Deployment:

@@ -66,7 +66,7 @@ def test_examples_of_the_description_are_answered(server):
                 answer = httpx.post(server.url + path.replace("{version}", "1"), json=example)
                 assert answer.status_code == 200, answer.text
                 tried += 1
-    assert tried == 5
+    assert tried == 6
 
 
 def test_page_needs_nothing_else_and_its_examples_run(server):
@@ -78,7 +78,7 @@ def test_page_needs_nothing_else_and_its_examples_run(server):
     examples = [
         html.unescape(found) for found in re.findall(r"<pre><code>(.*?)</code></pre>", answer.text, re.DOTALL)
     ]
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         words = shlex.split(example.replace("\\\n", " "))
         assert words[0] == "curl"

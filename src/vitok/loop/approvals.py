@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from vitok.errors import Refused, UserMistake
 from vitok.evaluate.gates import Answer, Gate, judge_answer, verdict_of
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.loop.project import Project
-from vitok.registry import questions, versions
+from vitok.registry import questions, releases, versions
 
 
 def list_questions(project: Project) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def answer_question(
     Raises:
         NotFound: there is no such question.
         UserMistake: it has been answered, or a no has no reason.
-        Refused: the person does not have the role.
+        Refused: the person does not have the role, or the champion has changed since the verdict.
     """
     if not yes and not reason.strip():
         raise UserMistake("--reason", "a no needs a reason", 'Add --reason "...": it stands in the card.')
@@ -44,6 +46,7 @@ def answer_question(
         _require_role(project, who, question.role)
         questions.answer(connection, question.id, now, yes=yes, actor=who, reason=reason)
         version = versions.get(connection, question.version)
+        _require_same_champion(connection, version)
         asked, answer = question.as_ask(), Answer(yes, who, reason)
         gates = [
             judge_answer(asked, answer) if gate["name"] == str(asked) else Gate(**gate)
@@ -56,6 +59,16 @@ def answer_question(
         audit.record(connection, now, who, "answer", f"question {question.id}", details)
         result = questions.get(connection, question.id)
     return {**_as_json(result), "verdict": verdict}
+
+
+def _require_same_champion(connection: Connection, version: versions.Version) -> None:
+    """A verdict holds against the champion that it was reached against."""
+    release = releases.current(connection)
+    now, then = None if release is None else release.version, version.summary.get("champion")
+    if now != then:
+        against = "no champion" if then is None else f"version {then}"
+        what = f"was judged against {against}; version {now} is in production now"
+        raise Refused(f"version {version.number}", what, "Run a new turn: it is judged and asked anew.")
 
 
 def _require_role(project: Project, who: str, role: str) -> None:

@@ -46,10 +46,13 @@ def release_version(
         version, now_released = versions.get(connection, number), releases.current(connection)
     if version.verdict != ACCEPTED:
         failed = "; ".join(gate["reason"] for gate in version.gates if not gate["passed"])
+        waits = version.verdict == "waiting"
         raise Refused(
             f"version {number}",
             f"its verdict is {version.verdict!r} ({failed})",
-            "Improve the model or revise the gates, then run again.",
+            "See `vitok approvals`, then `vitok approve ID`."
+            if waits
+            else "Improve the model or revise the gates, then run again.",
         )
     if now_released is not None and now_released.version == number:
         publish_plan(project)

@@ -55,33 +55,6 @@ def quality_window(
     return result
 
 
-def undecidable_metrics(scored: Scored, metrics: Iterable[str]) -> dict[str, str]:
-    """Why each metric that `quality_window` leaves out cannot be told."""
-    reasons = {}
-    for name in metrics:
-        try:
-            estimate(name, scored)
-        except Undecidable as reason:
-            reasons[name] = str(reason)
-    return reasons
-
-
-def quality_alarm(
-    estimate: Estimate, accepted: float, factor: float, *, higher_is_better: bool | None = None
-) -> bool:
-    """Whether the whole interval lies on the bad side of `factor * accepted`.
-
-    Args:
-        estimate: The metric in the window.
-        accepted: The metric at acceptance.
-        factor: For example 0.95, or 1.1 for an error that must not grow by a tenth.
-        higher_is_better: The metric's direction; left out, it is that in which the bound is a concession.
-    """
-    bound = factor * accepted
-    high = bound <= accepted if higher_is_better is None else higher_is_better
-    return estimate.high < bound if high else estimate.low > bound
-
-
 def trigger_holds(comparison: Comparison, estimate: Estimate, accepted: float | None) -> bool:
     """Whether a trigger such as `roc_auc < 0.95 * accepted` holds for the whole interval.
 

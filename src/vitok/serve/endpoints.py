@@ -10,6 +10,7 @@ from vitok.model.bundle import Manifest
 from vitok.serve import invocations, v2
 from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import Deployment, PlanWatcher
+from vitok.serve.explainer import Explainer, require_explainable
 from vitok.serve.http import HttpProblem, Request, Response, json_response
 from vitok.serve.metrics import Metrics
 from vitok.serve.openapi import describe
@@ -40,6 +41,7 @@ class Endpoints:
         self._batcher = batcher
         self._desk = desk
         self._metrics = metrics
+        self._explainer = Explainer(watcher._blobs)
 
     def routes(self) -> dict[str, dict[str, Handler]]:
         """Handlers by path and method; `*` stands for any part of a path, and is handed to the handler."""
@@ -50,6 +52,7 @@ class Endpoints:
             "openapi.json": {"GET": self._show_openapi},
             "docs": {"GET": self._show_docs},
             "models/*/predict": {"POST": self._predict},
+            "models/*/explain": {"POST": self._explain},
             "models/*/outcomes": {"POST": self._take_outcomes},
             "v2": {"GET": self._show_server},
             "v2/health/live": {"GET": self._is_live},
@@ -89,6 +92,14 @@ class Endpoints:
         answer = await self._batcher.answer(deployment, rows, received)
         self._metrics.count_predictions(answer.records)
         return render_answer(deployment, answer)
+
+    async def _explain(self, request: Request, names: list[str]) -> Response:
+        deployment, received = self._deployment(names), self._clock()
+        rows = require_explainable(deployment.champion.schema.decode(request.body))
+        answer = await self._batcher.answer(deployment, rows, received)
+        self._metrics.count_predictions(answer.records)
+        plain = render_answer(deployment, answer)
+        return await asyncio.to_thread(self._explainer.explained, deployment, rows, answer, plain)
 
     async def _infer(self, request: Request, names: list[str]) -> Response:
         deployment, received, version = self._deployment(names), self._clock(), _version(names)

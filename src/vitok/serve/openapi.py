@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 from vitok import __version__
 from vitok.model.bundle import Manifest
 from vitok.serve.openapi_protocols import infer_example, invocation_example, protocol_schemas
-from vitok.serve.openapi_rows import listed, outcome_schema, predictions_schema, row_schema, taken_schema
+from vitok.serve.openapi_rows import (
+    explained_schema,
+    listed,
+    outcome_schema,
+    predictions_schema,
+    row_schema,
+    taken_schema,
+)
 
 _JSON, _BINARY = "application/json", "application/octet-stream"
 _FAILURES = {
@@ -76,6 +83,16 @@ def operations(project: str, manifest: Manifest) -> list[Operation]:
             "Predictions for rows",
             {_JSON: "Rows"},
             {_JSON: "Predictions"},
+            rows,
+            failures,
+        ),
+        Operation(
+            "post",
+            f"{model}/explain",
+            "Rows",
+            "Predictions with what each input added to the score (at most 32 rows)",
+            {_JSON: "Rows"},
+            {_JSON: "Explained"},
             rows,
             failures,
         ),
@@ -230,6 +247,7 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
         "Row": row_schema(manifest),
         "Rows": listed("rows", {"$ref": "#/components/schemas/Row"}),
         "Predictions": predictions_schema(manifest),
+        "Explained": explained_schema(manifest),
         "Outcomes": listed("outcomes", outcome_schema(manifest)),
         "OutcomesTaken": taken_schema(),
         **protocol_schemas(manifest),

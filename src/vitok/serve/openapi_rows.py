@@ -100,6 +100,30 @@ def predictions_schema(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def explained_schema(manifest: Manifest) -> dict[str, Any]:
+    """The answer of the row API with explanations."""
+    found = predictions_schema(manifest)
+    names = [field.name for field in manifest.inputs]
+    found["properties"]["predictions"]["items"]["properties"]["explanation"] = {
+        "type": "object",
+        "required": ["base", "contributions", "method", "typical_row"],
+        "description": "Left out where no model gave a score",
+        "properties": {
+            "base": {"type": "number", "description": "Score of the typical row"},
+            "contributions": {
+                "type": "object",
+                "description": "What each input adds; they sum to the score less the base",
+                "required": names,
+                "properties": {name: {"type": "number"} for name in names},
+            },
+            "class": {"enum": manifest.classes, "description": "The class whose score is explained"},
+            "method": {"enum": ["exact", "sampled"]},
+            "typical_row": {"type": "object"},
+        },
+    }
+    return found
+
+
 def outcome_schema(manifest: Manifest) -> dict[str, Any]:
     """What really happened to a row."""
     value: dict[str, Any] = {"enum": manifest.classes} if manifest.classes else {"type": "number"}

@@ -5,11 +5,9 @@ import pytest
 
 from vitok.charter.expressions import Comparison, parse_expression
 from vitok.monitor.quality import (
-    quality_alarm,
     quality_findings,
     quality_window,
     trigger_holds,
-    undecidable_metrics,
 )
 from vitok.stats.estimates import Estimate
 from vitok.stats.scores import Scored
@@ -17,21 +15,9 @@ from vitok.stats.scores import Scored
 AUC = Estimate(0.70, 0.68, 0.72, 900, "DeLong")
 
 
-def test_metrics_that_rows_cannot_tell_are_left_out_with_a_reason() -> None:
+def test_metrics_that_rows_cannot_tell_are_left_out() -> None:
     scored = Scored("binary", np.array([0, 1] * 30), np.linspace(0, 1, 60))
     assert list(quality_window(scored, ["roc_auc", "recall", "brier"])) == ["roc_auc", "brier"]
-    assert undecidable_metrics(scored, ["roc_auc", "recall"]) == {
-        "recall": "no decisions were made, only scores"
-    }
-
-
-def test_alarm_needs_the_whole_interval_on_the_bad_side() -> None:
-    assert quality_alarm(AUC, 0.80, 0.95)
-    assert not quality_alarm(AUC, 0.75, 0.95)
-    error = Estimate(1.3, 1.2, 1.4, 900, "t")
-    assert quality_alarm(error, 1.0, 1.1)
-    assert not quality_alarm(error, 1.15, 1.1)
-    assert quality_alarm(error, 1.0, 1.0, higher_is_better=False)
 
 
 @pytest.mark.parametrize(

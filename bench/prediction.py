@@ -48,7 +48,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, l
 
 async def load(port: int, path: str, body: bytes, clients: int, seconds: float) -> tuple[float, list[float]]:
     """Closed-loop load on bare sockets, cheap for the client; returns requests/s and latencies (s)."""
-    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n\r\n".encode()
     latencies: list[float] = []
     started = time.perf_counter()
 

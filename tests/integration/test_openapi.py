@@ -92,9 +92,3 @@ def test_page_before_a_release_says_what_to_do(tmp_path):
         assert "vitok release VERSION" in httpx.get(f"{server.url}/docs").text
         assert httpx.get(f"{server.url}/openapi.json").json()["paths"] == {}
         assert httpx.get(f"{server.url}/ping").status_code == 503
-
-
-@pytest.mark.parametrize("host", ["<b>", "a' ; rm -rf /", "x" * 300])
-def test_odd_host_does_not_reach_the_page(server, host):
-    answer = httpx.get(f"{server.url}/docs", headers={"host": host})
-    assert host not in answer.text

@@ -26,6 +26,7 @@ VERBS = {
     "releases": "releases",
     "up": "up",
     "serve": "serve",
+    "keys": "keys",
     "predict": "predict",
     "outcomes": "outcomes",
     "watch": "watch",

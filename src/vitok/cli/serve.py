@@ -1,13 +1,14 @@
 """`vitok serve`: predictions only."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
 from vitok.errors import NotFound
-from vitok.serve.server import bind, reserve_grpc, run_server, show_address
+from vitok.serve.server import Door, bind, reserve_grpc, run_server, show_address
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)]
@@ -24,11 +25,31 @@ GrpcPortOption = Annotated[
 ]
 
 
+GuardedOption = Annotated[
+    bool,
+    typer.Option(
+        "--guarded", help="Ask for a key also on a loopback address; elsewhere one is always needed."
+    ),
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Name that requests may ask for; repeat for more. Default: any, on loopback its own names."
+    ),
+]
+CertificateOption = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate for HTTPS, PEM.")]
+PrivateKeyOption = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
+
+
 def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     workers: WorkersOption = 1,
     grpc_port: GrpcPortOption = None,
+    guarded: GuardedOption = False,
+    allow_host: AllowHostOption = None,
+    tls_cert: CertificateOption = None,
+    tls_key: PrivateKeyOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,16 +61,19 @@ def serve(
             "no version has been released here",
             "Release one with `vitok release VERSION`, or give --project DIR.",
         )
+    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key)
+    door.require_safe(project)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
-    announce(as_json, listener, grpc, host, None)
-    run_server(project, workers=workers, listener=listener, grpc=grpc)
+    announce(as_json, listener, grpc, door, None)
+    run_server(project, workers=workers, listener=listener, grpc=grpc, door=door)
 
 
-def announce(as_json: bool, listener: Any, grpc: Any, host: str, version: int | None) -> None:
+def announce(as_json: bool, listener: Any, grpc: Any, door: Door, version: int | None) -> None:
     """Says where it answers."""
-    url = f"http://{show_address(host, listener.getsockname()[1])}"
-    address = None if grpc is None else show_address(host, grpc.getsockname()[1])
+    scheme = "http" if door.certificate is None else "https"
+    url = f"{scheme}://{show_address(door.host, listener.getsockname()[1])}"
+    address = None if grpc is None else show_address(door.host, grpc.getsockname()[1])
     also = "" if address is None else f", and gRPC at {address}"
     say(f"Answering at {url}{also} (end with Ctrl-C)")
     if as_json:

@@ -9,10 +9,20 @@ from pathlib import Path
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say
-from vitok.cli.serve import GrpcPortOption, HostOption, PortOption, WorkersOption, announce
+from vitok.cli.serve import (
+    AllowHostOption,
+    CertificateOption,
+    GrpcPortOption,
+    GuardedOption,
+    HostOption,
+    PortOption,
+    PrivateKeyOption,
+    WorkersOption,
+    announce,
+)
 from vitok.loop.release import publish_plan
 from vitok.registry import releases
-from vitok.serve.server import bind, reserve_grpc, run_server
+from vitok.serve.server import Door, bind, reserve_grpc, run_server
 from vitok.wire import open_project
 
 _RESTART_SECONDS = 2.0
@@ -24,6 +34,10 @@ def up(
     port: PortOption = 8000,
     workers: WorkersOption = 1,
     grpc_port: GrpcPortOption = None,
+    guarded: GuardedOption = False,
+    allow_host: AllowHostOption = None,
+    tls_cert: CertificateOption = None,
+    tls_key: PrivateKeyOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,14 +47,16 @@ def up(
     with opened.engine.connect() as connection:
         release = releases.current(connection)
     opened.engine.dispose()
+    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key)
+    door.require_safe(opened.folder)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
-    announce(as_json, listener, grpc, host, None if release is None else release.version)
+    announce(as_json, listener, grpc, door, None if release is None else release.version)
     keeper = _Keeper(opened.folder)
     # The server stops on SIGTERM and then raises it again: as an exception, so that the keeper is ended too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        run_server(opened.folder, workers=workers, factory=_FACTORY, listener=listener, grpc=grpc)
+        run_server(opened.folder, workers=workers, factory=_FACTORY, listener=listener, grpc=grpc, door=door)
     finally:
         keeper.end()
 

@@ -13,6 +13,7 @@ from vitok.journal.spool import Spool
 from vitok.kernel.clock import Clock, stopwatch
 from vitok.kernel.ids import new_id
 from vitok.release.policy import Policy
+from vitok.serve.access import Access
 from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import PlanWatcher
 from vitok.serve.endpoints import Endpoints, Handler
@@ -45,12 +46,18 @@ class ServeSettings(NamedTuple):
     Args:
         max_body_bytes: Largest body of a request.
         durable: Whether each answer waits until the disk has its record (survives a power cut).
+        guarded: Whether a key is needed.
+        hosts: Names that the header `Host` may have; None for any.
+        workers: How many workers share rates and quotas.
         supervisor: Process without which this worker ends, so that it never keeps the port of a dead server.
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
     durable: bool = False
     supervisor: int | None = None
+    guarded: bool = False
+    hosts: frozenset[str] | None = None
+    workers: int = 1
 
 
 def create_app(
@@ -84,6 +91,7 @@ class DataPlane:
         self._routes: _Routes = {}
         self._known: dict[str, _Found] = {}
         self._busy = 0
+        self._access = _access(folder, clock, settings)
 
     async def start(self) -> None:
         """Opens the journal, loads the plan and starts to follow it."""
@@ -155,10 +163,14 @@ class DataPlane:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = stopwatch()
         route, handlers, names = self._find(scope["path"])
-        if not handlers and self._otherwise is not None:
-            return await self._otherwise(scope, receive, send)
+        is_page = not handlers and self._otherwise is not None
         self._busy += 1
         try:
+            if self._access is not None:
+                self._access.admit(None if is_page else route, dict(scope["headers"]))
+            if is_page:
+                assert self._otherwise is not None
+                return await self._otherwise(scope, receive, send)
             handler = _choose(handlers, scope["method"], scope["path"])
             if self._busy > self._queue() and scope["method"] == "POST":
                 raise _overloaded()
@@ -201,6 +213,12 @@ def _choose(handlers: dict[str, Handler], method: str, path: str) -> Handler:
 def _overloaded() -> HttpProblem:
     text = "too many requests are in progress. Try again in a second"
     return HttpProblem(429, text, ((b"retry-after", b"1"),))
+
+
+def _access(folder: Path, clock: Clock, settings: ServeSettings) -> Access | None:
+    if not settings.guarded and settings.hosts is None:
+        return None
+    return Access(folder, clock, settings.hosts, settings.workers, with_keys=settings.guarded)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -1,4 +1,4 @@
-"""Predictions with explanations: asked for at an address of their own, since they cost up to a thousand scores a row."""
+"""Predictions with explanations, at an address of their own: they cost up to a thousand scores a row."""
 
 from typing import Any
 

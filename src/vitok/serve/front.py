@@ -41,6 +41,7 @@ class Front(DataPlane):
     ) -> None:
         super().__init__(folder, clock, settings, otherwise)
         self._max_body_bytes = settings.max_body_bytes
+        self._host = min(settings.hosts) if settings.hosts else None
         self._grpc_address = grpc_address
         self._grpc: Any = None
 
@@ -48,7 +49,8 @@ class Front(DataPlane):
         """Starts the data plane, then gRPC."""
         await super().start()
         if self._grpc_address is not None:
-            door = _load_grpc()(super().__call__, self._grpc_address, self._max_body_bytes)
+            host = self._host or self._grpc_address
+            door = _load_grpc()(super().__call__, self._grpc_address, host, self._max_body_bytes)
             await door.start()
             self._grpc = door
 

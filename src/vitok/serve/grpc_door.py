@@ -30,7 +30,7 @@ CODES = {
 }
 _DRAIN_SECONDS = 10.0
 _ENVELOPE_BYTES = 2**16  # what names, shapes and parameters may add to the tensors
-_OWN_HEADERS = ("content-", "accept-encoding", "grpc-", "te", "transfer-", "connection", "inference-")
+_OWN_HEADERS = ("host", "content-", "accept-encoding", "grpc-", "te", "transfer-", "connection", "inference-")
 _Context = Any  # grpc.aio.ServicerContext, which ships no types
 
 
@@ -49,12 +49,14 @@ class GrpcDoor:
     Args:
         app: The worker's application.
         address: `host:port`; several workers may share it.
+        host: What the requests name as their host: that check is against browsers, and none speaks gRPC.
         max_body_bytes: Largest request.
     """
 
-    def __init__(self, app: ASGIApp, address: str, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, address: str, host: str, max_body_bytes: int) -> None:
         self._app = app
         self._address = address
+        self._host = host.encode()
         options = [
             ("grpc.so_reuseport", 1),
             ("grpc.max_receive_message_length", max_body_bytes + _ENVELOPE_BYTES),
@@ -136,7 +138,7 @@ class GrpcDoor:
         self, context: _Context, method: str, path: str, body: bytes = b"", length: int | None = None
     ) -> _Answer:
         """Sends a request through the application of this process."""
-        headers = _headers(context, len(body), length)
+        headers = [(b"host", self._host), *_headers(context, len(body), length)]
         scope = _scope(context, method, path, headers)
         sent: list[Any] = []
 

@@ -15,6 +15,7 @@ from vitok.serve.openapi_rows import (
 )
 
 _JSON, _BINARY = "application/json", "application/octet-stream"
+_V2 = "Open Inference Protocol V2"
 _FAILURES = {
     "400": "The request is not what the model takes",
     "404": "The model or the version is not served here",
@@ -71,132 +72,79 @@ class Operation(NamedTuple):
 
 def operations(project: str, manifest: Manifest) -> list[Operation]:
     """Everything that the data plane answers, in reading order."""
+    return [
+        *_row_operations(f"/models/{project}", manifest),
+        *_v2_operations(project, manifest),
+        *_mlflow_operations(manifest),
+        *_service_operations(),
+    ]
+
+
+def _row_operations(base: str, manifest: Manifest) -> list[Operation]:
+    def post(name: str, summary: str, takes: str, gives: str, example: Any) -> Operation:
+        content = ({_JSON: takes}, {_JSON: gives}, example, tuple(_FAILURES))
+        return Operation("post", f"{base}/{name}", "Rows", summary, *content)
+
     rows = {"rows": [_example_row(manifest)]}
+    why = "Predictions with what each input added to the score (at most 32 rows)"
     outcomes = {"outcomes": [{"id": "1", "value": manifest.classes[0] if manifest.classes else 1.0}]}
-    failures = tuple(_FAILURES)
-    model, found = f"/models/{project}", _v2_operations(project, manifest)
-    row_api = [
-        Operation(
-            "post",
-            f"{model}/predict",
-            "Rows",
-            "Predictions for rows",
-            {_JSON: "Rows"},
-            {_JSON: "Predictions"},
-            rows,
-            failures,
-        ),
-        Operation(
-            "post",
-            f"{model}/explain",
-            "Rows",
-            "Predictions with what each input added to the score (at most 32 rows)",
-            {_JSON: "Rows"},
-            {_JSON: "Explained"},
-            rows,
-            failures,
-        ),
-        Operation(
-            "post",
-            f"{model}/outcomes",
-            "Rows",
-            "What really happened",
-            {_JSON: "Outcomes"},
-            {_JSON: "OutcomesTaken"},
-            outcomes,
-            failures,
-        ),
+    return [
+        post("predict", "Predictions for rows", "Rows", "Predictions", rows),
+        post("explain", why, "Rows", "Explained", rows),
+        post("outcomes", "What really happened", "Outcomes", "OutcomesTaken", outcomes),
     ]
-    takes = {_JSON: "Invocation", "text/csv": "Text"}
-    mlflow = [
-        Operation(
-            "post",
-            "/invocations",
-            "MLflow",
-            "Predictions as MLflow's server answers them",
-            takes,
-            {_JSON: "InvocationAnswer"},
-            invocation_example(manifest),
-            failures,
-            "InvocationError",
-        ),
-        Operation("get", "/ping", "MLflow", "Whether a model answers", {}, {"text/plain": "Text"}),
-        Operation("get", "/health", "MLflow", "Whether a model answers", {}, {"text/plain": "Text"}),
-        Operation(
-            "get", "/version", "MLflow", "Version of the server", {}, {"text/plain": "Text"}, failures=()
-        ),
-    ]
-    service = [
-        Operation(
-            "get", "/health/live", "Service", "Whether the process answers", {}, {_JSON: "Live"}, failures=()
-        ),
-        Operation("get", "/health/ready", "Service", "Whether a model answers", {}, {_JSON: "Ready"}),
-        Operation(
-            "get", "/metrics", "Service", "Figures for Prometheus", {}, {"text/plain": "Text"}, failures=()
-        ),
-        Operation("get", "/openapi.json", "Service", "This description", {}, {_JSON: "Any"}, failures=()),
-        Operation(
-            "get", "/docs", "Service", "This description as a page", {}, {"text/html": "Text"}, failures=()
-        ),
-    ]
-    return [*row_api, *found, *mlflow, *service]
 
 
 def _v2_operations(project: str, manifest: Manifest) -> list[Operation]:
-    group, failures = "Open Inference Protocol V2", tuple(_FAILURES)
+    def get(path: str, summary: str, gives: str, failures: tuple[str, ...]) -> Operation:
+        return Operation("get", path, _V2, summary, {}, {_JSON: gives}, failures=failures)
+
+    index = get("/v2/repository/index", "The versions in production", "RepositoryIndex", ("429",))
     found = [
-        Operation("get", "/v2", group, "The server", {}, {_JSON: "ServerMetadata"}, failures=()),
-        Operation(
-            "get", "/v2/health/live", group, "Whether the process answers", {}, {_JSON: "Live"}, failures=()
-        ),
-        Operation("get", "/v2/health/ready", group, "Whether a model answers", {}, {_JSON: "Ready"}),
-        Operation(
-            "post",
-            "/v2/repository/index",
-            group,
-            "The versions in production",
-            {},
-            {_JSON: "RepositoryIndex"},
-            failures=("429",),
-        ),
+        get("/v2", "The server", "ServerMetadata", ()),
+        get("/v2/health/live", "Whether the process answers", "Live", ()),
+        get("/v2/health/ready", "Whether a model answers", "Ready", ("503",)),
+        index._replace(method="post"),
+        index,
     ]
-    found.append(found[-1]._replace(method="get"))
+    takes, gives = {_JSON: "InferRequest", _BINARY: "Binary"}, {_JSON: "InferResponse", _BINARY: "Binary"}
+    content = (takes, gives, infer_example(manifest), tuple(_FAILURES))
     for base in (f"/v2/models/{project}", f"/v2/models/{project}/versions/{{version}}"):
-        lost = ("404", "503") if "{" in base else ("503",)
+        failures = ("404", "503") if "{" in base else ("503",)
         found += [
-            Operation(
-                "get",
-                base,
-                group,
-                "What the model takes and gives",
-                {},
-                {_JSON: "ModelMetadata"},
-                failures=lost,
-            ),
-            Operation(
-                "get", f"{base}/ready", group, "Whether it answers", {}, {_JSON: "ModelReady"}, failures=lost
-            ),
-            Operation(
-                "get",
-                f"{base}/stats",
-                group,
-                "How many rows it has predicted",
-                {},
-                {_JSON: "Statistics"},
-                failures=lost,
-            ),
-            Operation(
-                "post",
-                f"{base}/infer",
-                group,
-                "Inference",
-                {_JSON: "InferRequest", _BINARY: "Binary"},
-                {_JSON: "InferResponse", _BINARY: "Binary"},
-                infer_example(manifest),
-                failures,
-            ),
+            get(base, "What the model takes and gives", "ModelMetadata", failures),
+            get(f"{base}/ready", "Whether it answers", "ModelReady", failures),
+            get(f"{base}/stats", "How many rows it has predicted", "Statistics", failures),
+            Operation("post", f"{base}/infer", _V2, "Inference", *content),
         ]
     return found
+
+
+def _mlflow_operations(manifest: Manifest) -> list[Operation]:
+    def get(path: str, summary: str, failures: tuple[str, ...]) -> Operation:
+        return Operation("get", path, "MLflow", summary, {}, {"text/plain": "Text"}, failures=failures)
+
+    summary, takes = "Predictions as MLflow's server answers them", {_JSON: "Invocation", "text/csv": "Text"}
+    content = (takes, {_JSON: "InvocationAnswer"}, invocation_example(manifest), tuple(_FAILURES))
+    return [
+        Operation("post", "/invocations", "MLflow", summary, *content, "InvocationError"),
+        get("/ping", "Whether a model answers", ("503",)),
+        get("/health", "Whether a model answers", ("503",)),
+        get("/version", "Version of the server", ()),
+    ]
+
+
+def _service_operations() -> list[Operation]:
+    def get(path: str, summary: str, kind: str, schema: str, failures: tuple[str, ...] = ()) -> Operation:
+        return Operation("get", path, "Service", summary, {}, {kind: schema}, failures=failures)
+
+    return [
+        get("/health/live", "Whether the process answers", _JSON, "Live"),
+        get("/health/ready", "Whether a model answers", _JSON, "Ready", ("503",)),
+        get("/metrics", "Figures for Prometheus", "text/plain", "Text"),
+        get("/openapi.json", "This description", _JSON, "Any"),
+        get("/docs", "This description as a page", "text/html", "Text"),
+    ]
 
 
 def describe(project: str, manifest: Manifest | None) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vitok.errors import UserMistake
 from vitok.kernel.clock import system_clock
+from vitok.serve.access import KEYS_FILE
 from vitok.serve.app import DataPlane, ServeSettings
 from vitok.serve.front import create_front
 
@@ -18,6 +19,10 @@ PROJECT_VARIABLE = "VITOK_PROJECT"
 DURABLE_VARIABLE = "VITOK_JOURNAL_DURABLE"
 _PARENT_VARIABLE = "VITOK_SERVE_PARENT"
 _GRPC_VARIABLE = "VITOK_SERVE_GRPC"
+_GUARDED_VARIABLE = "VITOK_SERVE_GUARDED"
+_HOSTS_VARIABLE = "VITOK_SERVE_HOSTS"
+_WORKERS_VARIABLE = "VITOK_SERVE_WORKERS"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BACKLOG = 1024
 _DRAIN_SECONDS = 10
 
@@ -35,15 +40,56 @@ def worker_folder() -> Path:
 def worker_settings() -> ServeSettings:
     """The settings of this worker, from the environment that `run_server` made."""
     supervisor = os.environ.get(_PARENT_VARIABLE)
+    hosts = os.environ.get(_HOSTS_VARIABLE)
     return ServeSettings(
         durable=os.environ.get(DURABLE_VARIABLE) == "1",
         supervisor=None if supervisor is None else int(supervisor),
+        guarded=os.environ.get(_GUARDED_VARIABLE) == "1",
+        hosts=frozenset(hosts.split(",")) if hosts else None,
+        workers=int(os.environ.get(_WORKERS_VARIABLE, "1")),
     )
 
 
 def worker_grpc_address() -> str | None:
     """Where this worker answers gRPC, from the environment that `run_server` made; None for not at all."""
     return os.environ.get(_GRPC_VARIABLE)
+
+
+class Door(NamedTuple):
+    """Who may come in.
+
+    Args:
+        host: The address that is listened on.
+        guarded: Whether a key is needed also on a loopback address; on any other it always is.
+        hosts: Names that the header `Host` may have; none means any, on loopback that of loopback.
+        certificate, private_key: Files for TLS.
+    """
+
+    host: str = "127.0.0.1"
+    guarded: bool = False
+    hosts: tuple[str, ...] = ()
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in _LOOPBACK or self.host.startswith("127.")
+
+    def require_safe(self, project: Path) -> None:
+        """Checks that the door is not open to the world.
+
+        Raises:
+            UserMistake: there are no keys, half of what TLS needs, or a file that is not there.
+        """
+        if (self.guarded or not self.is_loopback) and not (project / ".vitok" / KEYS_FILE).is_file():
+            what = "would be open to everybody who can reach it: there are no keys"
+            raise UserMistake(f"--host {self.host}", what, "Make one: vitok keys add NAME.")
+        if (self.certificate is None) != (self.private_key is None):
+            raise UserMistake("--tls-cert, --tls-key", "belong together", "Give both, or none.")
+        for option, path in (("--tls-cert", self.certificate), ("--tls-key", self.private_key)):
+            if path is not None and not path.is_file():
+                raise UserMistake(option, f"{path} is not there", "Give a PEM file.")
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -92,6 +138,7 @@ def run_server(
     factory: str = DEFAULT_FACTORY,
     listener: socket.socket | None = None,
     grpc: socket.socket | None = None,
+    door: Door | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; requests that have begun are answered before it ends.
 
@@ -99,6 +146,7 @@ def run_server(
         project: The project's folder.
         factory: `module:function` that makes a worker's application; `VITOK_PROJECT` tells it the folder.
         listener: A socket that `bind` made; by default one is made here.
+        door: Who may come in; by default whoever can reach a loopback address.
         grpc: A socket that `reserve_grpc` made, if gRPC is to be answered too.
 
     Raises:
@@ -108,6 +156,7 @@ def run_server(
 
     bound = listener or bind(host, port)
     os.environ[PROJECT_VARIABLE] = str(project.absolute())
+    _open(door or Door(host), workers)
     os.environ.pop(_GRPC_VARIABLE, None)
     if grpc is not None:
         os.environ[_GRPC_VARIABLE] = show_address(*grpc.getsockname()[:2])
@@ -119,6 +168,8 @@ def run_server(
         log_level="warning",
         lifespan="on",
         server_header=False,
+        ssl_certfile=None if door is None or door.certificate is None else str(door.certificate),
+        ssl_keyfile=None if door is None or door.private_key is None else str(door.private_key),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,
     )
@@ -132,6 +183,14 @@ def run_server(
 def show_address(host: str, port: int) -> str:
     """A host and a port as they stand in an address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _open(door: Door, workers: int) -> None:
+    """Tells the workers who may come in."""
+    hosts = door.hosts or (_LOOPBACK if door.is_loopback else ())
+    os.environ[_GUARDED_VARIABLE] = "1" if door.guarded or not door.is_loopback else "0"
+    os.environ[_HOSTS_VARIABLE] = ",".join(name.lower() for name in hosts)
+    os.environ[_WORKERS_VARIABLE] = str(workers)
 
 
 def _run_workers(config: Any, bound: socket.socket) -> None:

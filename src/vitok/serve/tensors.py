@@ -92,12 +92,16 @@ def read_infer(
         raise RequestMistake(
             "body", f"has {len(rest)} bytes too many", "Send only the tensors that the JSON names."
         )
+    _require_rows(columns)
+    return request, columns
+
+
+def _require_rows(columns: dict[str, list[Any]]) -> None:
     if len({len(column) for column in columns.values()}) > 1:
         sizes = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
         raise RequestMistake(
             "inputs", f"have different numbers of rows: {sizes}", "Send one value for each row."
         )
-    return request, columns
 
 
 def _split(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0002"  # the newest migration; a database at this revision needs no Alembic at start-up
+HEAD = "0003"  # the newest migration; a database at this revision needs no Alembic at start-up
 
 
 class Instant(TypeDecorator[datetime]):
@@ -132,6 +132,18 @@ questions = Table(
     Column("answered", Instant),
     Column("actor", String(200)),
     Column("reason", Text),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant),
+    Column("rate", Float),
+    Column("quota", Integer),
 )
 
 audit = Table(

@@ -1,0 +1,222 @@
+"""Who may ask what: keys with scopes, rates and quotas, and the hosts that a request may name.
+
+Workers read the hashes of keys from a file, as they read the plan, and never ask a database.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from vitok.kernel.clock import Clock
+from vitok.serve.http import HttpProblem, log
+
+Scope = Literal["predict", "outcomes", "read", "pages"]
+SCOPES: tuple[Scope, ...] = ("predict", "outcomes", "read", "pages")
+KEYS_FILE = "keys.json"
+_LOOK_SECONDS = 1.0
+_DAY = 86400.0
+
+# Every address of the data plane; one that is not here is denied to everybody. None: open to all, also without a key.
+NEEDS: dict[str, Scope | None] = {
+    "health/live": None,
+    "health/ready": None,
+    "v2/health/live": None,
+    "v2/health/ready": None,
+    "ping": None,
+    "health": None,
+    "version": "read",
+    "metrics": "read",
+    "openapi.json": "read",
+    "docs": "read",
+    "models/*/predict": "predict",
+    "models/*/explain": "predict",
+    "models/*/outcomes": "outcomes",
+    "v2": "read",
+    "v2/repository/index": "read",
+    "v2/models/*": "read",
+    "v2/models/*/ready": None,
+    "v2/models/*/infer": "predict",
+    "v2/models/*/stats": "read",
+    "v2/models/*/versions/*": "read",
+    "v2/models/*/versions/*/ready": None,
+    "v2/models/*/versions/*/infer": "predict",
+    "v2/models/*/versions/*/stats": "read",
+    "invocations": "predict",
+}
+PAGES: Scope = "pages"
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key as workers know it.
+
+    Args:
+        name: Whose it is.
+        scopes: What it may ask.
+        expires: Seconds since 1970 after which it is refused; None for never.
+        rate: Requests a second that it may make of the whole server; None for no limit.
+        quota: Requests that it may make in a day (of UTC) of the whole server; None for no limit.
+    """
+
+    name: str
+    scopes: tuple[str, ...]
+    expires: float | None = None
+    rate: float | None = None
+    quota: int | None = None
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key. Keys are random and long: a plain hash cannot be turned round."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class _Use:
+    """What a key has used: a bucket that fills at its rate, and the count of the day."""
+
+    __slots__ = ("count", "day", "seen", "tokens")
+
+    def __init__(self, tokens: float, now: float) -> None:
+        self.tokens = tokens
+        self.seen = now
+        self.day = 0
+        self.count = 0
+
+
+class Access:
+    """Lets requests in, or refuses them.
+
+    Args:
+        folder: The project's `.vitok` folder; `keys.json` lies in it.
+        clock: The present, for expiry and for quotas.
+        hosts: Names that the header `Host` may have; None for any.
+        workers: How many workers share rates and quotas: each grants its part.
+        with_keys: Whether keys are asked for at all.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        hosts: frozenset[str] | None,
+        workers: int,
+        *,
+        with_keys: bool = True,
+    ) -> None:
+        self._clock = clock
+        self._path = folder / KEYS_FILE
+        self._with_keys = with_keys
+        self._hosts = hosts
+        self._workers = max(1, workers)
+        self._keys: dict[str, Key] = {}
+        self._uses: dict[str, _Use] = {}
+        self._seen: tuple[int, int] | None = None
+        self._look_at = 0.0
+        self._look()
+
+    def admit(self, route: str | None, headers: Mapping[bytes, bytes]) -> None:
+        """Returns if a request may be answered.
+
+        Args:
+            route: The pattern of its address, None for a page.
+
+        Raises:
+            HttpProblem: 400 a host that is not served here; 401 no key, or none that is known; 403 a key without the
+                scope, or an address that is not declared; 429 beyond its rate or quota.
+        """
+        if self._hosts is not None:
+            self._check_host(headers.get(b"host", b"").decode("latin-1"))
+        if not self._with_keys:
+            return
+        if time.monotonic() >= self._look_at:
+            self._look()
+        if route is not None and route not in NEEDS:
+            raise HttpProblem(403, "this address is not open to anybody")
+        needed = PAGES if route is None else NEEDS[route]
+        if needed is None:
+            return
+        key = self._key_of(headers)
+        if needed not in key.scopes:
+            raise HttpProblem(403, f"key {key.name!r} may not do this: it lacks the scope {needed!r}")
+        self._charge(key)
+
+    def _check_host(self, host: str) -> None:
+        name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+        assert self._hosts is not None
+        if name.lower() not in self._hosts:
+            raise HttpProblem(400, f"host {name[:100]!r} is not served here")
+
+    def _key_of(self, headers: Mapping[bytes, bytes]) -> Key:
+        given = _given(headers)
+        challenge = ((b"www-authenticate", b'Bearer, Basic realm="vitok"'),)
+        if given is None:
+            raise HttpProblem(401, "a key is needed: send the header Authorization: Bearer KEY", challenge)
+        key = self._keys.get(digest_of(given))
+        if key is None:
+            raise HttpProblem(401, "this key is not known", challenge)
+        if key.expires is not None and self._clock().timestamp() >= key.expires:
+            raise HttpProblem(401, f"key {key.name!r} has expired", challenge)
+        return key
+
+    def _charge(self, key: Key) -> None:
+        if key.rate is None and key.quota is None:
+            return
+        now = time.monotonic()
+        rate = None if key.rate is None else key.rate / self._workers
+        room = 1.0 if rate is None else max(1.0, rate)
+        use = self._uses.setdefault(key.name, _Use(room, now))
+        if rate is not None:
+            use.tokens = min(room, use.tokens + (now - use.seen) * rate)
+            use.seen = now
+            if use.tokens < 1:
+                wait = str(max(1, round((1 - use.tokens) / rate))).encode()
+                text = f"key {key.name!r} may ask {key.rate:g} times a second"
+                raise HttpProblem(429, text, ((b"retry-after", wait),))
+        second = self._clock().timestamp()
+        day = int(second // _DAY)
+        if use.day != day:
+            use.day, use.count = day, 0
+        if key.quota is not None and use.count >= max(1, key.quota // self._workers):
+            rest = str(round(_DAY - second % _DAY)).encode()
+            raise HttpProblem(
+                429, f"key {key.name!r} has used its {key.quota} requests of today", ((b"retry-after", rest),)
+            )
+        use.tokens -= 1
+        use.count += 1
+
+    def _look(self) -> None:
+        """Takes over a changed file; one that cannot be read leaves the keys as they are."""
+        self._look_at = time.monotonic() + _LOOK_SECONDS
+        try:
+            status = self._path.stat()
+            mark = (status.st_mtime_ns, status.st_ino)
+            if mark == self._seen:
+                return
+            self._keys = read_keys(self._path)
+            self._seen = mark
+        except FileNotFoundError:
+            return  # no key was ever made: nothing opens; keys that were once read stay
+        except (OSError, msgspec.DecodeError) as error:
+            log.error("the keys cannot be read, those known before stay: %s", error)
+
+
+def read_keys(path: Path) -> dict[str, Key]:
+    """Keys by the hash of what the caller sends."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Key])
+
+
+def _given(headers: Mapping[bytes, bytes]) -> str | None:
+    """The key that a request brings: as bearer token, as password of Basic, or in X-Api-Key."""
+    kind, _, rest = headers.get(b"authorization", b"").partition(b" ")
+    if kind.lower() == b"bearer":
+        return rest.strip().decode("latin-1")
+    if kind.lower() == b"basic":
+        try:
+            return base64.b64decode(rest, validate=True).decode("latin-1").partition(":")[2]
+        except ValueError:
+            return ""
+    found = headers.get(b"x-api-key")
+    return None if found is None else found.decode("latin-1")

@@ -1,0 +1,130 @@
+"""Keys, hosts and TLS as a caller meets them, with real processes."""
+
+import json
+import signal
+import ssl
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from commands import COMMAND, mistake_of, run_vitok
+from examples import FLIGHT, flight_bundle, write_plan
+from serving import free_port
+from vitok.store.blobs import Blobs
+
+pytestmark = pytest.mark.xdist_group("serving")
+PATH = "/models/flights/predict"
+CHARTER = """\
+project: flights
+goal: {statement: Warn early}
+task: {type: binary, target: late}
+data: {sources: {flights: flights.csv}}
+accept: [roc_auc > baseline]
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "vitok.yaml").write_text(CHARTER)
+    write_plan(tmp_path / ".vitok", flight_bundle(Blobs(tmp_path / ".vitok" / "blobs")))
+    return tmp_path
+
+
+class Served:
+    """`vitok serve` in a process of its own."""
+
+    def __init__(self, project, *words):
+        self.port = free_port()
+        command = [*COMMAND, "serve", "--project", project, "--port", self.port, *words]
+        self.process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+
+    def ready(self, client, url):
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                if client.get(f"{url}/health/ready").status_code == 200:
+                    return url
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError("the server did not become ready")
+
+
+def test_keys_from_the_first_to_the_last(project):
+    made = run_vitok(
+        "keys", "add", "shop", "--scope", "predict", "--expires", "90d", "--project", project
+    ).json
+    assert made["key"].startswith("vitok_")
+    kept = (project / ".vitok" / "keys.json").read_text() + json.dumps(
+        run_vitok("keys", "list", "--project", project).json
+    )
+    assert made["key"] not in kept
+    with Served(project, "--guarded") as server, httpx.Client() as client:
+        url = server.ready(client, f"http://127.0.0.1:{server.port}")
+        key = {"authorization": f"Bearer {made['key']}"}
+        assert client.post(url + PATH, json={"rows": [FLIGHT]}).status_code == 401
+        assert client.post(url + PATH, json={"rows": [FLIGHT]}, headers=key).status_code == 200
+        assert client.get(url + "/metrics", headers=key).status_code == 403
+        assert run_vitok("keys", "revoke", "shop", "--project", project).code == 0
+        until = time.monotonic() + 5
+        while client.post(url + PATH, json={"rows": [FLIGHT]}, headers=key).status_code != 401:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    mistake_of("keys", "revoke", "shop", "--project", project, says=["'shop'", "does not exist"])
+
+
+def test_server_does_not_open_to_the_world_without_keys(project):
+    says = ["--host 0.0.0.0", "there are no keys", "vitok keys add"]
+    mistake_of("serve", "--host", "0.0.0.0", "--port", 0, "--project", project, says=says)
+    mistake_of("serve", "--tls-cert", "x.pem", "--port", 0, "--project", project, says=["belong together"])
+
+
+def test_other_host_names_are_refused_on_loopback(project):
+    with Served(project) as server, httpx.Client() as client:
+        url = server.ready(client, f"http://127.0.0.1:{server.port}")
+        assert client.post(url + PATH, json={"rows": [FLIGHT]}).status_code == 200
+        rebound = client.post(url + PATH, json={"rows": [FLIGHT]}, headers={"host": "evil.example"})
+        assert rebound.status_code == 400
+        assert "evil.example" in rebound.json()["error"]
+
+
+def test_answers_over_tls(project):
+    certificate, key = project / "cert.pem", project / "key.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
+    words += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    try:
+        subprocess.run(list(map(str, words)), check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs openssl")
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with (
+        Served(project, "--tls-cert", certificate, "--tls-key", key) as server,
+        httpx.Client(verify=trust) as client,
+    ):
+        url = server.ready(client, f"https://localhost:{server.port}")
+        assert client.post(url + PATH, json={"rows": [FLIGHT]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["add", "a b"], ["'a b' cannot be a name"]),
+        (["add", "x", "--scope", "everything"], ["--scope", "'everything' is no scope"]),
+        (["add", "x", "--rate", "-1"], ["--rate", "-1 is no limit"]),
+        (["add", "x", "--rate", "nan"], ["--rate", "no limit"]),
+        (["add", "x", "--quota", "0"], ["--quota", "0 is no limit"]),
+        (["add", "x", "--expires", "soon"], ["--expires", "soon"]),
+        (["revoke", "x"], ["'x'", "does not exist", "none"]),
+    ],
+)
+def test_mistakes_with_keys_are_told(project, words, says):
+    mistake_of("keys", *words, "--project", project, says=says)
+    assert not (project / ".vitok" / "keys.json").exists()

@@ -14,6 +14,7 @@ from vitok.loop.status import project_status
 from vitok.registry.tracking import Tracker
 from vitok.serve.app import DataPlane
 from vitok.serve.front import create_front
+from vitok.serve.observe import configure_logs
 from vitok.serve.server import worker_folder, worker_grpc_address, worker_settings
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
@@ -90,6 +91,7 @@ def open_project(
 
 def whole_app() -> DataPlane:
     """One worker of `vitok up`: predictions, and the pages under every path that is not the data plane's."""
+    configure_logs()
     state = worker_folder()
     project = open_project(state.parent)
     pages = create_pages(lambda: project_status(project))

@@ -9,8 +9,8 @@ import msgspec
 import polars as pl
 
 from vitok.errors import DataMistake
+from vitok.journal.commits import Entry
 from vitok.journal.records import Outcome, as_text
-from vitok.journal.spool import Entry
 
 TIME = pl.Datetime("us", "UTC")
 _PREDICTIONS: dict[str, Any] = {

@@ -10,12 +10,10 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from vitok.errors import Fault
 from vitok.journal.outcomes import Value
+from vitok.journal.recent import Recent
 from vitok.journal.records import Outcome
-from vitok.journal.spool import spools
 from vitok.journal.sqlite import connect, open_reader
 
 _TABLES = """
@@ -64,10 +62,10 @@ class Lookup:
     """The worker's side: reads all spools of a journal and the index; safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._readers: dict[Path, sqlite3.Connection] = {}
+        self._path = index_path(folder)
+        self._recent = Recent(folder)
+        self._reader: sqlite3.Connection | None = None
         self._guard = threading.Lock()
-        self._decode = msgspec.json.Decoder(Outcome).decode
 
     def find(self, ids: Iterable[str]) -> tuple[set[str], dict[str, Value]]:
         """Which of the ids were predicted, and the outcome that stands for each that has one.
@@ -75,15 +73,13 @@ class Lookup:
         Raises:
             Fault: a file of the journal cannot be read.
         """
-        wanted = json.dumps(sorted(set(ids)))
-        predicted: set[str] = set()
-        reported: list[Outcome] = []
+        wanted = set(ids)
         with self._guard:
             try:
-                for path in self._paths():
-                    self._look_into_spool(path, wanted, predicted, reported)
+                self._recent.refresh()
+                predicted, reported = self._recent.find(wanted)
                 return predicted, self._look_into_index(wanted, predicted, reported)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 raise Fault(
                     "journal",
                     f"cannot be read: {error}",
@@ -93,45 +89,22 @@ class Lookup:
     def close(self) -> None:
         """Closes all files."""
         with self._guard:
-            for reader in self._readers.values():
-                reader.close()
-            self._readers.clear()
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
 
-    def _paths(self) -> list[Path]:
-        paths = list(spools(self._folder).values())
-        for gone in self._readers.keys() - {*paths, index_path(self._folder)}:
-            self._readers.pop(gone).close()
-        return paths
-
-    def _reader(self, path: Path) -> sqlite3.Connection | None:
-        if path not in self._readers:
-            try:
-                self._readers[path] = open_reader(path)
-            except sqlite3.OperationalError:
-                if path.exists():
-                    raise
-                return None  # removed by the mover since the folder was listed: all of it is in the index
-        return self._readers[path]
-
-    def _look_into_spool(self, path: Path, wanted: str, predicted: set[str], reported: list[Outcome]) -> None:
-        reader = self._reader(path)
-        if reader is None or not _has_table(reader, "records"):
-            return
-        query = "SELECT kind, id, body FROM records WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq"
-        for kind, key, body in reader.execute(query, (wanted,)):
-            if kind == "prediction":
-                predicted.add(key)
-            else:
-                reported.append(self._decode(body))
-
-    def _look_into_index(self, wanted: str, predicted: set[str], reported: list[Outcome]) -> dict[str, Value]:
-        reader = self._reader(index_path(self._folder)) if index_path(self._folder).exists() else None
+    def _look_into_index(
+        self, wanted: set[str], predicted: set[str], reported: list[Outcome]
+    ) -> dict[str, Value]:
+        if self._reader is None and self._path.exists():
+            self._reader = open_reader(self._path)
         standing: dict[str, tuple[bool, float, Value]] = {}
-        if reader is not None and _has_table(reader, "outcomes"):
+        if self._reader is not None and _has_table(self._reader, "outcomes"):
+            listed = (json.dumps(sorted(wanted)),)
             query = "SELECT id FROM predictions WHERE id IN (SELECT value FROM json_each(?))"
-            predicted.update(key for (key,) in reader.execute(query, (wanted,)))
+            predicted.update(key for (key,) in self._reader.execute(query, listed))
             query = "SELECT * FROM outcomes WHERE id IN (SELECT value FROM json_each(?))"
-            for key, value, replaced, received in reader.execute(query, (wanted,)):
+            for key, value, replaced, received in self._reader.execute(query, listed):
                 standing[key] = (bool(replaced), received, json.loads(value))
         for outcome in reported:
             new = (outcome.replace, outcome.received.timestamp(), outcome.value)

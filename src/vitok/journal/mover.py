@@ -7,7 +7,6 @@ from the sequence number and does only what is missing.
 """
 
 import os
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from vitok.errors import VitokError
+from vitok.errors import Fault, VitokError
+from vitok.journal.commits import Entry
 from vitok.journal.frames import decode_outcome, outcome_frame, prediction_frame
 from vitok.journal.index import Index
 from vitok.journal.locks import take
 from vitok.journal.records import Kind
-from vitok.journal.spool import Entry, drop_through, read_after, remove_if_dead, spools
-from vitok.journal.sqlite import connect
+from vitok.journal.segments import spools
+from vitok.journal.spool import drop_through, read_after, remove_if_dead
 from vitok.store.lake import Lake
 
 _BATCH = 50_000
@@ -97,16 +97,12 @@ class _Move:
 
     def _read_spools(self) -> dict[str, list[Entry]]:
         batches = {}
-        for worker, path in spools(self.folder).items():
+        for worker in spools(self.folder):
             if worker in self.problems:
                 continue
             try:
-                connection = connect(path, create=False)
-                try:
-                    batches[worker] = read_after(connection, 0, _BATCH)
-                finally:
-                    connection.close()
-            except sqlite3.Error as error:
+                batches[worker] = read_after(self.folder, worker, 0, _BATCH)
+            except (OSError, Fault) as error:
                 self._note(worker, error)
         return {worker: entries for worker, entries in batches.items() if entries}
 
@@ -135,16 +131,15 @@ class _Move:
 
     def _drop(self, batches: dict[str, list[Entry]]) -> None:
         for worker, entries in batches.items():
-            connection = connect(spools(self.folder)[worker], create=False)
             try:
-                drop_through(connection, entries[-1].seq)
-            finally:
-                connection.close()
+                drop_through(self.folder, worker, entries[-1].seq)
+            except OSError as error:  # the next move does it
+                self._note(worker, error)
 
     def _removes(self, worker: str) -> bool:
         try:
             return worker not in self.problems and remove_if_dead(self.folder, worker)
-        except (sqlite3.Error, OSError, VitokError) as error:
+        except (OSError, VitokError) as error:
             self._note(worker, error)
             return False
 

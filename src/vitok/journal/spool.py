@@ -1,51 +1,45 @@
-"""The spool: one SQLite file for each worker, written before anything is answered.
+"""The spool: append-only files of one worker, written before anything is answered.
 
 A worker holds a lock on `spool-<worker>.lock` as long as it lives, so that the mover can tell an empty spool
 that is between two requests from one whose worker is gone.
 """
 
 import os
-import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
+from typing import Literal
 
 from vitok.errors import Busy, Fault
+from vitok.journal.commits import Entry, encode_commit, seal
 from vitok.journal.locks import take
-from vitok.journal.records import Kind, Record, kind_of
-from vitok.journal.sqlite import connect
+from vitok.journal.records import Record
+from vitok.journal.segments import (
+    ABANDONED,
+    ACTIVE,
+    Position,
+    lock_path,
+    mark_path,
+    read_from,
+    read_mark,
+    segment_path,
+    segments,
+    write_mark,
+)
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS records(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS records_by_id ON records(id);
-"""
-_DROP_AT_ONCE = 2000
-# Copying the log into the file waits for the disk (8 ms and more), so `checkpoint` does it beside the
-# commits. Should nobody call it, or the commits never pause, SQLite does it itself when the log has 80 MB.
-_LOG_PAGES = 20_000
-_encode = msgspec.json.Encoder().encode
-
-
-class Entry(NamedTuple):
-    """One record as it lies in the spool; `body` is JSON."""
-
-    seq: int
-    kind: Kind
-    id: str
-    body: bytes
+# A living worker keeps at most this much after all of it was moved; a reader takes a segment in one piece.
+SEGMENT_BYTES = 8 * 2**20
 
 
 class Spool:
-    """A worker's own part of the journal.
+    """A worker's own part of the journal; safe to use from several threads.
 
     Args:
         folder: The journal's folder.
         worker: Id of the worker, unique for each start of a process.
-        durable: Whether each commit waits for the disk.
+        durable: Whether each commit waits for the disk (survives a power cut) or only for the kernel (survives
+            the death of the process).
 
     Raises:
         Busy: a living worker has this id.
@@ -55,60 +49,114 @@ class Spool:
     def __init__(self, folder: Path, worker: str, durable: bool = False) -> None:
         self.worker = worker
         self.durable = durable
-        self.path = spool_path(folder, worker)
+        self._folder = folder
         self._guard = threading.Lock()
+        self._file = -1
+        self._number = 1
+        self._end = 0
+        self._is_listed = False  # whether the folder's entry of the file has reached the disk
+        self._rest: Literal["", "cut", "unsure"] = ""  # what a failed commit left behind `_end`
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = take(lock_path(folder, worker))
             if lock is None:
                 raise Busy(str(self.path), "a living worker has this spool", "Give each worker its own id.")
             self._lock = lock
-            self._connection = connect(self.path, durable)
-            self._connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
-            self._connection.executescript(_TABLE)
-        except (sqlite3.Error, OSError) as error:
+            try:
+                self._next, self._number = _resume(folder, worker)
+                self._begin_segment(self._number)
+            except BaseException:
+                os.close(lock)
+                raise
+        except OSError as error:
             raise self._fault(error) from error
 
+    @property
+    def path(self) -> Path:
+        """The file that is being written."""
+        return segment_path(self._folder, self.worker, self._number)
+
     def append(self, records: Sequence[Record]) -> None:
-        """Commits records in one transaction; when it returns they survive the death of the process.
+        """Commits records with one write; when it returns they survive the death of the process.
 
         Raises:
-            Fault: the disk is full, or the file locked or damaged; nothing of it was kept.
+            Fault: the disk is full, or the file cannot be written; nothing of it was kept.
         """
-        rows = [(kind_of(record), record.id, _encode(record)) for record in records]
+        if not records:
+            return
+        commit = encode_commit(records)
         with self._guard:
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("INSERT INTO records(kind, id, body) VALUES (?, ?, ?)", rows)
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._clear_rest()
+                if self._end and self._end + len(commit) > SEGMENT_BYTES:
+                    self._begin_segment(self._number + 1)
+                # A number is used once, also if its commit fails: a reader may have seen it.
+                seal(commit, self._next)
+                self._next += len(records)
+                self._write(commit)
+            except OSError as error:
+                with suppress(OSError):  # else the next commit tries it again
+                    self._clear_rest()
                 raise self._fault(error) from error
 
-    def checkpoint(self) -> None:
-        """Copies the write-ahead log into the file, without holding up commits; for a thread of its own."""
-        connection = connect(self.path, create=False)
-        try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        finally:
-            connection.close()
-
     def read_after(self, seq: int, limit: int) -> list[Entry]:
-        """Records after a sequence number, oldest first."""
-        with self._guard:
-            return read_after(self._connection, seq, limit)
+        """Records after a sequence number that were not dropped, oldest first."""
+        return read_after(self._folder, self.worker, seq, limit)
 
     def drop_through(self, seq: int) -> None:
         """Drops records up to and including a sequence number."""
-        with self._guard:
-            drop_through(self._connection, seq)
+        drop_through(self._folder, self.worker, seq)
 
     def close(self) -> None:
         """Gives the file and the worker's lock back."""
         with self._guard:
-            self._connection.close()
+            file, self._file = self._file, -1
+            os.close(file)
         os.close(self._lock)
+
+    def _write(self, commit: bytearray) -> None:
+        self._rest = "unsure"
+        view, written = memoryview(commit), 0
+        try:
+            while written < len(commit):  # a second round only tells why the first one was cut short
+                written += os.pwrite(self._file, view[written:], self._end + written)
+        except OSError:
+            self._rest = "cut"
+            raise
+        if self.durable:
+            self._sync()
+        self._end += len(commit)
+        self._rest = ""
+
+    def _sync(self) -> None:
+        if not self._is_listed:
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            self._is_listed = True
+        os.fdatasync(self._file)
+
+    def _clear_rest(self) -> None:
+        """Cuts off what a failed commit left.
+
+        If it was whole, a reader may already be behind it: what comes next goes into a segment of its own.
+        """
+        if self._rest:
+            os.ftruncate(self._file, self._end)
+            if self._rest == "unsure":
+                self._begin_segment(self._number + 1)
+            self._rest = ""
+
+    def _begin_segment(self, number: int) -> None:
+        path = segment_path(self._folder, self.worker, number)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        # From here on readers take the segment before for closed.
+        before, self._file, self._number, self._end = self._file, file, number, 0
+        self._is_listed = False
+        if before >= 0:
+            os.close(before)
 
     def _fault(self, error: Exception) -> Fault:
         return Fault(
@@ -118,51 +166,83 @@ class Spool:
         )
 
 
-def spool_path(folder: Path, worker: str) -> Path:
-    """Where a worker's spool lies."""
-    return folder / f"spool-{worker}.sqlite"
+def read_after(folder: Path, worker: str, seq: int, limit: int) -> list[Entry]:
+    """Records of a spool after a sequence number that were not dropped, oldest first.
+
+    Raises:
+        Fault: the very next one is damaged; of those before a damage no one is held back.
+    """
+    return _read_after(folder, worker, seq, limit, is_abandoned=False)
 
 
-def lock_path(folder: Path, worker: str) -> Path:
-    """Where the lock lies that a living worker holds."""
-    return folder / f"spool-{worker}.lock"
+def _read_after(folder: Path, worker: str, seq: int, limit: int, *, is_abandoned: bool) -> list[Entry]:
+    mark, found = read_mark(folder, worker), list[Entry]()
+    done = max(seq, mark.seq)
+    try:
+        for _, commit in read_from(folder, worker, mark, ABANDONED if is_abandoned else ACTIVE):
+            if commit is not None and commit.last > done:
+                found += [entry for entry in commit.entries() if entry.seq > done]
+            if len(found) >= limit:
+                break
+    except Fault:
+        if not found:
+            raise
+    return found[:limit]
 
 
-def spools(folder: Path) -> dict[str, Path]:
-    """All spools of a journal, of living and of dead workers, by worker."""
-    return {path.stem.removeprefix("spool-"): path for path in sorted(folder.glob("spool-*.sqlite"))}
-
-
-def read_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Entry]:
-    """Records after a sequence number, oldest first."""
-    query = "SELECT seq, kind, id, body FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
-    return [Entry(*row) for row in connection.execute(query, (seq, limit))]
-
-
-def drop_through(connection: sqlite3.Connection, seq: int) -> None:
-    """Drops records up to a sequence number, in short transactions that hardly hold up the living worker."""
-    query = f"DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE seq <= ? LIMIT {_DROP_AT_ONCE})"
-    while connection.execute(query, (seq,)).rowcount:
-        pass
+def drop_through(folder: Path, worker: str, seq: int) -> None:
+    """Drops records up to a sequence number: closed segments without others go, the rest is marked as dropped."""
+    mark = read_mark(folder, worker)
+    reached, spent = mark, []
+    with suppress(Fault):  # what comes after it is not dropped
+        for number, commit in read_from(folder, worker, mark, ACTIVE):
+            if commit is None:
+                spent.append(number)
+            elif commit.last <= seq:
+                reached = Position(commit.last, number, commit.end)
+            else:
+                break
+    for number in spent:  # first, because it needs no space
+        segment_path(folder, worker, number).unlink(missing_ok=True)
+    write_mark(folder, worker, reached._replace(seq=max(seq, mark.seq)))
 
 
 def remove_if_dead(folder: Path, worker: str) -> bool:
     """Removes the empty spool of a worker that is gone; a living worker's, or one with records, stays.
 
-    The worker takes its lock before it makes the file and keeps it until it dies, and no worker ever takes
+    The worker takes its lock before it makes a file and keeps it until it dies, and no worker ever takes
     the id of another: who gets the lock of an existing spool knows that nobody will write to it again.
+
+    Raises:
+        Fault: the spool is damaged; it stays.
     """
     handle = take(lock_path(folder, worker))
     if handle is None:
         return False
     try:
-        connection = connect(spool_path(folder, worker), create=False)
-        is_empty = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
-        connection.close()
-        if is_empty:
-            for suffix in ("-wal", "-shm", ""):
-                Path(f"{spool_path(folder, worker)}{suffix}").unlink(missing_ok=True)
-            lock_path(folder, worker).unlink(missing_ok=True)
-        return is_empty
+        if _read_after(folder, worker, 0, 1, is_abandoned=True):
+            return False
+        mark_path(folder, worker).unlink(missing_ok=True)
+        lock_path(folder, worker).unlink(missing_ok=True)
+        for number in segments(folder, worker):  # last, so that a mover that dies here finds the rest again
+            segment_path(folder, worker, number).unlink(missing_ok=True)
+        return True
     finally:
         os.close(handle)
+
+
+def _resume(folder: Path, worker: str) -> tuple[int, int]:
+    """The next record's number and the next segment's, after those of an earlier process with this id.
+
+    What that process left of a commit that it did not finish is cut off, because its segment is closed now.
+    """
+    mark, numbers = read_mark(folder, worker), segments(folder, worker)
+    seq, ends = mark.seq, dict.fromkeys(numbers, 0)
+    if numbers and mark.segment in ends:
+        ends[mark.segment] = mark.offset
+    for number, commit in read_from(folder, worker, mark, ABANDONED):
+        if commit is not None:
+            seq, ends[number] = max(seq, commit.last), commit.end
+    if numbers and (path := segment_path(folder, worker, numbers[-1])).stat().st_size > ends[numbers[-1]]:
+        os.truncate(path, ends[numbers[-1]])
+    return seq + 1, max([mark.segment, *numbers], default=0) + 1

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from vitok.charter.conditions import Count
 from vitok.data.snapshot import TABLE, load_expectations
 from vitok.govern import audit
-from vitok.journal.spool import spools
+from vitok.journal.segments import spools
 from vitok.loop import evidence
 from vitok.loop.facts import Facts, Finding
 from vitok.loop.outcomes import JOURNAL

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from vitok.errors import VitokError
 from vitok.govern import audit
 from vitok.journal.ledger import Ledger
-from vitok.journal.spool import spools
+from vitok.journal.segments import spools
 from vitok.kernel.clock import format_time
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project

@@ -103,7 +103,8 @@ class About:
 
     async def _show_metrics(self, request: Request, names: list[str]) -> Response:
         epoch = self._watcher.current.plan.epoch if self._watcher.current else None
-        return Response(200, self._metrics.render(epoch), b"text/plain; version=0.0.4")
+        text, kind = self._metrics.render(epoch, request.headers.get(b"accept", b""))
+        return Response(200, text, kind)
 
     async def _show_openapi(self, request: Request, names: list[str]) -> Response:
         return json_response(describe(*self._described()))

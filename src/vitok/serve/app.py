@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from vitok.serve.http import (
     send_response,
 )
 from vitok.serve.metrics import Metrics
+from vitok.serve.observe import observer_of_surroundings
 from vitok.serve.recorder import Recorder
 from vitok.serve.rows import OutcomeDesk
 from vitok.serve.watchdog import Watchdog
@@ -86,11 +87,12 @@ class DataPlane:
         self._clock = clock
         self._settings = settings
         self._otherwise = otherwise
-        self._metrics = Metrics(self.worker)
+        self._metrics = Metrics(folder, self.worker)
         self._closing = contextlib.AsyncExitStack()
         self._routes: _Routes = {}
         self._known: dict[str, _Found] = {}
         self._busy = 0
+        self._observer = observer_of_surroundings(clock)
         self._access = _access(folder, clock, settings)
 
     async def start(self) -> None:
@@ -108,7 +110,7 @@ class DataPlane:
             self._routes.setdefault(len(parts), []).append((parts, handlers))
         await self.watcher.poll()
         self._run_beside(self.watcher.watch())
-        self._run_beside(recorder.checkpoint())
+        self._run_beside(self._metrics.publish())
         if self._settings.supervisor is not None:
             self._run_beside(self._watchdog().beat())
         if self._settings.supervisor is not None:
@@ -161,8 +163,31 @@ class DataPlane:
         return await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._observer is None:
+            return await self._serve(scope, receive, send, self._find(scope["path"]))
+        method, found = scope["method"], self._find(scope["path"])
+        observed, started, status = (
+            self._observer.begin(method, found[0], dict(scope["headers"])),
+            stopwatch(),
+            [500],
+        )
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", observed.id.encode())]
+            await send(message)
+
+        try:
+            with self._observer.active(observed):
+                await self._serve(scope, receive, sent, found)
+        finally:
+            self._observer.end(observed, method, found[0], status[0], stopwatch() - started)
+        return None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, found: _Found) -> None:
         started = stopwatch()
-        route, handlers, names = self._find(scope["path"])
+        route, handlers, names = found
         is_page = not handlers and self._otherwise is not None
         self._busy += 1
         try:

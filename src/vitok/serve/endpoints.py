@@ -55,14 +55,14 @@ class Endpoints:
             decode(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(decode, body)
         )
         answer = await self._batcher.answer(deployment, rows, received)
-        self._metrics.count_predictions(answer.records)
+        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
         return render_answer(deployment, answer)
 
     async def _explain(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
         rows = require_explainable(deployment.champion.schema.decode(request.body))
         answer = await self._batcher.answer(deployment, rows, received)
-        self._metrics.count_predictions(answer.records)
+        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
         plain = render_answer(deployment, answer)
         return await asyncio.to_thread(self._explainer.explained, deployment, rows, answer, plain)
 
@@ -74,7 +74,7 @@ class Endpoints:
         else:
             asked = await asyncio.to_thread(v2.read_request, *given)
         answer = await self._batcher.answer(deployment, require_few(asked.rows), received, version)
-        self._metrics.count_predictions(answer.records)
+        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
         return v2.render_answer(deployment, asked, answer, version)
 
     async def _invoke(self, request: Request, names: list[str]) -> Response:
@@ -89,7 +89,7 @@ class Endpoints:
             answer = await self._batcher.answer(deployment, require_few(asked.rows), received)
         except Exception as error:  # MLflow's clients read errors of another form
             return invocations.explain_failure(error)
-        self._metrics.count_predictions(answer.records)
+        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
         return invocations.render_predictions(served.model.manifest, asked.params, answer)
 
     async def _take_outcomes(self, request: Request, names: list[str]) -> Response:

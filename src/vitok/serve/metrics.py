@@ -1,23 +1,59 @@
-"""A worker's own counters in Prometheus's text format; the label `worker` keeps several workers apart."""
+"""What the workers of a server have done, counted together: any of them answers for all.
 
+Each worker counts for itself and leaves its counts in a file, about once a second and at its end. Whoever is asked adds
+the files up, those of dead workers too, so that no counter ever falls while the server runs.
+"""
+
+import asyncio
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from vitok.journal.records import Prediction
+from vitok.serve.http import log
+from vitok.serve.watchdog import memory_mb
+from vitok.store.blobs import write_atomically
 
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_PUBLISH_SECONDS = 1.0
+FOLDER = "metrics"
+OPENMETRICS = b"application/openmetrics-text"
+
+
+class Counts(msgspec.Struct):
+    """What one worker has counted; keys are label values, joined by a tab."""
+
+    requests: dict[str, int] = {}
+    predictions: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
+    buckets: list[int] = []
+    seconds: float = 0.0
+    unrecorded: int = 0
+    memory_bytes: int = 0
 
 
 class Metrics:
-    """Counts requests, predictions and outcomes, and how long requests take."""
+    """Counts requests, predictions and outcomes, and how long requests take.
 
-    def __init__(self, worker: str) -> None:
-        self._worker = worker
+    Args:
+        folder: The project's `.vitok` folder.
+        worker: Id of the worker.
+    """
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        self._folder = folder / FOLDER
+        self._path = self._folder / f"{worker}.json"
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._predictions: Counter[tuple[int, str]] = Counter()
+        self._predictions: Counter[tuple[int, str, str]] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._buckets = [0] * (len(_BOUNDS) + 1)
         self._seconds = 0.0
+        self._unrecorded = 0
+        self._published = -1
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Counts an answered request."""
@@ -25,40 +61,137 @@ class Metrics:
         self._buckets[bisect_left(_BOUNDS, seconds)] += 1
         self._seconds += seconds
 
-    def count_predictions(self, predictions: list[Prediction]) -> None:
-        """Counts predictions that were recorded, shadows too."""
+    def count_predictions(self, predictions: list[Prediction], *, recorded: bool = True) -> None:
+        """Counts predictions, shadows too."""
         for prediction in predictions:
-            self._predictions[prediction.version, prediction.role] += 1
-
-    def predicted(self, version: int) -> int:
-        """How many rows a version has predicted so far, in whatever role."""
-        return sum(count for (number, _), count in self._predictions.items() if number == version)
+            self._predictions[prediction.version, prediction.role, prediction.action] += 1
+        if not recorded:
+            self._unrecorded += len(predictions)
 
     def count_outcomes(self, result: str, count: int) -> None:
         """Counts outcomes by what became of them."""
         self._outcomes[result] += count
 
-    def render(self, epoch: int | None) -> bytes:
-        """All of it as text."""
-        lines = ["# TYPE vitok_requests_total counter"]
-        for (route, status), count in sorted(self._requests.items()):
-            lines.append(self._line("vitok_requests_total", count, route=route, status=status))
-        lines.append("# TYPE vitok_predictions_total counter")
-        for (version, role), count in sorted(self._predictions.items()):
-            lines.append(self._line("vitok_predictions_total", count, version=version, role=role))
-        lines.append("# TYPE vitok_outcomes_total counter")
-        for result, count in sorted(self._outcomes.items()):
-            lines.append(self._line("vitok_outcomes_total", count, result=result))
-        lines.append("# TYPE vitok_request_seconds histogram")
-        total = 0
-        for bound, count in zip((*_BOUNDS, "+Inf"), self._buckets, strict=True):
-            total += count
-            lines.append(self._line("vitok_request_seconds_bucket", total, le=bound))
-        lines.append(self._line("vitok_request_seconds_sum", round(self._seconds, 6)))
-        lines.append(self._line("vitok_request_seconds_count", total))
-        lines += ["# TYPE vitok_plan_epoch gauge", self._line("vitok_plan_epoch", epoch or 0)]
-        return ("\n".join(lines) + "\n").encode()
+    def predicted(self, version: int) -> int:
+        """How many rows a version has predicted so far, in whatever role."""
+        found = self._total()
+        return sum(n for key, n in found.predictions.items() if key.partition("\t")[0] == str(version))
 
-    def _line(self, name: str, value: float, **labels: object) -> str:
-        named = ",".join(f'{key}="{label}"' for key, label in {**labels, "worker": self._worker}.items())
-        return f"{name}{{{named}}} {value}"
+    async def publish(self) -> None:
+        """Leaves the counts in the worker's file again and again, until cancelled; then for the last time."""
+        try:
+            while True:
+                await asyncio.sleep(_PUBLISH_SECONDS)
+                await asyncio.to_thread(self._write)
+        finally:
+            self._write()
+
+    def render(self, epoch: int | None, accept: bytes = b"") -> tuple[bytes, bytes]:
+        """All counts in Prometheus's text format, or in OpenMetrics if that is asked for.
+
+        Returns:
+            The text, and its content type.
+        """
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector(self._total(), epoch or 0))
+        if OPENMETRICS in accept:
+            return generate_openmetrics(registry), OPENMETRICS + b"; version=1.0.0; charset=utf-8"
+        return generate_latest(registry), b"text/plain; version=0.0.4; charset=utf-8"
+
+    def _own(self) -> Counts:
+        return Counts(
+            requests={f"{route}\t{status}": count for (route, status), count in self._requests.items()},
+            predictions={f"{v}\t{role}\t{action}": n for (v, role, action), n in self._predictions.items()},
+            outcomes=dict(self._outcomes),
+            buckets=list(self._buckets),
+            seconds=self._seconds,
+            unrecorded=self._unrecorded,
+            memory_bytes=memory_mb() * 2**20,
+        )
+
+    def _write(self) -> None:
+        total = sum(self._buckets) + sum(self._outcomes.values())
+        if total == self._published:
+            return
+        try:
+            write_atomically(self._path, msgspec.json.encode(self._own()))
+            self._published = total
+        except OSError as error:
+            log.warning("the counts could not be written: %s", error)
+
+    def _total(self) -> Counts:
+        return add_up([self._own(), *self._others()])
+
+    def _others(self) -> Iterable[Counts]:
+        for path in self._folder.glob("*.json"):
+            if path != self._path:
+                try:
+                    yield msgspec.json.decode(path.read_bytes(), type=Counts)
+                except (OSError, msgspec.DecodeError):
+                    continue  # being replaced, or of another version of Vitok
+
+
+def add_up(parts: Iterable[Counts]) -> Counts:
+    """The counts of several workers as one."""
+    total = Counts(buckets=[0] * (len(_BOUNDS) + 1))
+    for part in parts:
+        for name in ("requests", "predictions", "outcomes"):
+            sums: dict[str, int] = getattr(total, name)
+            for key, count in getattr(part, name).items():
+                sums[key] = sums.get(key, 0) + count
+        total.buckets = [a + b for a, b in zip(total.buckets, part.buckets, strict=False)]
+        total.seconds += part.seconds
+        total.unrecorded += part.unrecorded
+        total.memory_bytes = max(total.memory_bytes, part.memory_bytes)
+    return total
+
+
+def forget_counts(folder: Path) -> None:
+    """Removes the files of earlier runs; for the server's start."""
+    for path in (folder / FOLDER).glob("*.json"):
+        path.unlink(missing_ok=True)
+
+
+class _Collector:
+    """Hands counts to the client library, which knows both formats."""
+
+    def __init__(self, counts: Counts, epoch: int) -> None:
+        self._counts = counts
+        self._epoch = epoch
+
+    def collect(self) -> Iterable[Any]:
+        """The families of metrics."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        def counter(name: str, text: str, found: Mapping[str, int], labels: list[str]) -> Any:
+            family = CounterMetricFamily(name, text, labels=labels)
+            for key, count in sorted(found.items()):
+                family.add_metric(key.split("\t"), count)
+            return family
+
+        counts = self._counts
+        yield counter("vitok_requests", "Requests that were answered.", counts.requests, ["route", "status"])
+        labels = ["version", "role", "action"]
+        yield counter("vitok_predictions", "Rows that were predicted.", counts.predictions, labels)
+        yield counter("vitok_outcomes", "Outcomes by what became of them.", counts.outcomes, ["result"])
+        unrecorded = CounterMetricFamily("vitok_unrecorded", "Rows answered although the journal failed.")
+        unrecorded.add_metric([], counts.unrecorded)
+        yield unrecorded
+        yield _histogram(
+            HistogramMetricFamily("vitok_request_seconds", "Time until the answer was ready."), counts
+        )
+        yield GaugeMetricFamily("vitok_plan_epoch", "Epoch of the release plan in force.", value=self._epoch)
+        text = "Memory of the largest worker."
+        yield GaugeMetricFamily("vitok_worker_memory_bytes", text, value=counts.memory_bytes)
+
+
+def _histogram(family: Any, counts: Counts) -> Any:
+    total, buckets = 0, []
+    for bound, count in zip((*map(str, _BOUNDS), "+Inf"), counts.buckets, strict=True):
+        total += count
+        buckets.append((bound, total))
+    family.add_metric([], buckets=buckets, sum_value=counts.seconds)
+    return family

@@ -2,7 +2,6 @@
 
 import errno
 import importlib.util
-import logging
 import os
 import socket
 from pathlib import Path
@@ -13,6 +12,8 @@ from vitok.kernel.clock import system_clock
 from vitok.serve.access import KEYS_FILE
 from vitok.serve.app import DataPlane, ServeSettings
 from vitok.serve.front import create_front
+from vitok.serve.metrics import forget_counts
+from vitok.serve.observe import configure_logs
 
 DEFAULT_FACTORY = "vitok.serve.server:worker_app"
 PROJECT_VARIABLE = "VITOK_PROJECT"
@@ -29,6 +30,7 @@ _DRAIN_SECONDS = 10
 
 def worker_app() -> DataPlane:
     """The application of one worker that only serves predictions."""
+    configure_logs()
     return create_front(worker_folder(), system_clock, worker_settings(), grpc_address=worker_grpc_address())
 
 
@@ -157,6 +159,7 @@ def run_server(
     bound = listener or bind(host, port)
     os.environ[PROJECT_VARIABLE] = str(project.absolute())
     _open(door or Door(host), workers)
+    forget_counts(project / ".vitok")
     os.environ.pop(_GRPC_VARIABLE, None)
     if grpc is not None:
         os.environ[_GRPC_VARIABLE] = show_address(*grpc.getsockname()[:2])
@@ -173,7 +176,7 @@ def run_server(
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,
     )
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure_logs()
     try:
         _run_workers(config, bound)
     finally:

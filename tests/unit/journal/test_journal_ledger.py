@@ -5,11 +5,12 @@ import pytest
 from journal_records import at, outcome, prediction
 
 from vitok.errors import DataMistake
+from vitok.journal.commits import Entry
 from vitok.journal.frames import outcome_frame, prediction_frame
 from vitok.journal.ledger import Ledger, MemoryLedger
 from vitok.journal.mover import move
 from vitok.journal.records import Outcome
-from vitok.journal.spool import Entry, Spool
+from vitok.journal.spool import Spool
 from vitok.store.lake import Lake
 
 

@@ -11,7 +11,8 @@ from vitok.journal.index import Index, Lookup
 from vitok.journal.ledger import Ledger
 from vitok.journal.locks import take
 from vitok.journal.mover import move
-from vitok.journal.spool import Spool, spools
+from vitok.journal.segments import spools
+from vitok.journal.spool import Spool
 from vitok.store.lake import Lake
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from examples import FLIGHT, featured_bundle, flight_bundle, manifest, write_plan
 from vitok.errors import Fault
@@ -405,9 +406,13 @@ def test_metrics_count_what_happened(home):
 
     answer = scenario(home, work)
     assert answer.headers["content-type"].startswith("text/plain")
-    assert 'vitok_predictions_total{version="1",role="champion",worker=' in answer.text
-    assert 'route="models/*/predict",status="400"' in answer.text
-    assert "vitok_request_seconds_count" in answer.text
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    samples = {(s.name, *sorted(s.labels.items())): s.value for f in families.values() for s in f.samples}
+    predicted = (("action", "model"), ("role", "champion"), ("version", "1"))
+    assert samples["vitok_predictions_total", *predicted] == 3
+    assert samples["vitok_requests_total", ("route", "models/*/predict"), ("status", "400")] == 1
+    assert samples["vitok_request_seconds_bucket", ("le", "+Inf")] == 2
+    assert samples["vitok_plan_epoch",] == 1
 
 
 def test_other_paths_go_to_the_other_application(home):

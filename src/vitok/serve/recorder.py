@@ -1,7 +1,7 @@
-"""Group commit: what arrives in one turn of the event loop is journalled in one transaction."""
+"""Group commit: what arrives in one turn of the event loop is journalled in one commit."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from vitok.errors import Fault
@@ -31,6 +31,8 @@ class Recorder:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._waiting: list[Entry] = []
+        self._queue: list[Entry] = []
+        self._is_draining = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -47,22 +49,39 @@ class Recorder:
         await done
 
     def write(self, entries: list[Entry]) -> None:
-        """Commits entries in one transaction and tells whoever waits; in a thread if that takes its time."""
-        if self._spool.durable or sum(len(entry.records) for entry in entries) > _INLINE:
-            task = asyncio.get_running_loop().create_task(self._write_in_thread(entries))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            return
-        try:
-            self._append(entries)
-        except Exception as error:  # each waiting request must hear of it
-            _settle(entries, error)
+        """Commits entries together and tells whoever waits; in a thread if that takes its time."""
+        if self._spool.durable:
+            self._queue += entries
+            if not self._is_draining:
+                self._is_draining = True
+                self._begin(self._drain())
+        elif sum(len(entry.records) for entry in entries) > _INLINE:
+            self._begin(self._write_in_thread(entries))
         else:
-            _settle(entries, None)
+            try:
+                self._append(entries)
+            except Exception as error:  # each waiting request must hear of it
+                _settle(entries, error)
+            else:
+                _settle(entries, None)
 
     def _flush(self) -> None:
         entries, self._waiting = self._waiting, []
         self.write(entries)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self) -> None:
+        """While the disk is busy with one commit, what arrives waits for the next one, all of it."""
+        try:
+            while self._queue:
+                entries, self._queue = self._queue, []
+                await self._write_in_thread(entries)
+        finally:
+            self._is_draining = False
 
     async def _write_in_thread(self, entries: list[Entry]) -> None:
         try:

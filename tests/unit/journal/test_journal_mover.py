@@ -7,6 +7,7 @@ from journal_records import NOW, at, outcome, prediction
 
 from vitok.errors import DataMistake
 from vitok.journal import mover
+from vitok.journal import spool as spool_module
 from vitok.journal.index import Index, Lookup
 from vitok.journal.ledger import Ledger
 from vitok.journal.locks import take
@@ -122,12 +123,13 @@ def test_second_mover_returns_at_once(folder, lake):
 def test_damaged_spool_is_reported_and_holds_up_no_other(folder, lake):
     spool = Spool(folder, "good")
     spool.append([prediction("a")])
-    Path(folder / "spool-bad.sqlite").write_bytes(b"no database" * 1000)
+    Path(folder / "spool-bad.1.log").write_bytes(b"no segment" * 1000)
     moved = move(folder, lake, NOW)
     assert moved.predictions == 1
     assert len(moved.problems) == 1
     assert "spool of worker bad" in moved.problems[0]
-    assert (folder / "spool-bad.sqlite").exists()
+    assert "spool-bad.1.log: is damaged at byte 0" in moved.problems[0]
+    assert (folder / "spool-bad.1.log").exists()
     spool.close()
 
 
@@ -145,4 +147,50 @@ def test_nothing_is_dropped_when_the_lake_refuses(folder, lake, monkeypatch):
     assert len(spool.read_after(0, 10)) == 1
     move(folder, lake, NOW + timedelta(days=1))
     assert Ledger(lake).predictions()["id"].to_list() == ["a"]
+    spool.close()
+
+
+def test_what_lies_before_a_damage_is_moved_and_the_damage_told_each_time(folder, lake):
+    spool = Spool(folder, "w")
+    spool.append([prediction("a")])
+    spool.append([prediction("b")])
+    spool.close()
+    data = bytearray(spool.path.read_bytes())
+    data[-9] ^= 1
+    spool.path.write_bytes(data)
+    first, second = move(folder, lake, NOW), move(folder, lake, NOW)
+    assert ids(lake) == ["a"]
+    for moved in (first, second):
+        assert "spool-w.1.log: is damaged at byte" in moved.problems[0]
+        assert moved.removed == ()
+
+
+def test_segments_of_a_living_worker_go_as_they_are_moved(folder, lake, monkeypatch):
+    monkeypatch.setattr(spool_module, "SEGMENT_BYTES", 2000)
+    monkeypatch.setattr(mover, "_BATCH", 13)
+    spool, lookup = Spool(folder, "w"), Lookup(folder)
+    for turn in range(3):
+        for number in range(20):
+            spool.append([prediction(f"{turn}-{number:02}"), outcome(f"{turn}-{number:02}", True)])
+        assert len(lookup.find([f"{turn}-{number:02}" for number in range(20)])[0]) == 20
+        move(folder, lake, NOW)
+        assert len(spools(folder)["w"]) == 1
+        assert sum(path.stat().st_size for path in folder.glob("*.log")) <= 2000
+    wanted = [f"{turn}-{number:02}" for turn in range(3) for number in range(20)]
+    assert ids(lake) == wanted
+    predicted, known = lookup.find(wanted)
+    assert (len(predicted), len(known)) == (60, 60)
+    assert sorted(lake.read("outcomes")["id"]) == wanted
+    spool.close(), lookup.close()
+
+
+def test_lost_marks_double_nothing(folder, lake):
+    spool = Spool(folder, "w")
+    spool.append([prediction("a"), outcome("a", True)])
+    move(folder, lake, NOW)
+    (folder / "spool-w.moved").unlink()
+    spool.append([prediction("b")])
+    assert move(folder, lake, NOW).predictions == 1
+    assert ids(lake) == ["a", "b"]
+    assert lake.read("outcomes").height == 1
     spool.close()

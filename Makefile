@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles lock clean
+.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal soak lock clean
 
 install: $(STAMP)
 
@@ -31,9 +31,12 @@ check: install
 test: install
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-bench: bench-prediction bench-profiles bench-replay
+soak: install
+	$(BIN)/pytest -n 0 -s -m soak
 
-bench-prediction bench-profiles bench-replay: bench-%: install
+bench: bench-prediction bench-journal bench-profiles bench-replay
+
+bench-prediction bench-journal bench-profiles bench-replay: bench-%: install
 	$(BIN)/python bench/$*.py
 
 lock:

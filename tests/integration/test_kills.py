@@ -93,6 +93,7 @@ class Load:
             ids = [found["id"] for found in json.loads(body)["predictions"]]
             self.predicted += ids
             self._untold += ids[:5]
+            await asyncio.sleep(0.005)
 
     async def _tell(self):
         while self._untold or not self.done.is_set():
@@ -128,7 +129,7 @@ def kill_movers(home, times, chance):
     for _ in range(times):
         process = subprocess.Popen([sys.executable, "-c", MOVER, str(home)], stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"ready\n"
-        time.sleep(chance.random() * 0.6)
+        time.sleep(chance.random() * chance.choice((0.3, 3.0)))  # in its first move, or in a later one
         assert process.poll() is None, "the mover has ended by itself"
         process.kill()
         process.wait()

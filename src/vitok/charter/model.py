@@ -243,6 +243,17 @@ class Release(Section):
     )
 
 
+class Cache(Section):
+    """Scores that are remembered, so that the same inputs need not be scored again by the same version."""
+
+    rows: int = Field(
+        description="How many are kept; the ones that were not asked for longest go.", gt=0, examples=[10000]
+    )
+    age: Duration = Field(
+        "5m", validate_default=True, description="How long one is kept, at most.", examples=["5m"]
+    )
+
+
 class Serve(Section):
     """How workers behave under load and in trouble; it comes into force with the next release."""
 
@@ -265,6 +276,9 @@ class Serve(Section):
         "refuse",
         description="When the journal cannot be written: refuse to answer, or answer and mark the answer.",
         examples=["refuse"],
+    )
+    cache: Cache | None = Field(
+        None, description="Remembered scores; worth it for feature functions that take their time."
     )
     memory: int | None = Field(
         None, gt=0, description="Megabytes of a worker from which on it is replaced.", examples=[2000]

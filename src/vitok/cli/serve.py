@@ -62,7 +62,7 @@ def serve(
             "Release one with `vitok release VERSION`, or give --project DIR.",
         )
     door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key)
-    door.require_safe(project)
+    door.require_safe(project, grpc=grpc_port is not None)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
     announce(as_json, listener, grpc, door, None)

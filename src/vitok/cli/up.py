@@ -48,7 +48,7 @@ def up(
         release = releases.current(connection)
     opened.engine.dispose()
     door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key)
-    door.require_safe(opened.folder)
+    door.require_safe(opened.folder, grpc=grpc_port is not None)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
     announce(as_json, listener, grpc, door, None if release is None else release.version)

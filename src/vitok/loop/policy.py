@@ -22,6 +22,8 @@ def policy_of(document: Document) -> Policy:
         timeout_seconds=serve.timeout.total_seconds(),
         queue=serve.queue,
         unrecorded=serve.unrecorded,
+        cache_rows=0 if serve.cache is None else serve.cache.rows,
+        cache_seconds=0.0 if serve.cache is None else serve.cache.age.total_seconds(),
         memory_mb=serve.memory,
     )
 

@@ -270,7 +270,9 @@ def _check_field(place: str, field: Field, row: Mapping[str, Any]) -> None:
     if field.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
         if not abs(value) <= FLOAT32_MAX:
             raise RequestMistake(
-                place, f"is {value!r}, too large for float32 or no number", "Send null for a missing value."
+                place,
+                f"is {_show(value)}, too large for float32 or no number",
+                "Send null for a missing value.",
             )
         return
     expected: Any = {"number": (), "boolean": bool, "category": str, "time": str}[field.kind]

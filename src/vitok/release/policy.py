@@ -59,6 +59,7 @@ class Policy(msgspec.Struct, frozen=True):
         timeout_seconds: Longest time that a request may take.
         queue: Requests in progress from which on further ones are turned away.
         unrecorded: What happens when the journal cannot be written: `refuse`, or `answer` and mark it.
+        cache_rows, cache_seconds: How many scores a version remembers, and how long; 0 for none.
         memory_mb: Memory of a worker from which on it is replaced; None for no limit.
     """
 
@@ -72,6 +73,8 @@ class Policy(msgspec.Struct, frozen=True):
     timeout_seconds: float = 10.0
     queue: int = 512
     unrecorded: Literal["refuse", "answer"] = "refuse"
+    cache_rows: int = 0
+    cache_seconds: float = 0.0
     memory_mb: int | None = None
 
     @property

@@ -24,18 +24,18 @@ from vitok.serve.http import (
     Scope,
     Send,
     error_response,
-    read_request,
     send_response,
 )
 from vitok.serve.metrics import Metrics
 from vitok.serve.observe import observer_of_surroundings
+from vitok.serve.readers import Readers
 from vitok.serve.recorder import Recorder
 from vitok.serve.rows import OutcomeDesk
 from vitok.serve.watchdog import Watchdog
 
 MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
-_KNOWN_PATHS = 1000
+_KNOWN_PATHS, _KNOWN_LENGTH = 1000, 300
 _QUEUE = Policy().queue
 _Found = tuple[str, dict[str, Handler], list[str]]
 _Routes = dict[int, list[tuple[list[str], dict[str, Handler]]]]
@@ -92,6 +92,7 @@ class DataPlane:
         self._routes: _Routes = {}
         self._known: dict[str, _Found] = {}
         self._busy = 0
+        self._readers = Readers()
         self._observer = observer_of_surroundings(clock)
         self._access = _access(folder, clock, settings)
 
@@ -111,6 +112,7 @@ class DataPlane:
         await self.watcher.poll()
         self._run_beside(self.watcher.watch())
         self._run_beside(self._metrics.publish())
+        self._run_beside(self._readers.end_slow_ones())
         if self._settings.supervisor is not None:
             self._run_beside(self._watchdog().beat())
         if self._settings.supervisor is not None:
@@ -189,7 +191,6 @@ class DataPlane:
         started = stopwatch()
         route, handlers, names = found
         is_page = not handlers and self._otherwise is not None
-        self._busy += 1
         try:
             if self._access is not None:
                 self._access.admit(None if is_page else route, dict(scope["headers"]))
@@ -197,14 +198,16 @@ class DataPlane:
                 assert self._otherwise is not None
                 return await self._otherwise(scope, receive, send)
             handler = _choose(handlers, scope["method"], scope["path"])
-            if self._busy > self._queue() and scope["method"] == "POST":
+            if self._busy >= self._queue() and scope["method"] == "POST":
                 raise _overloaded()
-            request = await read_request(scope, receive, self._settings.max_body_bytes)
-            response = await handler(request, names)
+            request = await self._readers.read(scope, receive, self._settings.max_body_bytes)
+            self._busy += 1
+            try:
+                response = await handler(request, names)
+            finally:
+                self._busy -= 1
         except Exception as error:  # whatever fails, the caller gets an answer and others go on
             response = error_response(error)
-        finally:
-            self._busy -= 1
         self._metrics.count_request(route, response.status, stopwatch() - started)
         return await send_response(send, response)
 
@@ -212,9 +215,10 @@ class DataPlane:
         found = self._known.get(path)
         if found is None:
             found = self._search(path)
-            if len(self._known) >= _KNOWN_PATHS:
-                self._known.clear()  # somebody asks for ever new paths
-            self._known[path] = found
+            if found[1] and len(path) <= _KNOWN_LENGTH:
+                if len(self._known) >= _KNOWN_PATHS:
+                    self._known.clear()  # somebody asks for ever new models
+                self._known[path] = found
         return found
 
     def _search(self, path: str) -> _Found:
@@ -228,7 +232,7 @@ class DataPlane:
 
 def _choose(handlers: dict[str, Handler], method: str, path: str) -> Handler:
     if not handlers:
-        raise HttpProblem(404, f"{path}: is no address of this server. GET /openapi.json lists them")
+        raise HttpProblem(404, f"{path[:200]}: is no address of this server. GET /openapi.json lists them")
     if method not in handlers:
         allowed = ", ".join(handlers)
         raise HttpProblem(405, f"{path}: takes {allowed}, not {method}", ((b"allow", allowed.encode()),))

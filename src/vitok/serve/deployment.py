@@ -14,6 +14,7 @@ from vitok.model.schema import RequestSchema
 from vitok.release.decide import Decider, Ranges
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Policy
+from vitok.serve.cache import ScoreCache
 from vitok.serve.http import log
 from vitok.serve.trouble import Breaker, Trouble
 from vitok.store.blobs import Blobs
@@ -30,6 +31,7 @@ class Served(NamedTuple):
     schema: RequestSchema
     decider: Decider
     breaker: Breaker
+    cache: ScoreCache | None
 
     @property
     def shape(self) -> list[tuple[str, str, bool]]:
@@ -53,7 +55,9 @@ class Deployment:
             model = models[arm.digest]
             schema = RequestSchema(model.manifest, names)
             decider = _decider(plan.policy, model, schema, blobs)
-            return Served(arm, model, schema, decider, trouble.breaker(arm.digest))
+            policy = plan.policy
+            cache = ScoreCache(model, policy.cache_rows, policy.cache_seconds) if policy.cache_rows else None
+            return Served(arm, model, schema, decider, trouble.breaker(arm.digest), cache)
 
         self.served = {arm.version: served(arm) for arm in plan.arms}
         self.champion = self.served[plan.champion.version]
@@ -110,7 +114,7 @@ class PlanWatcher:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "plan.json"
-        self._blobs = Blobs(folder / "blobs")
+        self.blobs = Blobs(folder / "blobs")
         self.trouble = Trouble(folder / "trouble")
         self._seen: tuple[int, int, int] | None = None
         self._retry_at = 0.0
@@ -149,7 +153,7 @@ class PlanWatcher:
 
     def _load(self) -> Deployment:
         plan = Plan.from_json(self._path.read_bytes())
-        return load_deployment(plan, self._blobs, self.current.models if self.current else {}, self.trouble)
+        return load_deployment(plan, self.blobs, self.current.models if self.current else {}, self.trouble)
 
     def _mark(self) -> tuple[int, int, int] | None:
         try:

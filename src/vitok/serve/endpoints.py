@@ -34,7 +34,7 @@ class Endpoints:
         self._metrics = metrics
         self._about = About(watcher, metrics)
         self._deployment = self._about.deployment
-        self._explainer = Explainer(watcher._blobs)
+        self._explainer = Explainer(watcher.blobs)
 
     def routes(self) -> dict[str, dict[str, Handler]]:
         """Handlers by path and method; `*` stands for any part of a path, and is handed to the handler."""

@@ -80,7 +80,9 @@ async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise HttpProblem(415, "body: is compressed. Send it without Content-Encoding")
+        raise HttpProblem(
+            415, "body: is packed in a way that is not known. Send it as gzip, deflate, or plain"
+        )
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):

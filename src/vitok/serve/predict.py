@@ -208,7 +208,7 @@ def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: s
     if served is not asker and served.shape != asker.shape:
         known = set(served.schema.names)
         rows = served.schema.check([{name: row[name] for name in row if name in known} for row in rows])
-    scores = model.score(rows)
+    scores = model.score(rows) if served.cache is None else served.cache.score(rows)
     values = scores.tolist()
     columns: Any = zip(
         batch.ids,

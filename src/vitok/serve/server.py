@@ -78,17 +78,25 @@ class Door(NamedTuple):
         """Whether only this machine can reach it."""
         return self.host in _LOOPBACK or self.host.startswith("127.")
 
-    def require_safe(self, project: Path) -> None:
+    def require_safe(self, project: Path, *, grpc: bool = False) -> None:
         """Checks that the door is not open to the world.
 
+        Args:
+            grpc: Whether gRPC is to be answered too.
+
         Raises:
-            UserMistake: there are no keys, half of what TLS needs, or a file that is not there.
+            UserMistake: there are no keys, half of what TLS needs, a file that is not there, or gRPC beside TLS.
         """
         if (self.guarded or not self.is_loopback) and not (project / ".vitok" / KEYS_FILE).is_file():
             what = "would be open to everybody who can reach it: there are no keys"
             raise UserMistake(f"--host {self.host}", what, "Make one: vitok keys add NAME.")
         if (self.certificate is None) != (self.private_key is None):
             raise UserMistake("--tls-cert, --tls-key", "belong together", "Give both, or none.")
+        if grpc and self.certificate is not None:
+            what = "is not offered together with TLS: keys would cross the net in the clear"
+            raise UserMistake(
+                "--grpc-port", what, "Put a proxy with TLS before it, or leave one of them out."
+            )
         for option, path in (("--tls-cert", self.certificate), ("--tls-key", self.private_key)):
             if path is not None and not path.is_file():
                 raise UserMistake(option, f"{path} is not there", "Give a PEM file.")

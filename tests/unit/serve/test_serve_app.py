@@ -133,7 +133,7 @@ def test_compressed_body_is_refused(home):
     answer = post(home, "/models/flights/predict", b"", **{"content-encoding": "gzip"})
     assert (answer.status_code, answer.json()["error"]) == (
         415,
-        "body: is compressed. Send it without Content-Encoding",
+        "body: is packed in a way that is not known. Send it as gzip, deflate, or plain",
     )
 
 

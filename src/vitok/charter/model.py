@@ -285,6 +285,25 @@ class Serve(Section):
     )
 
 
+EventKind = Literal["alert", "verdict", "question", "release", "rollback", "hand_over"]
+
+
+class Notify(Section):
+    """An address that is told what happens, as CloudEvents; delivered at least once, tried again when it fails."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")] = Field(
+        description="Where events are posted.", examples=["https://chat.example.org/hooks/vitok"]
+    )
+    on: list[EventKind] = Field(
+        description="What it is told.", examples=[["alert", "question", "hand_over"]], min_length=1
+    )
+    secret: Annotated[str | None, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] = Field(
+        None,
+        description="Environment variable with the secret that signs each event (HMAC-SHA256).",
+        examples=["HOOK_SECRET"],
+    )
+
+
 Approvers = Literal["auto"] | list[Role]
 
 
@@ -397,6 +416,7 @@ class Charter(Section):
     release: Release = Field(Release(), description="How an accepted version reaches users.")
     approve: Approve = Field(Approve(), description="Who must agree.")
     monitor: Monitor = Field(Monitor(), description="How production is watched.")
+    notify: list[Notify] = Field([], description="Who is told what happens.")
     retrain: Retrain = Field(Retrain(), description="When a new turn starts by itself.")
     economics: Economics | None = Field(None, description="Costs and benefits.")
     plan: Plan = Field(Plan(), description="Stages, milestones, reviews.")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from vitok.errors import VitokError
 from vitok.journal.ledger import Ledger
 from vitok.journal.mover import Moved, move
+from vitok.loop.notify import deliver, emit_hand_overs
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
@@ -24,9 +25,12 @@ def collect(project: Project) -> Moved:
 
 
 def watch_once(project: Project) -> Watched:
-    """Collects the journal and judges every window that closed or matured."""
+    """Collects the journal, judges every window that closed or matured, and tells what there is to tell."""
     collect(project)
-    return watch(project, Ledger(project.lake))
+    watched = watch(project, Ledger(project.lake))
+    emit_hand_overs(project, None)
+    deliver(project)
+    return watched
 
 
 def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
@@ -39,11 +43,14 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
         stop: Ends the work.
     """
     due: datetime | None = None
+    looked: datetime | None = None
     project = open_project()
     while not stop.is_set():
         try:
             publish_plan(project)
             collect(project)
+            looked = emit_hand_overs(project, looked)
+            deliver(project)
             if due is None or project.clock() >= due:
                 project = _reopened(open_project, project)
                 tick(project, Ledger(project.lake), project.document.rules.triggers)

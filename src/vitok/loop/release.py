@@ -10,6 +10,7 @@ from vitok.errors import Busy, NotFound, Refused, UserMistake, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
+from vitok.loop.notify import emit
 from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
@@ -156,6 +157,9 @@ def _activate(
                 f"version {version.number}",
                 {"epoch": plan.epoch, **evidence},
             )
+            kind = "rollback" if strategy == "rollback" else "release"
+            told = {"epoch": plan.epoch, "version": version.number, "actor": actor, **evidence}
+            emit(connection, project.charter, now, kind, f"version {version.number}", told)
     except IntegrityError as error:
         raise Busy(
             "release",

@@ -14,6 +14,7 @@ from vitok.govern import audit
 from vitok.kernel.clock import stopwatch
 from vitok.kernel.ids import new_id
 from vitok.loop.assemble import Assembled, assemble
+from vitok.loop.notify import emit
 from vitok.loop.prepare import Prepared, prepare
 from vitok.loop.project import Project
 from vitok.loop.revisions import revisions
@@ -356,7 +357,15 @@ def _register(
             summary=summary,
         )
         if state == "waiting":
-            questions.ask(connection, now, version.number, version.digest, verdict.asked(project))
+            asked = verdict.asked(project)
+            questions.ask(connection, now, version.number, version.digest, asked)
+            for number, question in asked.items():
+                told = {"role": question.role, "question": question.question, "version": version.number}
+                emit(
+                    connection, project.charter, now, "question", f"question {version.number}.{number}", told
+                )
+        outcome = {"version": version.number, "verdict": state, "digest": version.digest, "failed": failed}
+        emit(connection, project.charter, now, "verdict", f"version {version.number}", outcome)
         message = f"version {version.number} {state}" + (f": {'; '.join(failed)}" if failed else "")
         data = {"version": snapshot.version, "digest": snapshot.digest, "rows": snapshot.frame.height}
         turns.advance(

@@ -13,6 +13,7 @@ from vitok.charter.review import main_metric
 from vitok.kernel.ids import new_id
 from vitok.loop.assemble import SCORE, cost_tuple, score_frame_of
 from vitok.loop.journals import JournalReader, scored_rows
+from vitok.loop.notify import emit
 from vitok.loop.project import Project
 from vitok.loop.rules import judge_rules
 from vitok.model.bundle import REFERENCE, Manifest, load_manifest
@@ -102,7 +103,11 @@ def _watch(project: Project, journal: JournalReader) -> Watched:
         # A transaction for each window: the database stays free for others while the next one is judged.
         with project.engine.begin() as connection:
             _save(connection, *judged, known_before=before != "")
+            told = set(result.opened)
             _take_up(connection, now, judged[0], before, charter.retrain.cooldown, result)
+            for key, alert in result.opened.items():
+                if key not in told:
+                    emit(connection, charter, now, "alert", f"alert {key}", alert.as_json())
     return result
 
 

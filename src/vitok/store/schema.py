@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0003"  # the newest migration; a database at this revision needs no Alembic at start-up
+HEAD = "0004"  # the newest migration; a database at this revision needs no Alembic at start-up
 
 
 class Instant(TypeDecorator[datetime]):
@@ -144,6 +144,22 @@ keys = Table(
     Column("expires", Instant),
     Column("rate", Float),
     Column("quota", Integer),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(300), primary_key=True),
+    Column("time", Instant, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", String(100)),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("error", Text, nullable=False),
 )
 
 audit = Table(

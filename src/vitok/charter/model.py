@@ -277,6 +277,13 @@ class Serve(Section):
         description="When the journal cannot be written: refuse to answer, or answer and mark the answer.",
         examples=["refuse"],
     )
+    decimals: int | None = Field(
+        None,
+        ge=0,
+        le=15,
+        description="Decimals of the scores that callers see; fewer tell less of the model. The journal keeps all.",
+        examples=[3],
+    )
     cache: Cache | None = Field(
         None, description="Remembered scores; worth it for feature functions that take their time."
     )

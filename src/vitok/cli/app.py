@@ -30,6 +30,7 @@ VERBS = {
     "predict": "predict",
     "outcomes": "outcomes",
     "watch": "watch",
+    "reviews": "reviews",
     "events": "events",
     "replay": "replay",
     "roi": "roi",

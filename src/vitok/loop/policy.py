@@ -24,6 +24,7 @@ def policy_of(document: Document) -> Policy:
         unrecorded=serve.unrecorded,
         cache_rows=0 if serve.cache is None else serve.cache.rows,
         cache_seconds=0.0 if serve.cache is None else serve.cache.age.total_seconds(),
+        decimals=serve.decimals,
         memory_mb=serve.memory,
     )
 

@@ -60,6 +60,7 @@ class Policy(msgspec.Struct, frozen=True):
         queue: Requests in progress from which on further ones are turned away.
         unrecorded: What happens when the journal cannot be written: `refuse`, or `answer` and mark it.
         cache_rows, cache_seconds: How many scores a version remembers, and how long; 0 for none.
+        decimals: Of the scores that callers see; None for all.
         memory_mb: Memory of a worker from which on it is replaced; None for no limit.
     """
 
@@ -75,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True):
     unrecorded: Literal["refuse", "answer"] = "refuse"
     cache_rows: int = 0
     cache_seconds: float = 0.0
+    decimals: int | None = None
     memory_mb: int | None = None
 
     @property

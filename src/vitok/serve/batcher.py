@@ -83,16 +83,16 @@ class Batcher:
         rows = Rows(first.rows.schema, [row for job in jobs for row in job.rows.found])
         moments = [job.received for job in jobs for _ in job.rows.found]
         try:
-            whole = predict(
-                first.deployment, rows, moments, self._worker, first.version, fall_back=False
-            ).predictions
+            whole = predict(first.deployment, rows, moments, self._worker, first.version, fall_back=False)
         except Exception:  # one of them is at fault: alone, each learns whether it was
             return [entry for job in jobs if (entry := self._alone(job)) is not None]
         entries, start = [], 0
         for job in jobs:
-            answer = Answer(whole[start : start + len(job.rows)], [])
+            end = start + len(job.rows)
+            answer = Answer(whole.records[start:end], [])
+            answer.predictions = whole.predictions[start:end]
             entries.append(_entry(job, answer))
-            start += len(job.rows)
+            start = end
         return entries
 
     def _alone(self, job: _Job) -> Entry | None:

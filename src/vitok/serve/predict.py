@@ -27,7 +27,7 @@ class Answer:
     __slots__ = ("predictions", "recorded", "records")
 
     def __init__(self, predictions: list[Prediction], shadows: list[Prediction]) -> None:
-        self.predictions = predictions
+        self.predictions = predictions  # as the caller sees them
         self.recorded = True
         self.records = [*predictions, *shadows] if shadows else predictions
 
@@ -85,7 +85,26 @@ def predict(
             shadows += _predict(served, asker, batch, deployment.plan.epoch, worker)
         except Exception as error:  # a shadow must never disturb an answer
             log.warning("shadow version %s failed: %s", served.arm.version, error)
-    return Answer(answered, shadows)
+    answer = Answer(answered, shadows)
+    answer.predictions = shown(answered, deployment.plan.policy.decimals)
+    return answer
+
+
+def shown(predictions: list[Prediction], decimals: int | None) -> list[Prediction]:
+    """Predictions as callers see them.
+
+    Args:
+        decimals: Of the scores; None for all.
+    """
+    if decimals is None:
+        return predictions
+    return [structs.replace(each, score=_rounded(each.score, decimals)) for each in predictions]
+
+
+def _rounded(score: float | list[float] | None, decimals: int) -> float | list[float] | None:
+    if isinstance(score, list):
+        return [round(each, decimals) for each in score]
+    return None if score is None else round(score, decimals)
 
 
 def require_few(rows: Rows) -> Rows:

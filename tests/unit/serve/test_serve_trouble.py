@@ -174,3 +174,13 @@ def test_overload_is_turned_away_early_and_accepted_requests_are_answered(tmp_pa
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.headers["retry-after"] == "1"
     assert moved(home).predictions().height == codes.count(200)
+
+
+def test_callers_see_as_many_decimals_as_the_charter_says_and_the_journal_all(tmp_path):
+    home = planned(tmp_path, Policy(decimals=2))
+
+    async def work(app, client):
+        return await asyncio.gather(*(client.post(PATH, json={"rows": [FLIGHT]}) for _ in range(3)))
+
+    assert {answer.json()["predictions"][0]["score"] for answer in scenario(home, work)} == {0.7}
+    assert set(moved(home).predictions()["score"].round(6)) == {0.700567}

@@ -107,6 +107,19 @@ def read_from(
             yield number, None
 
 
+def verify(folder: Path) -> None:
+    """Reads all spools of a journal, for whoever wants to know whether they are whole.
+
+    Raises:
+        Fault: one is damaged.
+        OSError: one cannot be read.
+    """
+    for worker in spools(folder):
+        with suppress(FileNotFoundError):  # moved meanwhile
+            for _ in read_from(folder, worker, Position(), ABANDONED):
+                pass
+
+
 def read_mark(folder: Path, worker: str) -> Position:
     """How much of a spool was moved; nothing, if the mark is missing or damaged: moving again does no harm."""
     try:

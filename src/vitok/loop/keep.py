@@ -19,9 +19,19 @@ _LOOKS_PER_WINDOW = 20
 _LONGEST_PAUSE, _SHORTEST_PAUSE = timedelta(minutes=5), timedelta(seconds=5)
 
 
-def collect(project: Project) -> Moved:
-    """Moves what the workers have spooled into the lake."""
-    return move(project.state / JOURNAL, project.lake, project.clock())
+def collect(project: Project, told: set[str] | None = None) -> Moved:
+    """Moves what the workers have spooled into the lake, and tells which spools it cannot read.
+
+    Args:
+        told: What was told before and is not told again; what is told now is added.
+    """
+    moved = move(project.state / JOURNAL, project.lake, project.clock())
+    for problem in moved.problems:
+        if told is None or problem not in told:
+            project.say(f"journal: {problem}")
+    if told is not None:
+        told.update(moved.problems)
+    return moved
 
 
 def watch_once(project: Project) -> Watched:
@@ -44,11 +54,12 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
     """
     due: datetime | None = None
     looked: datetime | None = None
+    told: set[str] = set()
     project = open_project()
     while not stop.is_set():
         try:
             publish_plan(project)
-            collect(project)
+            collect(project, told)
             looked = emit_hand_overs(project, looked)
             deliver(project)
             if due is None or project.clock() >= due:

@@ -56,6 +56,9 @@ def release_version(
             else "Improve the model or revise the gates, then run again.",
         )
     if now_released is not None and now_released.version == number:
+        if now_released.plan.policy != policy_of(project.document):
+            evidence = {"verdict": version.turn, "policy": "the charter's rules for answers changed"}
+            return _activate(project, version, chosen, actor, "superseded", evidence)
         publish_plan(project)
         return now_released
     risk = _require_approvals(project, version, now_released)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from vitok.errors import VitokError
 from vitok.govern import audit
 from vitok.journal.ledger import Ledger
-from vitok.journal.segments import spools
+from vitok.journal.segments import spools, verify
 from vitok.kernel.clock import format_time
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
@@ -130,6 +130,7 @@ def _audit(project: Project) -> str:
 def _journal(project: Project) -> str:
     span = Ledger(project.lake).span()
     waiting = len(spools(project.state / JOURNAL))
+    verify(project.state / JOURNAL)
     return f"{'empty' if span is None else f'up to {format_time(span[1])}'}, {waiting} spool(s)"
 
 

@@ -13,7 +13,7 @@ from vitok.errors import Busy, Fault
 from vitok.journal import spool as spool_module
 from vitok.journal.commits import HEAD_BYTES
 from vitok.journal.index import Index, Lookup
-from vitok.journal.segments import mark_path, read_mark, segment_path, segments, spools
+from vitok.journal.segments import mark_path, read_mark, segment_path, segments, spools, verify
 from vitok.journal.spool import Spool, drop_through, read_after, remove_if_dead
 
 
@@ -221,8 +221,9 @@ def test_damaged_tail_waits_while_its_worker_lives_and_is_told_when_it_is_gone(t
     assert ids(spool) == ["a"]
     spool.drop_through(1)
     spool.close()
-    with pytest.raises(Fault, match=rf"spool-w.1.log: is damaged at byte {size}; .*Restore"):
-        remove_if_dead(tmp_path, "w")
+    for reads in (lambda: remove_if_dead(tmp_path, "w"), lambda: verify(tmp_path)):
+        with pytest.raises(Fault, match=rf"spool-w.1.log: is damaged at byte {size}; .*Restore"):
+            reads()
     assert segments(tmp_path, "w") == [1]
 
 
@@ -235,6 +236,7 @@ def test_commit_that_its_worker_did_not_finish_is_no_damage(tmp_path, rest):
     spool.path.write_bytes(first + (rest or spool.path.read_bytes()[len(first) : -1]))
     spool.close()
     assert [entry.id for entry in read_after(tmp_path, "w", 0, 10)] == ["a"]
+    verify(tmp_path)
     drop_through(tmp_path, "w", 1)
     assert remove_if_dead(tmp_path, "w")
 

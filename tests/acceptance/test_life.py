@@ -87,7 +87,7 @@ def test_life_from_a_table_to_a_watched_release(tmp_path, vitok, mistake, make):
     assert turn.code == 0, (turn.json, turn.err)
     assert turn.json.keys() >= TURN
     assert turn.json["verdict"] == "accepted"
-    assert all(gate.keys() == GATE for gate in turn.json["gates"])
+    assert all(gate.keys() >= GATE for gate in turn.json["gates"])
     assert sum(turn.json["seconds"].values()) > 0
 
     (version,) = vitok("models", "--project", home).json["versions"]

@@ -9,9 +9,9 @@ from polars.exceptions import PolarsError
 
 from vitok.errors import DataMistake, NotFound
 
-_MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", "#N/A"]
-_PARQUET_MAGIC = b"PAR1"
-_NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\f\r")  # control characters that no table in text has
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", "#N/A"]
+PARQUET_MAGIC = b"PAR1"
+NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\f\r")  # control characters that no table in text has
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -34,32 +34,32 @@ def read_table(path: Path) -> pl.DataFrame:
         if not content.strip():
             raise DataMistake(str(path), "the file is empty", "Give a file with a header and rows.")
         if ending in (".parquet", ".pq"):
-            if content[:4] != _PARQUET_MAGIC:
+            if content[:4] != PARQUET_MAGIC:
                 raise DataMistake(
                     str(path),
                     "is no Parquet file, whatever its ending says",
                     "Give it its true ending, or export it anew.",
                 )
-            return _utc(pl.read_parquet(content))
+            return in_utc(pl.read_parquet(content))
         if ending in (".csv", ".tsv", ".txt"):
             return _read_csv(path, content, "\t" if ending == ".tsv" else ",")
         if ending in (".json", ".jsonl", ".ndjson"):
-            return _utc(pl.read_ndjson(content) if ending != ".json" else pl.read_json(content))
+            return in_utc(pl.read_ndjson(content) if ending != ".json" else pl.read_json(content))
     except (PolarsError, UnicodeError, OSError) as error:
         raise DataMistake(
-            str(path), f"cannot be read: {_first_line(error)}", "Check that the file is what its ending says."
+            str(path), f"cannot be read: {first_line(error)}", "Check that the file is what its ending says."
         ) from error
     raise DataMistake(
         str(path), f"has the unknown ending {ending!r}", "Use .csv, .tsv, .parquet, .json or .jsonl."
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
-    if content[:4] == _PARQUET_MAGIC or b"\x00" in content or not _NO_TEXT.isdisjoint(content[:1000]):
+    if content[:4] == PARQUET_MAGIC or b"\x00" in content or not NO_TEXT.isdisjoint(content[:1000]):
         raise DataMistake(
             str(path),
             "is no text file, whatever its ending says",
@@ -71,19 +71,19 @@ def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
         text = content.decode("cp1252", errors="replace")
     if separator == "," and text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(","):
         separator = ";"
-    _require_header(path, text, separator)
+    require_header(path, text, separator)
     frame = pl.read_csv(
         text.encode(),
         separator=separator,
-        null_values=_MISSING,
+        null_values=MISSING,
         infer_schema_length=None,
         try_parse_dates=True,
         truncate_ragged_lines=False,
     )
-    return _utc(frame)
+    return in_utc(frame)
 
 
-def _require_header(path: Path, text: str, separator: str) -> None:
+def require_header(path: Path, text: str, separator: str) -> None:
     """Checks that the first line names each column once; the reader would rename repeated ones in silence."""
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -92,7 +92,7 @@ def _require_header(path: Path, text: str, separator: str) -> None:
         raise DataMistake(str(path), what, "Start the file with a line of distinct column names.")
 
 
-def _utc(frame: pl.DataFrame) -> pl.DataFrame:
+def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
     """Every date and instant as microseconds in UTC; instants without a zone are taken as UTC.
 
     Lengths of time become seconds, times of day seconds since midnight; a column without a name (as exports of
@@ -143,10 +143,10 @@ def query_sources(folder: Path, sources: dict[str, str], query: str | None, plac
         frame = next(iter(tables.values()))
     else:
         try:
-            frame = _utc(pl.SQLContext(tables).execute(query, eager=True))
+            frame = in_utc(pl.SQLContext(tables).execute(query, eager=True))
         except (PolarsError, RuntimeError) as error:
             raise DataMistake(
-                place, f"the query fails: {_first_line(error)}", f"Tables: {', '.join(tables)}."
+                place, f"the query fails: {first_line(error)}", f"Tables: {', '.join(tables)}."
             ) from error
     if frame.height == 0:
         raise DataMistake(place, "the data has no rows", "Check the sources and the query.")

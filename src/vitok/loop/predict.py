@@ -1,192 +1,202 @@
-"""Batch prediction: a file in, a file out, by the plan in force, and everything in the journal."""
+"""Batch prediction: a table of any size in, a table out, by the plan in force, and everything in the journal."""
 
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
-from vitok.data import expectations as expecting
-from vitok.data.sources import read_table
-from vitok.errors import DataMistake, NotFound
+from vitok.data.scans import Table
+from vitok.errors import DataMistake, NotFound, UserMistake
 from vitok.journal.mover import move
-from vitok.journal.records import Prediction, as_text
-from vitok.journal.spool import Spool
 from vitok.kernel.clock import stopwatch
-from vitok.kernel.ids import new_id
-from vitok.loop.feed import inputs_of
+from vitok.loop.batch import Batch
+from vitok.loop.batch_input import Input, chunks
+from vitok.loop.batch_journal import index_part, journal_part, journalled_parts
+from vitok.loop.batch_rows import Run
+from vitok.loop.batch_work import Work
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
-from vitok.model.bundle import Manifest
-from vitok.model.runtime import Model, load_model
 from vitok.registry import releases
-from vitok.release.plan import Arm, Plan
-from vitok.release.route import route_many
-from vitok.store.blobs import write_atomically
+from vitok.release.plan import Plan
 
-_KINDS: dict[str, expecting.Kind] = {
-    "number": "number",
-    "category": "text",
-    "boolean": "boolean",
-    "time": "time",
-}
-_CHUNK = 20_000
+PART_ROWS = 30_000  # with 30 inputs in the journal, some 100 MB on their way to the lake
+_BETWEEN_SECONDS = 1.0
 
 
-def predict_file(project: Project, source: Path, output: Path) -> dict[str, Any]:
-    """Predicts every row of a table.
-
-    The output has the columns `id`, `score` (or one per class), `decision` and `version`; it appears when it is
-    complete and its predictions are in the journal.
+class Request(NamedTuple):
+    """What is to be predicted.
 
     Args:
-        source: CSV, Parquet or JSON-lines file with the model's inputs.
-        output: CSV or Parquet file.
+        source: File, folder, pattern or `lake:NAME`; None for a query over the charter's sources alone.
+        output: File that ends in .csv, .parquet or .jsonl, or a folder.
+        query: SQL over the charter's sources, and over the source as `rows`.
+        is_journalled: Whether the journal keeps the predictions.
+        part_rows: How many rows are finished together: what an interruption may cost.
+    """
+
+    source: str | None
+    output: Path
+    query: str | None = None
+    is_journalled: bool = True
+    part_rows: int = PART_ROWS
+
+
+def predict_table(
+    project: Project, request: Request, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Predicts every row of a table.
+
+    The output appears when it is complete and its predictions are in the journal. Run again after an interruption
+    it goes on after the last finished part.
+
+    Args:
+        progress: Takes a line a second.
 
     Returns:
         The object that `vitok predict --json` prints.
 
     Raises:
-        NotFound: nothing is in production, or no such file.
+        NotFound: nothing is in production, or no such input.
         DataMistake: an input is missing, or is null where training rows never were.
+        UserMistake: the output cannot be written, or the run was interrupted.
+        Fault: a version fails, and no fallback can answer.
     """
     started = stopwatch()
-    if output.suffix.lower() not in (".csv", ".parquet"):
-        raise DataMistake(str(output), f"has the unknown ending {output.suffix!r}", "Use .csv or .parquet.")
+    plan = _plan(project)
+    source, work = Input(project, request.source, request.query), Work(request.output)
+    source.refuse_inside(request.output)
+    batch = Batch(plan, project.blobs)
+    with work.held():
+        try:
+            run = _begin(project, request, source, plan, work)
+            tables = source.tables(batch.wanted(), work)
+            job = _Job(project, batch, work, run, tables, request, progress)
+            job.run()
+            work.finish(_columns(batch, work))
+        except KeyboardInterrupt as error:
+            what = "interrupted"
+            raise UserMistake("vitok predict", what, f"Run the same command again.{work.kept()}") from error
+        finally:
+            work.discard()
+    if request.is_journalled:
+        move(project.state / JOURNAL, project.lake, project.clock())
+    return {
+        "rows": job.total,
+        "seconds": round(stopwatch() - started, 3),
+        "version": plan.champion.version,
+        "output": str(request.output),
+        "unread_cells": job.unread(),
+        "resumed_rows": job.resumed,
+        "journalled": request.is_journalled,
+    }
+
+
+def _plan(project: Project) -> Plan:
     with project.engine.connect() as connection:
         release = releases.current(connection)
     if release is None:
         raise NotFound("predict", "no version is in production", "Release one with `vitok release VERSION`.")
-    plan = release.plan
-    models = {
-        arm.digest: load_model(project.blobs, arm.digest, threads=2, version=arm.version) for arm in plan.live
+    return release.plan
+
+
+def _begin(project: Project, request: Request, source: Input, plan: Plan, work: Work) -> Run:
+    facts = source.facts() | {
+        "release plan": plan.to_json().decode(),
+        "options": [request.is_journalled, request.part_rows],
     }
-    manifest = models[plan.champion.digest].manifest
-    rows, unread = _rows(read_table(source), manifest, source)
-    results = [_predict_part(project, plan, models, part) for part in rows.iter_slices(_CHUNK)]
-    _journal(project, [record for _, records in results for record in records])
-    frame = pl.concat([frame for frame, _ in results])
-    write_atomically(output, _as_bytes(frame, output))
-    return {
-        "rows": frame.height,
-        "seconds": round(stopwatch() - started, 3),
-        "version": plan.champion.version,
-        "output": str(output),
-        "unread_cells": unread,
-    }
+    run, changed = work.begin(facts, project.clock())
+    if changed:
+        names = " and ".join(changed)
+        project.say(f"Starting anew: {names} changed since the interrupted run.")
+    return run
 
 
-def _rows(frame: pl.DataFrame, manifest: Manifest, source: Path) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The rows in the types of the model; and how many cells did not read as their type."""
-    if frame.height == 0:
-        raise DataMistake(str(source), "has no rows", "Give rows to predict.")
-    missing = [field.name for field in manifest.inputs if field.name not in frame.columns]
-    if missing:
-        raise DataMistake(
-            str(source),
-            f"lacks {len(missing)} input(s) of the model: {', '.join(missing)}",
-            "Add the column(s).",
-        )
-    columns = {field.name: expecting.Column(type=_KINDS[field.kind]) for field in manifest.inputs}
-    if manifest.time is not None and manifest.time in frame.columns:
-        columns[manifest.time] = expecting.Column(type="time")
-    frame, unread = expecting.coerce(frame, expecting.Expectations(columns=columns))
-    for field in manifest.inputs:
-        if not field.nullable and (gaps := frame[field.name].is_null().arg_true()).len():
-            rows = gaps.head(3).to_list()
-            raise DataMistake(
-                f"{source} column {field.name}",
-                f"{gaps.len()} value(s) are missing, first rows {rows}",
-                "Training rows always had it: fill it.",
-            )
-    return frame, unread
+class _Job:
+    """Parts, one after the other, each predicted, kept and journalled."""
+
+    def __init__(
+        self,
+        project: Project,
+        batch: Batch,
+        work: Work,
+        run: Run,
+        tables: list[Table],
+        request: Request,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._project, self._batch, self._work, self._run = project, batch, work, run
+        self._tables, self._request, self._progress = tables, request, progress
+        self.total = sum(table.rows for table in tables)
+        self.resumed = 0
+        if self.total == 0:
+            place = request.source or "the query"
+            raise DataMistake(place, "has no rows", "Give rows to predict.")
+
+    def run(self) -> None:
+        """Predicts what is not finished yet."""
+        size, first = self._request.part_rows, self._finished()
+        self.resumed = min(first * size, self.total)
+        if self.resumed:
+            self._project.say(f"Going on after {self.resumed:,} rows of an interrupted run.")
+        begun = told = stopwatch()
+        done = self.resumed
+        for number, rows in enumerate(chunks(self._tables, self.resumed, size), start=first):
+            self._predict(number, rows)
+            done += rows.height
+            now = stopwatch()
+            if now - told >= _BETWEEN_SECONDS:
+                told = now
+                self._tell(done, (done - self.resumed) / (now - begun))
+
+    def unread(self) -> dict[str, int]:
+        """How many cells of each column did not read as their type."""
+        found: dict[str, int] = {}
+        for table in self._tables:
+            for name, count in table.unread.items():
+                found[name] = found.get(name, 0) + count
+        return found
+
+    def _finished(self) -> int:
+        """How many parts need not be predicted again: those that are kept and, if asked for, journalled."""
+        kept = self._work.parts()
+        if not self._request.is_journalled:
+            return len(kept)
+        count = min(len(kept), journalled_parts(self._project, self._run))
+        if count:
+            ids = pl.read_parquet(kept[count - 1], columns=["id"])["id"]
+            index_part(self._project, ids)
+        return count
+
+    def _predict(self, number: int, rows: pl.DataFrame) -> None:
+        is_journalled, start = self._request.is_journalled, number * self._request.part_rows
+        output, journal = self._batch.predict(rows, start, self._run, is_journalled=is_journalled)
+        self._work.store(number, output)
+        if journal is not None:
+            with self._work.writing():
+                journal_part(self._project, self._run, number, journal)
+
+    def _tell(self, done: int, speed: float) -> None:
+        left = (self.total - done) / max(speed, 1e-9)
+        self._progress(f"{done:,} of {self.total:,} rows, {speed:,.0f} rows/s, {_span(left)} left")
 
 
-def _predict_part(
-    project: Project, plan: Plan, models: dict[str, Model], rows: pl.DataFrame
-) -> tuple[pl.DataFrame, list[Prediction]]:
-    now = project.clock()
-    manifest = models[plan.champion.digest].manifest
-    ids = _texts(rows, manifest.id) or [new_id(now) for _ in range(rows.height)]
-    units = _texts(rows, manifest.entity) or ids
-    times = (
-        rows[manifest.time].to_list()
-        if manifest.time is not None and manifest.time in rows.columns
-        else [now] * rows.height
-    )
-    arms = route_many(plan, units)
-    records: list[Prediction | None] = [None] * rows.height
-    for index in np.unique(arms):
-        arm, places = plan.arms[index], np.flatnonzero(arms == index)
-        scores = models[arm.digest].score_frame(rows[places])
-        for place, record in zip(
-            places, _records(models[arm.digest], arm, plan, rows[places], scores), strict=True
-        ):
-            identity: dict[str, Any] = {
-                "id": ids[place],
-                "unit": units[place],
-                "time": times[place] or now,
-                "received": now,
-            }
-            records[place] = Prediction(**identity, **record)
-    done = [record for record in records if record is not None]
-    return _output(done, manifest), done
+def _columns(batch: Batch, work: Work) -> list[str]:
+    """The columns of the output: why and by whom a row was decided only if not all are simply the model's."""
+    names = batch.columns()
+    if batch.plan.policy.is_plain:
+        actions = pl.scan_parquet(work.parts(), glob=False).select((pl.col("action") == "model").all())
+        if actions.collect(engine="streaming").item():
+            return names[:-2]
+    return names
 
 
-def _texts(rows: pl.DataFrame, name: str | None) -> list[str] | None:
-    if name is None or name not in rows.columns or rows[name].null_count():
-        return None
-    return rows[name].cast(pl.String).to_list()
-
-
-def _records(
-    model: Model, arm: Arm, plan: Plan, rows: pl.DataFrame, scores: np.ndarray
-) -> Iterator[dict[str, Any]]:
-    decisions = model.decide(scores)
-    for inputs, score, decision in zip(
-        inputs_of(rows, model.manifest).to_dicts(), scores.tolist(), decisions, strict=True
-    ):
-        yield {
-            "version": arm.version,
-            "digest": arm.digest,
-            "role": arm.role,
-            "epoch": plan.epoch,
-            "worker": "batch",
-            "inputs": inputs,
-            "score": score,
-            "decision": decision,
-        }
-
-
-def _output(records: list[Prediction], manifest: Manifest) -> pl.DataFrame:
-    columns: dict[str, Any] = {"id": [record.id for record in records]}
-    if manifest.task == "multiclass":
-        for place, value in enumerate(manifest.classes):
-            columns[f"score_{as_text(value)}"] = [record.score[place] for record in records]  # type: ignore[index]
-    else:
-        columns["score"] = [record.score for record in records]
-    columns["decision"] = [record.decision for record in records]
-    columns["version"] = [record.version for record in records]
-    return pl.DataFrame(columns)
-
-
-def _journal(project: Project, records: list[Prediction]) -> None:
-    folder = project.state / JOURNAL
-    spool = Spool(folder, f"batch-{new_id(project.clock())}")
-    try:
-        for start in range(0, len(records), _CHUNK):
-            spool.append(records[start : start + _CHUNK])
-    finally:
-        spool.close()
-    move(folder, project.lake, project.clock())
-
-
-def _as_bytes(frame: pl.DataFrame, output: Path) -> bytes:
-    buffer = BytesIO()
-    if output.suffix.lower() == ".csv":
-        frame.write_csv(buffer)
-    else:
-        frame.write_parquet(buffer)
-    return buffer.getvalue()
+def _span(seconds: float) -> str:
+    """
+    >>> _span(59), _span(3700)
+    ('59 s', '1 h 1 min')
+    """
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,173 @@
+"""Predicting a part of a table: routing, scores, decisions and journal rows, all by columns."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from vitok.data.scans import Wanted
+from vitok.errors import DataMistake, Fault
+from vitok.loop.batch_rows import (
+    ID,
+    ROW,
+    TIME,
+    UNIT,
+    Piece,
+    Run,
+    answer_frame,
+    decision_type,
+    journal_frame,
+    score_names,
+)
+from vitok.model.bundle import numeric_ranges
+from vitok.model.runtime import load_model
+from vitok.release.decide import Ranges
+from vitok.release.plan import Arm, Plan
+from vitok.release.route import route_many
+from vitok.store.blobs import Blobs
+
+_KINDS: dict[str, Any] = {"number": "number", "category": "text", "boolean": "boolean", "time": "time"}
+_TRIES = (
+    64  # a version that fails on more pieces of a part than this has not met a few odd rows: it is broken
+)
+_THREADS = 2
+
+
+class Batch:
+    """The plan in force with its models loaded, for tables.
+
+    Raises:
+        VitokError: a bundle that answers cannot be loaded.
+    """
+
+    def __init__(self, plan: Plan, blobs: Blobs) -> None:
+        self.plan = plan
+        spare = () if plan.fallback is None else (plan.fallback,)
+        arms = {arm.digest: arm for arm in (*plan.live, *plan.shadows, *spare)}
+        self._models = {
+            digest: load_model(blobs, digest, threads=_THREADS, version=arm.version)
+            for digest, arm in arms.items()
+        }
+        self._ranges: dict[str, Ranges] = {}
+        if plan.policy.outlier is not None:
+            for digest, model in self._models.items():
+                self._ranges[digest] = Ranges(*numeric_ranges(model.manifest, blobs))
+        self.manifest = self._models[plan.champion.digest].manifest
+        self._decision_type = decision_type(plan.policy, self.manifest)
+
+    def wanted(self) -> dict[str, Wanted]:
+        """The columns that a table must have, and those that are used if it has them."""
+        found: dict[str, Wanted] = {}
+        for arm in self.plan.live:
+            for field in self._models[arm.digest].manifest.inputs:
+                before = found.get(field.name)
+                nullable = field.nullable and (before is None or before.is_nullable)
+                found[field.name] = Wanted(_KINDS[field.kind], True, nullable)
+        for model in self._models.values():
+            for field in model.manifest.inputs:
+                found.setdefault(field.name, Wanted(_KINDS[field.kind]))
+        for name, kind in (
+            (self.manifest.time, "time"),
+            (self.manifest.id, None),
+            (self.manifest.entity, None),
+        ):
+            if name is not None:
+                found.setdefault(name, Wanted(kind))  # type: ignore[arg-type]
+        return found
+
+    def predict(
+        self, rows: pl.DataFrame, first: int, run: Run, *, is_journalled: bool
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """Predicts rows.
+
+        Args:
+            first: Number of the first row in the whole table.
+            is_journalled: Whether the journal's rows are wanted, which take longer than the rest.
+
+        Returns:
+            The output in the order of the rows; and the rows of the journal.
+
+        Raises:
+            Fault: a version fails, and no fallback can answer.
+        """
+        rows = self._identified(rows, first, run)
+        pieces = list(self._pieces(rows))
+        frames = [self._answered(piece) for piece in pieces]
+        whole = pl.concat(frames, how="diagonal_relaxed").sort(ROW) if len(frames) > 1 else frames[0]
+        output = whole.select(*self.columns())
+        if not is_journalled:
+            return output, None
+        shadows = list(self._shadows(rows))
+        pieces, frames = pieces + shadows, frames + [self._answered(piece) for piece in shadows]
+        epoch = self.plan.epoch
+        parts = [
+            journal_frame(piece, frame, self._models[piece.arm.digest].manifest, run, epoch)
+            for piece, frame in zip(pieces, frames, strict=True)
+        ]
+        return output, pl.concat(parts)
+
+    def columns(self) -> list[str]:
+        """The columns of the output."""
+        return ["id", *score_names(self.manifest), "decision", "version", "action", "reason"]
+
+    def _answered(self, piece: Piece) -> pl.DataFrame:
+        digest = piece.arm.digest
+        manifest, ranges = self._models[digest].manifest, self._ranges.get(digest)
+        return answer_frame(piece, manifest, self.plan.policy, ranges, self._decision_type)
+
+    def _identified(self, rows: pl.DataFrame, first: int, run: Run) -> pl.DataFrame:
+        """The rows with their number, id, unit and time."""
+        manifest = self.manifest
+        number = pl.int_range(first, first + rows.height, dtype=pl.Int64)
+        made = pl.format("{}-{}", pl.lit(run.id), number)
+        key = made if manifest.id not in rows.columns else pl.coalesce(_text(manifest.id), made)
+        unit = key if manifest.entity not in rows.columns else pl.coalesce(_text(manifest.entity), key)
+        now = pl.lit(run.started, dtype=pl.Datetime("us", "UTC"))
+        time = now if manifest.time not in rows.columns else pl.coalesce(pl.col(str(manifest.time)), now)
+        return rows.with_columns(number.alias(ROW), key.alias(ID), unit.alias(UNIT), time.alias(TIME))
+
+    def _pieces(self, rows: pl.DataFrame) -> Iterator[Piece]:
+        if len(self.plan.live) == 1:
+            yield from self._guarded(self.plan.champion, rows)
+            return
+        arms = route_many(self.plan, rows[UNIT].to_list())
+        for place in np.unique(arms):
+            yield from self._guarded(self.plan.arms[place], rows.filter(pl.Series(arms == place)))
+
+    def _guarded(self, arm: Arm, rows: pl.DataFrame) -> list[Piece]:
+        """Asks a version; where it fails, the halves apart, so that one odd row costs the others nothing."""
+        model, tries = self._models[arm.digest], 0
+
+        def ask(part: pl.DataFrame) -> list[Piece]:
+            nonlocal tries
+            try:
+                return [Piece(part, arm, model.score_frame(part), "")]
+            except Fault as error:
+                tries += 1
+                if part.height == 1 or tries > _TRIES:
+                    return [self._fall_back(arm, part, error)]
+            half = part.height // 2
+            return [*ask(part[:half]), *ask(part[half:])]
+
+        return ask(rows)
+
+    def _fall_back(self, failed: Arm, rows: pl.DataFrame, error: Fault) -> Piece:
+        """The version before, else the charter's default, else the error."""
+        spare = self.plan.fallback
+        if spare is not None and spare.digest != failed.digest:
+            with suppress(Fault, DataMistake):  # else the default answers, or the first error is told
+                return Piece(rows, spare, self._models[spare.digest].score_frame(rows), str(error))
+        if self.plan.policy.default is None:
+            raise error
+        return Piece(rows, failed, None, str(error))
+
+    def _shadows(self, rows: pl.DataFrame) -> Iterator[Piece]:
+        for arm in self.plan.shadows:
+            with suppress(Fault, DataMistake):  # a shadow must never disturb an answer
+                yield Piece(rows, arm, self._models[arm.digest].score_frame(rows), "")
+
+
+def _text(name: str | None) -> pl.Expr:
+    return pl.col(str(name)).cast(pl.String)

@@ -195,8 +195,8 @@ MISTAKES = {
 def test_input_that_cannot_be_predicted_is_named_and_leaves_nothing(released_once, tmp_path, case):
     make, says = MISTAKES[case]
     output = tmp_path / "out" / "predictions.csv"
+    source, query = make(tmp_path)
     with pytest.raises(UserMistake) as told:
-        source, query = make(tmp_path)
         predict(released_once, source, output, query, journalled=True)
     assert all(words in str(told.value) for words in says), str(told.value)
     assert not list(output.parent.glob("*"))

@@ -105,8 +105,11 @@ class Load:
 
     async def _tell_some(self, ids):
         outcomes = {"outcomes": [{"id": key, "value": True} for key in ids]}
+        tries = 0
         while (answer := await post(self.port, "/models/flights/outcomes", outcomes)) is None:
             self.failed += 1  # they may have been recorded or not: telling them again does no harm
+            tries += 1
+            assert tries < 1000, "no worker answers"
         status, body = answer
         assert status == 200, body
         found = json.loads(body)
@@ -117,7 +120,9 @@ class Load:
 
 
 def kill_workers(server, times, chance):
+    end = time.monotonic() + 30 + 10 * times
     while times:
+        assert time.monotonic() < end, "the workers do not come back"
         time.sleep(chance.random() * 0.4)
         if len(workers := server.workers()) == 2:
             with suppress(psutil.NoSuchProcess):

@@ -85,6 +85,16 @@ def wait_until_ready(url):
     raise AssertionError("not ready after 40 s")
 
 
+def children(process, word):
+    """The living children of a process whose command line holds a word."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.Error):  # a zombie, or gone
+            if word in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def inputs_of(rows, start, count):
     return rows.drop("diagnosis").slice(start, count).to_dicts()
 
@@ -103,7 +113,7 @@ def test_every_interface_answers_and_outcomes_meet_predictions(project, rows):
         outcomes = [{"id": f"p{n}", "value": rows["diagnosis"][n]} for n in range(3)]
         reported = client.post("/models/cancer/outcomes", json={"outcomes": outcomes}).json()
         assert (reported["matched"], reported["unmatched"], reported["conflicts"]) == (3, [], [])
-        keepers = [c for c in psutil.Process(process.pid).children() if "watch" in " ".join(c.cmdline())]
+        keepers = children(process, "watch")
         assert len(keepers) == 1
         keepers[0].kill()
         end = time.perf_counter() + 20
@@ -162,15 +172,14 @@ def test_killed_workers_lose_and_double_nothing_that_was_acknowledged(project, r
         senders = [threading.Thread(target=send, args=(name,)) for name in "abc"]
         for sender in senders:
             sender.start()
-        for _ in range(5):
-            time.sleep(1 + chance.random())
-            workers = [
-                c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())
-            ]
-            if workers:
-                chance.choice(workers).kill()
-        time.sleep(1)
-        done.set()
+        try:
+            for _ in range(5):
+                time.sleep(1 + chance.random())
+                if workers := children(process, "spawn_main"):
+                    chance.choice(workers).kill()
+            time.sleep(1)
+        finally:
+            done.set()
         for sender in senders:
             sender.join(20)
     move(project / ".vitok" / "journal", Lake(project / ".vitok" / "lake"), system_clock())

@@ -108,6 +108,8 @@ def open_file(path: Path, wanted: Mapping[str, Wanted], spare: Path) -> Table:
         DataMistake: it cannot be read, or does not hold what is wanted.
     """
     try:
+        if not _has_plain_header(path):
+            raise pl.exceptions.ComputeError("the header is no UTF-8")
         return look(str(path), scan_file(path), wanted)
     except PolarsError as error:
         if path.suffix.lower() in (".parquet", ".pq"):
@@ -287,6 +289,18 @@ def _separator(path: Path, head: bytes, ending: str) -> str:
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _has_plain_header(path: Path) -> bool:
+    """Whether the names of a text file's columns can be read as UTF-8; in other encodings they would be others."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt") or not path.is_file():
+        return True
+    with path.open("rb") as file:
+        try:
+            file.readline(_BLOCK).decode()
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _is_utf8(path: Path) -> bool:

@@ -96,7 +96,7 @@ class Batch:
         pieces = list(self._pieces(rows))
         frames = [self._answered(piece) for piece in pieces]
         whole = pl.concat(frames, how="diagonal_relaxed").sort(ROW) if len(frames) > 1 else frames[0]
-        output = whole.select(*self.columns())
+        output = whole.select(self.columns()).with_columns(pl.col("reason").replace("", None))
         if not is_journalled:
             return output, None
         shadows = list(self._shadows(rows))

@@ -62,33 +62,27 @@ def predict_table(
         UserMistake: the output cannot be written, or the run was interrupted.
         Fault: a version fails, and no fallback can answer.
     """
-    started = stopwatch()
-    plan = _plan(project)
+    started, plan = stopwatch(), _plan(project)
     source, work = Input(project, request.source, request.query), Work(request.output)
     source.refuse_inside(request.output)
     batch = Batch(plan, project.blobs)
     with work.held():
         try:
             run = _begin(project, request, source, plan, work)
-            tables = source.tables(batch.wanted(), work)
-            job = _Job(project, batch, work, run, tables, request, progress)
+            job = _Job(project, batch, work, run, source.tables(batch.wanted(), work), request, progress)
             job.run()
             work.finish(_columns(batch, work))
         except KeyboardInterrupt as error:
-            what = "interrupted"
-            raise UserMistake("vitok predict", what, f"Run the same command again.{work.kept()}") from error
+            remedy = f"Run the same command again.{work.kept()}"
+            raise UserMistake("vitok predict", "interrupted", remedy) from error
         finally:
             work.discard()
     if request.is_journalled:
         move(project.state / JOURNAL, project.lake, project.clock())
-    return {
-        "rows": job.total,
+    return job.report() | {
         "seconds": round(stopwatch() - started, 3),
         "version": plan.champion.version,
         "output": str(request.output),
-        "unread_cells": job.unread(),
-        "resumed_rows": job.resumed,
-        "journalled": request.is_journalled,
     }
 
 
@@ -149,13 +143,18 @@ class _Job:
                 told = now
                 self._tell(done, (done - self.resumed) / (now - begun))
 
-    def unread(self) -> dict[str, int]:
-        """How many cells of each column did not read as their type."""
-        found: dict[str, int] = {}
+    def report(self) -> dict[str, Any]:
+        """How many rows there were, and how many cells of each column did not read as their type."""
+        unread: dict[str, int] = {}
         for table in self._tables:
             for name, count in table.unread.items():
-                found[name] = found.get(name, 0) + count
-        return found
+                unread[name] = unread.get(name, 0) + count
+        return {
+            "rows": self.total,
+            "unread_cells": unread,
+            "resumed_rows": self.resumed,
+            "journalled": self._request.is_journalled,
+        }
 
     def _finished(self) -> int:
         """How many parts need not be predicted again: those that are kept and, if asked for, journalled."""

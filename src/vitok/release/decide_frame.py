@@ -3,6 +3,7 @@
 A property test holds the two against each other.
 """
 
+from collections.abc import Callable
 from functools import reduce
 from operator import and_, or_
 from typing import Any, NamedTuple
@@ -58,43 +59,52 @@ def decide_frame(
         threshold: Of the model; None where scores are not cut.
         strange: For each row, how many of its inputs lie outside of what training saw; None if nobody asks.
     """
-    count, given = len(scores), list[Answer]()
-    answer = np.full(count, -1, dtype=np.int32)
-    actions = np.full(count, "model", dtype=object)
-    reasons = np.full(count, "", dtype=object)
-
-    def give(chosen: npt.NDArray[np.bool_], what: Answer, action: str, reason: Any) -> None:
-        places = np.flatnonzero(chosen & (answer < 0))
-        answer[places] = len(given)
-        given.append(what)
-        actions[places] = "hand_over" if what.hand_over else action
-        reasons[places] = reason if isinstance(reason, str) else [reason(place) for place in places]
-
-    rows = _as_requests_have_it(frame)
+    sheet, rows = _Sheet(len(scores)), _as_requests_have_it(frame)
     for rule in policy.scope:
-        give(_fits(rows, rule), rule.answer, "default", rule.name)
+        sheet.give(_fits(rows, rule), rule.answer, "default", rule.name)
     for rule in policy.before:
-        give(_fits(rows, rule), rule.answer, "rule", rule.name)
+        sheet.give(_fits(rows, rule), rule.answer, "rule", rule.name)
     if policy.outlier is not None and strange is not None:
-        odd = strange
-        give(
-            odd >= policy.outlier.limit,
-            policy.outlier.answer,
-            "default",
-            lambda place: f"{odd[place]} inputs outside of what training saw",
-        )
+        odd, limit = strange, policy.outlier
+        say = "{} inputs outside of what training saw".format
+        sheet.give(odd >= limit.limit, limit.answer, "default", lambda place: say(odd[place]))
     answered = _with_answers(rows, scores, decisions) if policy.after else rows
     for rule in policy.after:
-        give(_fits(answered, rule), rule.answer, "rule", rule.name)
+        sheet.give(_fits(answered, rule), rule.answer, "rule", rule.name)
     if policy.unsure is not None:
-        distance = _distances(scores, threshold)
-        give(
-            distance <= policy.unsure.limit,
-            policy.unsure.answer,
-            "default",
-            lambda place: f"score within {distance[place]:.3g} of the threshold",
-        )
-    return Decided(answer, given, pl.Series(actions, dtype=pl.String), pl.Series(reasons, dtype=pl.String))
+        distance, limit = _distances(scores, threshold), policy.unsure
+        tell = "score within {:.3g} of the threshold".format
+        sheet.give(distance <= limit.limit, limit.answer, "default", lambda place: tell(distance[place]))
+    return sheet.decided()
+
+
+class _Sheet:
+    """Rows that are given answers; the first that a row gets stands."""
+
+    def __init__(self, count: int) -> None:
+        self._answer = np.full(count, -1, dtype=np.int32)
+        self._given: list[Answer] = []
+        self._actions = np.full(count, "model", dtype=object)
+        self._reasons = np.full(count, "", dtype=object)
+
+    def give(
+        self, chosen: npt.NDArray[np.bool_], answer: Answer, action: str, reason: str | Callable[[int], str]
+    ) -> None:
+        """Gives the chosen rows an answer, unless they have one.
+
+        Args:
+            reason: In words, or a function from the place of a row.
+        """
+        places = np.flatnonzero(chosen & (self._answer < 0))
+        self._answer[places] = len(self._given)
+        self._given.append(answer)
+        self._actions[places] = "hand_over" if answer.hand_over else action
+        self._reasons[places] = reason if isinstance(reason, str) else [reason(place) for place in places]
+
+    def decided(self) -> Decided:
+        """The answers that stand."""
+        actions, reasons = (pl.Series(each, dtype=pl.String) for each in (self._actions, self._reasons))
+        return Decided(self._answer, self._given, actions, reasons)
 
 
 def expression(condition: Condition, schema: pl.Schema) -> pl.Expr:

@@ -106,7 +106,9 @@ class Work:
     def store(self, number: int, frame: pl.DataFrame) -> None:
         """Keeps a finished part: whole, or not at all."""
         with self.writing():
-            self._replace(self.part(number), lambda path: frame.write_parquet(path))
+            self._replace(
+                self.part(number), lambda path: frame.write_parquet(path, compression="lz4", statistics=False)
+            )
 
     def keep(self, name: str, lazy: pl.LazyFrame) -> Path:
         """Keeps a table that takes long to make; one that is there already stays."""
@@ -162,8 +164,7 @@ class Work:
 
     def kept(self) -> str:
         """What remains of the work, for messages; empty if nothing does."""
-        count = len(self.parts())
-        return f" It will go on after {count} finished part(s), kept in {self.folder}." if count else ""
+        return f" It will go on after the finished parts, kept in {self.folder}." if self.parts() else ""
 
     def _state(self) -> _State | None:
         try:

@@ -99,7 +99,9 @@ class _Sheet:
         self._answer[places] = len(self._given)
         self._given.append(answer)
         self._actions[places] = "hand_over" if answer.hand_over else action
-        self._reasons[places] = reason if isinstance(reason, str) else [reason(place) for place in places]
+        self._reasons[places] = (
+            reason if isinstance(reason, str) else [reason(place) for place in places.tolist()]
+        )
 
     def decided(self) -> Decided:
         """The answers that stand."""

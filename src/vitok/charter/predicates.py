@@ -167,6 +167,8 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool |
     """An order that texts and numbers do not share: unknown between them."""
 
     def test(one: Any, other: Any) -> bool | None:
+        if isinstance(one, list):
+            return None  # the scores of several classes are no single number
         return compare(one, other) if isinstance(one, str) == isinstance(other, str) else None
 
     return test

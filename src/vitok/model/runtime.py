@@ -146,13 +146,25 @@ class Model:
     def _chunks(self, inputs: "pl.DataFrame") -> "Iterator[tuple[Columns, int]]":
         features = inputs if self._function is None else self._apply(inputs)
         for part in features.iter_slices(_CHUNK):
-            columns = {field.name: _from_frame(field, part, self.name) for field in self._features}
-            if self._joined:
-                columns = {
-                    NUMBERS: np.hstack([columns[name] for name in self._joined]),
-                    **{name: columns[name] for name in self._categories},
-                }
+            joined = set(self._joined)
+            columns = {
+                field.name: _from_frame(field, part, self.name)
+                for field in self._features
+                if field.name not in joined
+            }
+            if joined:
+                columns[NUMBERS] = self._matrix_of(part)
             yield columns, part.height
+
+    def _matrix_of(self, part: "pl.DataFrame") -> npt.NDArray[Any]:
+        import polars as pl
+
+        try:
+            # All at once: a column at a time costs as much again as the trees.
+            return part.select(pl.col(self._joined).cast(pl.Float32)).to_numpy(order="c")
+        except pl.exceptions.PolarsError:
+            fields = {field.name: field for field in self._features}  # which says what is wrong with which
+            return np.hstack([_from_frame(fields[name], part, self.name) for name in self._joined])
 
     def _apply(self, inputs: "pl.DataFrame") -> "pl.DataFrame":
         assert self._function is not None

@@ -58,3 +58,8 @@ def test_strangeness_counts_numbers_outside_and_not_the_missing():
     ranges = Ranges(("a", "b"), np.array([0, 10], np.float32), np.array([1, 20], np.float32))
     matrix = np.array([[0.5, 15], [2, 15], [-1, 30], [np.nan, 5]], dtype=np.float32)
     assert strangeness(ranges, matrix).tolist() == [0, 1, 2, 1]
+
+
+def test_rule_on_the_score_of_several_classes_is_unknown():
+    policy = Policy(after=(rule("score > 0.5", HAND_OVER),))
+    assert decide(policy, {}, [0.8, 0.1, 0.1], threshold=None).action == "model"

@@ -73,28 +73,28 @@ def first_gates(frame: pl.DataFrame, charter: Charter, expected: Expectations, n
         prepared = prepare_snapshot(snapshot, charter)
     except DataMistake as error:
         return FirstGates(_plain_gates(metric, 0.02), warnings=[f"no figures of baselines: {error.what}"])
-    small = frame.height < _FEW
-    names = ["prior"] if small else ["prior", "rule"]
-    scored = {name: _scored(prepared, name, charter.train.seed) for name in ("prior", "rule")}
-    rule = _figure(metric, scored["rule"])
-    margin = _margin(charter.task.type, prepared, frame.height / sample.height)
-    gates = _plain_gates(metric, margin)
-    if rule is not None and not small:
-        gates.insert(0, _floor_gate(metric, rule))
+    gates = _plain_gates(metric, _margin(charter.task.type, prepared, frame.height / sample.height))
     if charter.decide.costs is not None:
         gates.insert(-1, ("profit_per_1000 > 0", "by decide.costs it earns money"))
-    slices, gate = ([], None) if small else _slice_gate(metric, prepared, scored["rule"])
-    comments = {}
+    if frame.height < _FEW:
+        why = "so few rows can hardly tell a candidate from a rule; add rule later"
+        return FirstGates(gates, [], ["prior"], {"train.baselines": why})
+    return _from_rule(gates, metric, prepared, charter.train.seed)
+
+
+def _from_rule(gates: list[tuple[str, str]], metric: str, prepared: Prepared, seed: int) -> FirstGates:
+    """The gates with those that a simple rule suggests: a floor for all rows, and one for the worst group."""
+    scored, comments = _scored(prepared, seed), {}
+    rule = _figure(metric, scored)
+    if rule is not None:
+        gates.insert(0, _floor_gate(metric, rule))
+        reached = f"a rule of depth three reaches {metric} {rule.value:.3g} on the test rows"
+        comments["train.baselines"] = reached
+    slices, gate = _slice_gate(metric, prepared, scored)
     if gate is not None:
         gates.insert(-1, gate)
         comments["monitor.slices"] = "the groups that worst_slice goes through"
-    if small:
-        comments["train.baselines"] = "so few rows can hardly tell a candidate from a rule; add rule later"
-    elif rule is not None:
-        comments["train.baselines"] = (
-            f"a rule of depth three reaches {metric} {rule.value:.3g} on the test rows"
-        )
-    return FirstGates(gates, slices, names, comments)
+    return FirstGates(gates, slices, ["prior", "rule"], comments)
 
 
 def _sample(frame: pl.DataFrame, charter: Charter) -> pl.DataFrame:
@@ -105,8 +105,9 @@ def _sample(frame: pl.DataFrame, charter: Charter) -> pl.DataFrame:
     return frame.sample(_ROWS, seed=charter.train.seed)
 
 
-def _scored(prepared: Prepared, name: str, seed: int) -> Scored:
-    (fitted,) = fit_baselines([name], prepared.training_set(seed))
+def _scored(prepared: Prepared, seed: int) -> Scored:
+    """A tree of depth three on the test rows."""
+    (fitted,) = fit_baselines(["rule"], prepared.training_set(seed))
     task, test = prepared.classes.task, prepared.parts.test
     return Scored(task, prepared.truth[test], predict_scores(fitted.pipeline, prepared.encoded[test], task))
 

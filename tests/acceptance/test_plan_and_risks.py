@@ -129,13 +129,13 @@ def test_the_history_of_the_charter_is_told_in_words(revised, vitok, mistake):
         charter_content(opened, "0")
 
 
-def test_before_the_first_turn_no_charter_is_recorded(drafted_once, mistake, tmp_path):
-    opened = open_project(drafted_once)
+def test_before_the_first_turn_no_charter_is_recorded(drafted, mistake, tmp_path):
+    opened = open_project(drafted)
     assert charter_log(opened) == {"charters": [], "pending": []}
     for ask in (charter_diff, charter_content):
         with pytest.raises(NotFound, match=r"no charter is recorded yet.*vitok run"):
             ask(opened, "now")
-    mistake("charter", "diff", "--project", drafted_once, says=["no charter is recorded yet", "vitok run"])
+    mistake("charter", "diff", "--project", drafted, says=["no charter is recorded yet", "vitok run"])
     mistake("plan", "--project", tmp_path, says=["there is no vitok.yaml"])
 
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-batch soak lock clean
+.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch soak lock clean
 
 install: $(STAMP)
 
@@ -36,7 +36,7 @@ soak: install
 
 bench: bench-prediction bench-journal bench-profiles bench-replay bench-batch
 
-bench-prediction bench-journal bench-profiles bench-replay bench-batch: bench-%: install
+bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch: bench-%: install
 	$(BIN)/python bench/$*.py
 
 lock:

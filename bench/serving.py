@@ -35,7 +35,7 @@ from vitok.store.blobs import Blobs
 
 ROOT = Path(__file__).parents[1]
 PEERS, ENVIRONMENTS = ROOT / "bench" / "peers", ROOT / ".bench"
-ROUNDS, SECONDS, CLIENTS, ROWS = 3, 2, (1, 32), (1, 32)
+ROUNDS, SECONDS, CLIENTS, ROWS = 3, 1, (1, 32), (1, 32)
 REQUIREMENTS = {
     "fastapi": ["fastapi", "uvicorn[standard]", "onnxruntime==1.31.1", "numpy"],
     "mlserver": ["mlserver", "onnxruntime==1.31.1", "uvloop<0.22"],

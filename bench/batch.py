@@ -19,7 +19,7 @@ from typing import Any
 import measure
 
 TESTS = Path(__file__).parents[1] / "tests"
-BATCH, WRITTEN = 50_000, 250_000
+WRITTEN = 250_000
 FLOOR = """
 import sys
 import numpy as np, onnxruntime, polars as pl

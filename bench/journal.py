@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,14 +24,13 @@ from typing import Any
 import measure
 import msgspec
 import numpy as np
-from prediction import load
+from prediction import load, started
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from examples import cancer_bundle, write_plan
-from serving import free_port
 from vitok.journal.commits import encode_commit
-from vitok.journal.records import Prediction, kind_of
-from vitok.journal.segments import spools
+from vitok.journal.records import Prediction
+from vitok.journal.segments import segment_path, spools
 from vitok.journal.spool import Spool, drop_through
 from vitok.kernel.clock import system_clock
 from vitok.store.blobs import Blobs
@@ -45,7 +43,7 @@ ADDED = "added by the journal"
 SERVE = """
 import sys; from pathlib import Path; from vitok.journal.spool import Spool; from vitok.serve.server import run_server
 if sys.argv[3] == "stub": Spool.append = lambda self, records: None
-run_server(Path(sys.argv[1]), port=int(sys.argv[2]))
+run_server(Path(sys.argv[2]), port=int(sys.argv[1]))
 """
 _TABLE = """
 CREATE TABLE records(seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL);
@@ -83,10 +81,10 @@ def measure_commits(home: Path) -> list[dict[str, Any]]:
         for survives, size, name, work, clean in engines:
             count = 40 if survives == "power" else 3000 // size
             work()
-            started = time.perf_counter()
+            begun = time.perf_counter()
             for _ in range(count):
                 work()
-            found.setdefault((name, survives, size), []).append((time.perf_counter() - started) / count)
+            found.setdefault((name, survives, size), []).append((time.perf_counter() - begun) / count)
             clean()
     rows = []
     for (name, survives, size), seconds in found.items():
@@ -121,7 +119,7 @@ def commit_engines(home: Path, size: int, *, durable: bool) -> Iterator[tuple[st
     encode = msgspec.json.Encoder().encode
 
     def insert() -> None:
-        rows = [(kind_of(each), each.id, encode(each)) for each in records]
+        rows = [("prediction", each.id, encode(each)) for each in records]
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT INTO records(kind, id, body) VALUES (?, ?, ?)", rows)
         connection.execute("COMMIT")
@@ -162,7 +160,9 @@ def measure_http(home: Path) -> list[dict[str, Any]]:
             (project / ".vitok").mkdir(parents=True)
             (project / ".vitok" / "blobs").symlink_to(home / "model" / ".vitok" / "blobs")
             write_plan(project / ".vitok", digest, project="cancer")
-            with served(project, *names[name]) as port, moving(project / ".vitok" / "journal"):
+            journal, durable = names[name]
+            own = started(SERVE, str(project), journal, path=PATH, VITOK_JOURNAL_DURABLE=durable)
+            with own as port, moving(project / ".vitok" / "journal"):
                 asyncio.run(load(port, PATH, bodies[1], 1, 0.5))
                 for size, body in bodies.items():
                     for clients in CLIENTS:
@@ -201,29 +201,6 @@ def _http_row(name: str, size: int, clients: int, results: list[tuple[float, lis
 
 
 @contextmanager
-def served(project: Path, journal: str, durable: str) -> Iterator[int]:
-    """A server with one worker; yields its port."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(project), str(port), journal],
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"VITOK_JOURNAL_DURABLE": durable},
-    )
-    try:
-        for _ in range(500):
-            try:
-                asyncio.run(load(port, PATH, b'{"rows":[]}', 1, 0.01))
-            except RuntimeError:  # it refuses, so it answers
-                break
-            except OSError:
-                time.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
 def moving(folder: Path) -> Iterator[None]:
     """Drops what was spooled every two seconds, as the mover does, but without its work for the lake."""
     done = threading.Event()
@@ -232,7 +209,7 @@ def moving(folder: Path) -> Iterator[None]:
         while not done.wait(2.0):
             for worker, numbers in spools(folder).items():
                 for number in numbers[:-1]:
-                    (folder / f"spool-{worker}.{number}.log").unlink()
+                    segment_path(folder, worker, number).unlink()
 
     thread = threading.Thread(target=drop)
     thread.start()

@@ -7,6 +7,7 @@ nothing.
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -70,14 +71,27 @@ async def load(port: int, path: str, body: bytes, clients: int, seconds: float) 
 
 
 @contextmanager
-def echo() -> Iterator[int]:
-    """A bare ASGI echo on uvicorn; yields its port."""
+def started(program: str, *given: str, path: str = "/", **surroundings: str) -> Iterator[int]:
+    """A server of its own process, once it answers; yields its port.
+
+    Args:
+        program: Python; its first argument is the port.
+        given: Its further arguments.
+        path: Where it answers, or at least refuses.
+        surroundings: Environment variables.
+    """
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", ECHO, str(port)])
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(port), *given],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | surroundings,
+    )
     try:
-        for _ in range(200):
+        for _ in range(500):
             try:
-                asyncio.run(load(port, "/", b"{}", 1, 0.01))
+                asyncio.run(load(port, path, b"{}", 1, 0.01))
+                break
+            except RuntimeError:  # it refuses, so it answers
                 break
             except OSError:
                 time.sleep(0.02)
@@ -144,7 +158,7 @@ def main() -> None:
         for name, work in in_process(project, digest, row, body).items():
             work()
             rows.append({"engine": name, "microseconds": round(measure.seconds_each(work, 2000) * 1e6, 1)})
-        with running(project) as server, echo() as port:
+        with running(project) as server, started(ECHO) as port:
             servers = {
                 "floor: echo, bare ASGI, uvicorn": (port, "/", body),
                 "vitok: HTTP request with journal": (server.port, "/models/cancer/predict", body),

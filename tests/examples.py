@@ -5,6 +5,13 @@ from typing import Any
 from vitok.model.bundle import Field, Manifest, store_bundle
 from vitok.store.blobs import Blobs
 
+CHARTER = """\
+project: flights
+goal: {statement: Warn early}
+task: {type: binary, target: late}
+data: {sources: {flights: flights.csv}}
+accept: [roc_auc > baseline]
+"""
 CARRIERS = {"AA": 0.4, "DL": -0.3, "UA": 0.9}
 FLIGHT = {"temp": 4.5, "distance": 800, "carrier": "UA", "holiday": False}
 FEATURES = '''

@@ -16,6 +16,9 @@ Each message names the place, what is wrong there (with the value), and the reme
 statuses are mapped at the edges, never here.
 """
 
+import difflib
+from collections.abc import Iterable
+
 _SHOWN = 200
 
 
@@ -27,6 +30,16 @@ def shortened(value: object) -> str:
     """
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 40]} ... {text[-35:]}"
+
+
+def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """The question after the known word nearest to an unknown one, with a space behind it; empty if none is near.
+
+    >>> did_you_mean("roc_acu", ["recall", "roc_auc"])
+    "Did you mean 'roc_auc'? "
+    """
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 class VitokError(Exception):

@@ -6,22 +6,14 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vitok.charter.load import Document, load_charter
-from vitok.errors import DataMistake, NotFound
 from vitok.kernel.clock import Clock, system_clock
 from vitok.loop.project import Project
-from vitok.loop.status import project_status
+from vitok.loop.review import read_document
 from vitok.registry.tracking import Tracker
-from vitok.serve.app import DataPlane
-from vitok.serve.front import create_front
-from vitok.serve.observe import configure_logs
-from vitok.serve.server import worker_folder, worker_grpc_address, worker_settings
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
-from vitok.web.app import create_pages
 
-CHARTER = "vitok.yaml"
 STATE = ".vitok"
 
 
@@ -37,26 +29,6 @@ class Settings(BaseSettings):
         None, description="Folder or object-store URL of the lake. Default: a folder in the project."
     )
     tracking_url: str | None = Field(None, description="MLflow tracking URI. Default: SQLite in the project.")
-
-
-def read_document(folder: Path) -> Document:
-    """Reads a project's charter.
-
-    Raises:
-        NotFound: the folder holds no project.
-        CharterMistake: the charter does not parse.
-    """
-    path = folder / CHARTER
-    if not path.is_file():
-        raise NotFound(
-            str(folder), f"there is no {CHARTER}", "Start one with `vitok init`, or give --project DIR."
-        )
-    try:
-        return load_charter(path.read_text(encoding="utf-8"), CHARTER)
-    except UnicodeDecodeError as error:
-        raise DataMistake(
-            str(path), f"is no UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8."
-        ) from error
 
 
 def open_project(
@@ -87,12 +59,3 @@ def open_project(
         tracker=lambda: Tracker(tracking, document.charter.project),
         say=say,
     )
-
-
-def whole_app() -> DataPlane:
-    """One worker of `vitok up`: predictions, and the pages under every path that is not the data plane's."""
-    configure_logs()
-    state = worker_folder()
-    project = open_project(state.parent)
-    pages = create_pages(lambda: project_status(project))
-    return create_front(state, system_clock, worker_settings(), pages, worker_grpc_address())

@@ -1,13 +1,13 @@
 """A worker whose disk is full says so, keeps nothing by half, and goes on once there is space."""
 
 import os
-import subprocess
 
 import httpx
 import psutil
 import pytest
 from test_serving import NOW, moved
 
+from disks import small_disk
 from examples import FLIGHT, flight_bundle, write_plan
 from serving import running
 from vitok.errors import Fault
@@ -71,16 +71,8 @@ def sizes(home):
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 def test_spool_on_a_full_file_system_resumes_when_there_is_space(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this system mounts no small disk")
-    try:
+    with small_disk(tmp_path / "disk", "256k") as disk:
         spool, kept = Spool(disk, "w"), 0
         filler, size = disk / "filler", os.statvfs(disk)
         filler.write_bytes(b"x" * (size.f_bavail - 2) * size.f_frsize)
@@ -100,5 +92,3 @@ def test_spool_on_a_full_file_system_resumes_when_there_is_space(tmp_path):
         spool.append(group)
         assert len(spool.read_after(0, 1000)) == kept + 10
         spool.close()
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)

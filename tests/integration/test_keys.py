@@ -10,19 +10,12 @@ import httpx
 import pytest
 
 from commands import COMMAND, mistake_of, run_vitok
-from examples import FLIGHT, flight_bundle, write_plan
+from examples import CHARTER, FLIGHT, flight_bundle, write_plan
 from serving import free_port
 from vitok.store.blobs import Blobs
 
 pytestmark = pytest.mark.xdist_group("serving")
 PATH = "/models/flights/predict"
-CHARTER = """\
-project: flights
-goal: {statement: Warn early}
-task: {type: binary, target: late}
-data: {sources: {flights: flights.csv}}
-accept: [roc_auc > baseline]
-"""
 
 
 @pytest.fixture

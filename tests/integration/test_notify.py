@@ -11,25 +11,19 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
+from examples import CHARTER
 from vitok.journal.ledger import Ledger
 from vitok.journal.records import Prediction
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import VirtualClock
-from vitok.loop.keep import collect
+from vitok.loop.keep import collect, keep
 from vitok.loop.notify import deliver, emit, emit_hand_overs, list_events, retry_events
 from vitok.loop.outcomes import JOURNAL
 from vitok.wire import open_project
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CHARTER = """\
-project: flights
-goal: {statement: Warn early}
-task: {type: binary, target: late}
-data: {sources: {flights: flights.csv}}
-accept: [roc_auc > baseline]
-notify:
-  - {url: URL, on: [alert, hand_over], secret: HOOK_SECRET}
-"""
+LONG_AGO = NOW - timedelta(days=400)  # of an event that is asked about only now
+NOTIFY = "notify: [{url: URL, on: [alert, hand_over], secret: HOOK_SECRET}]\n"
 
 
 class Receiver:
@@ -65,7 +59,7 @@ def receiver():
 @pytest.fixture
 def project(tmp_path, receiver, monkeypatch):
     monkeypatch.setenv("HOOK_SECRET", "hush")
-    (tmp_path / "vitok.yaml").write_text(CHARTER.replace("URL", receiver.url))
+    (tmp_path / "vitok.yaml").write_text(CHARTER + NOTIFY.replace("URL", receiver.url))
     return open_project(tmp_path, clock=VirtualClock(NOW))
 
 
@@ -135,16 +129,41 @@ def test_address_that_is_away_or_a_secret_that_is_not_set_is_told(project, recei
     assert any("HOOK_SECRET is not set" in error for error in errors)
 
 
-def test_rows_that_were_handed_over_are_told_once(project, receiver):
+def answer(project, *actions):
     spool = Spool(project.state / JOURNAL, "w")
-    for number, action in enumerate(("model", "hand_over", "hand_over")):
+    for number, action in enumerate(actions):
         score = ("champion", 1, "w", {}, 0.5, None, [], action, "score within 0.01 of the threshold")
-        spool.append([Prediction(f"p{number}", "u", NOW, NOW, 1, "d", *score)])
+        spool.append([Prediction(f"p{number}", "u", LONG_AGO, NOW, 1, "d", *score)])
     spool.close()
+
+
+def test_keeper_tells_a_row_in_the_look_in_which_it_comes(project, receiver):
+    class Rounds:
+        """Two looks; between them an answer comes, and no time passes, so that no window is due."""
+
+        looks = 0
+
+        def is_set(self):
+            return self.looks == 2
+
+        def wait(self, seconds):
+            self.looks += 1
+            if self.looks == 1:
+                assert receiver.got == []
+                answer(project, "hand_over")
+
+    keep(lambda: project, Rounds())
+    assert [json.loads(body)["subject"] for _, body in receiver.got] == ["prediction p0"]
+
+
+def test_rows_that_were_handed_over_are_told_once(project, receiver):
+    answer(project, "model", "hand_over", "hand_over")
     collect(project)
     assert Ledger(project.lake).predictions().filter(pl.col("action") == "hand_over").height == 2
+    emit_hand_overs(project, NOW + timedelta(seconds=1))
+    assert deliver(project) == 0
     for _ in range(2):
-        emit_hand_overs(project, None)
+        emit_hand_overs(project)
         deliver(project)
     subjects = sorted(json.loads(body)["subject"] for _, body in receiver.got)
     assert subjects == ["prediction p1", "prediction p2"]

@@ -1,14 +1,14 @@
 """What a milestone waits for: a few events, counts, and figures of the model, parsed once into typed objects."""
 
-import difflib
 import math
 import operator as operators
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vitok.errors import CharterMistake
-from vitok.stats.catalogue import METRICS, SERVICE_METRICS, TaskKind
+from vitok.charter.metrics import require_metric
+from vitok.errors import CharterMistake, did_you_mean
+from vitok.stats.catalogue import TaskKind
 
 EventName = Literal["baseline", "accepted", "released", "retrained"]
 CountName = Literal["predictions", "labels", "windows", "turns", "versions"]
@@ -103,8 +103,7 @@ def parse_condition(text: str, place: str = "done_when", task: TaskKind | None =
         return Event(word)  # type: ignore[arg-type]
     match = _COMPARISON.fullmatch(text)
     if match is None:
-        near = difflib.get_close_matches(word, EVENTS, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(word, EVENTS, likeness=0.6)
         raise CharterMistake(place, f"cannot read {text!r}", f"{hint}{_HINT}")
     name, sign, number, percent = match.groups()
     if name in COUNTS:
@@ -113,7 +112,7 @@ def parse_condition(text: str, place: str = "done_when", task: TaskKind | None =
         raise CharterMistake(
             place, f"cannot read {text!r}: {sign} is no bound", "Compare with >=, >, <= or <."
         )
-    _require_metric(name, place, task)
+    require_metric(name, task, place, COUNTS)
     if math.isinf(float(number)):
         raise CharterMistake(
             place, f"{number} is no number that can be reckoned with", "Write a smaller one."
@@ -126,14 +125,3 @@ def _count(text: str, name: str, sign: str, number: str, place: str) -> Count:
         remedy = f"Write {name} >= and a whole number, such as `{name} >= 100`."
         raise CharterMistake(place, f"{text!r} counts in no way that can be reached", remedy)
     return Count(name, int(number))  # type: ignore[arg-type]
-
-
-def _require_metric(name: str, place: str, task: TaskKind | None) -> None:
-    metrics = [metric.name for metric in METRICS.values() if task is None or task in metric.tasks]
-    if name in metrics or name in SERVICE_METRICS:
-        return
-    known = [*metrics, *SERVICE_METRICS, *COUNTS]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    what = f"unknown metric or count {name!r}" + ("" if task is None else f" for a {task} task")
-    raise CharterMistake(place, what, f"{hint}Known: {', '.join(known)}.")

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from vitok.charter.expressions import Comparison, Gap, Schedule
-from vitok.charter.load import Document, Path
+from vitok.charter.load import Document
 from vitok.charter.problems import Problem, Severity
+from vitok.charter.section import Path
 from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS
 from vitok.stats.thresholds import elkan_threshold

@@ -1,43 +1,21 @@
 """The charter's rules for decisions and for trouble, parsed into typed objects."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
+from vitok.charter.answers import Answer, Limit, Rule
 from vitok.charter.model import Charter
 from vitok.charter.planning import Outside
-from vitok.charter.predicates import Condition, Value, columns_of, parse_condition_on_rows
+from vitok.charter.predicates import parse_condition_on_rows
+from vitok.charter.section import Path
 from vitok.errors import CharterMistake
 
 _ANSWER = re.compile(r"\s*(hand_over|default\((.*)\))\s*", re.DOTALL)
 _LIMITED = re.compile(r"(.*?)(?:\s+(within|beyond)\s+(\S+))?\s*", re.DOTALL)
 _NEAR, _STRANGE = 0.05, 1.0
-AFTER = frozenset({"score", "decision"})
-
-
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """An answer that is not the model's: to a person, or a value."""
-
-    hand_over: bool
-    value: Value | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenRule:
-    """A rule or a part of the scope.
-
-    Args:
-        text: As the charter has it.
-        after: Whether it looks at the model's answer.
-    """
-
-    text: str
-    when: Condition
-    answer: GivenAnswer
-    after: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +23,19 @@ class Decisions:
     """All of them.
 
     Args:
-        unsure, outlier: The limit and the answer beyond it.
         fallback: The answer when no version can, None for an error; `previous` says whether the version before is
             asked first.
     """
 
-    scope: tuple[GivenRule, ...]
-    rules: tuple[GivenRule, ...]
-    unsure: tuple[float, GivenAnswer] | None
-    outlier: tuple[float, GivenAnswer] | None
+    scope: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+    unsure: Limit | None
+    outlier: Limit | None
     previous: bool
-    fallback: GivenAnswer | None
+    fallback: Answer | None
 
 
-def parse_decisions(charter: Charter, place: Any) -> Decisions:
+def parse_decisions(charter: Charter, place: Callable[[Path], str]) -> Decisions:
     """Parses what `decide`, `scope.out` and `serve.fallback` say.
 
     Args:
@@ -68,7 +45,7 @@ def parse_decisions(charter: Charter, place: Any) -> Decisions:
         CharterMistake: a rule, a condition or an answer cannot be read, or does not fit the task.
     """
     decide, task = charter.decide, charter.task.type
-    outside = GivenAnswer(hand_over=True)
+    outside = Answer(hand_over=True)
     if decide.out_of_scope is not None:
         outside = _answer(decide.out_of_scope, place(("decide", "out_of_scope")), task)
     scope = [
@@ -91,29 +68,27 @@ def parse_decisions(charter: Charter, place: Any) -> Decisions:
     )
 
 
-def _part_of_scope(entry: Outside, answer: GivenAnswer, place: str) -> GivenRule:
+def _part_of_scope(entry: Outside, answer: Answer, place: str) -> Rule:
     assert entry.where is not None
-    return GivenRule(
-        f"out of scope: {entry.what}", parse_condition_on_rows(entry.where, place), answer, False
-    )
+    return Rule(f"out of scope: {entry.what}", parse_condition_on_rows(entry.where, place), answer)
 
 
-def _rule(text: str, place: str, task: str) -> GivenRule:
+def _rule(text: str, place: str, task: str) -> Rule:
     condition, arrow, answer = text.rpartition("->")
     if not arrow:
         raise CharterMistake(
             place, f"{text!r} has no `->`", "Write CONDITION -> hand_over, or -> default(VALUE)."
         )
     when = parse_condition_on_rows(condition.strip(), place)
-    return GivenRule(text.strip(), when, _answer(answer, place, task), bool(columns_of(when) & AFTER))
+    return Rule(text.strip(), when, _answer(answer, place, task))
 
 
-def _answer(text: str, place: str, task: str) -> GivenAnswer:
+def _answer(text: str, place: str, task: str) -> Answer:
     match = _ANSWER.fullmatch(text)
     if match is None:
         raise CharterMistake(place, f"{text.strip()!r} is no answer", "Write hand_over, or default(VALUE).")
     if match[1] == "hand_over":
-        return GivenAnswer(hand_over=True)
+        return Answer(hand_over=True)
     try:
         value = yaml.safe_load(match[2])
     except yaml.YAMLError:
@@ -124,31 +99,25 @@ def _answer(text: str, place: str, task: str) -> GivenAnswer:
         raise CharterMistake(
             place, f"default({match[2]}) holds no value", f"Write {wanted} between the brackets."
         )
-    return GivenAnswer(hand_over=False, value=value)
+    return Answer(hand_over=False, value=value)
 
 
-def _limit(
-    text: str | None, word: str, usual: float, place: str, task: str
-) -> tuple[float, GivenAnswer] | None:
+def _limit(text: str | None, word: str, usual: float, place: str, task: str) -> Limit | None:
     if text is None:
         return None
-    match = _LIMITED.fullmatch(text)
+    match, remedy = _LIMITED.fullmatch(text), f"Write such as hand_over {word} {usual:g}."
     if match is None or match[2] not in (None, word):
-        raise CharterMistake(place, f"cannot read {text!r}", f"Write such as hand_over {word} {usual:g}.")
+        raise CharterMistake(place, f"cannot read {text!r}", remedy)
     try:
         limit = usual if match[3] is None else float(match[3])
     except ValueError as error:
-        raise CharterMistake(
-            place, f"{match[3]!r} is no number", f"Write such as hand_over {word} {usual:g}."
-        ) from error
+        raise CharterMistake(place, f"{match[3]!r} is no number", remedy) from error
     if not 0 < limit < 1e6:
-        raise CharterMistake(
-            place, f"{limit:g} is no sensible limit", f"Write such as hand_over {word} {usual:g}."
-        )
-    return limit, _answer(match[1], place, task)
+        raise CharterMistake(place, f"{limit:g} is no sensible limit", remedy)
+    return Limit(limit, _answer(match[1], place, task))
 
 
-def _fallback(charter: Charter, place: Any) -> tuple[bool, GivenAnswer | None]:
+def _fallback(charter: Charter, place: Callable[[Path], str]) -> tuple[bool, Answer | None]:
     previous, answer = False, None
     for number, text in enumerate(charter.serve.fallback):
         where = place(("serve", "fallback", number))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import yaml
 
+from vitok.charter.dialect import Dumper
 from vitok.charter.standard_risks import StandardRisk
 from vitok.charter.templates import Template
 from vitok.kernel.clock import format_duration
@@ -241,10 +242,11 @@ def _remark(facts: Facts, key: str, otherwise: str = "") -> str:
 
 def _scalar(value: object) -> str:
     """A value on one line, safe inside `{}` and `[]`."""
-    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=100_000).strip()[1:-1]
+    text = yaml.dump([value], Dumper=Dumper, default_flow_style=True, allow_unicode=True, width=100_000)
+    text = text.strip()[1:-1]
     if len(text.splitlines()) == 1:
         return text
-    quoted = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=100_000)
+    quoted = yaml.dump(value, Dumper=Dumper, default_style='"', allow_unicode=True, width=100_000)
     return quoted.strip()
 
 

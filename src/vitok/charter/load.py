@@ -1,23 +1,20 @@
 """From the text of `vitok.yaml` to a Charter, with the line and column of each mistake."""
 
-import difflib
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from vitok.charter.conditions import parse_condition
+from vitok.charter.conditions import Condition, parse_condition
 from vitok.charter.decisions import Decisions, parse_decisions
+from vitok.charter.dialect import Loader
 from vitok.charter.model import Charter
 from vitok.charter.rules import Rules, parse_rules
-from vitok.charter.section import key_of
-from vitok.charter.watchers import parse_watcher
-from vitok.errors import CharterMistake, shortened
+from vitok.charter.section import Path, key_of
+from vitok.charter.watchers import Watcher, parse_watcher
+from vitok.errors import CharterMistake, did_you_mean, shortened
 from vitok.kernel.digests import digest_json
-
-Path = tuple[str | int, ...]
 
 _MOST_NODES = 100_000  # aliases of aliases could otherwise stand for more than any memory holds
 # What to write, for mistakes that the validator words for programmers.
@@ -34,41 +31,20 @@ _WORDS = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """Booleans and numbers of YAML 1.2; dates are texts until a key asks.
-
-    So the key `on` is a word, `12:30` and `010` are texts, and `1e-3` is a number.
-    """
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if not tag.endswith((":bool", ":timestamp", ":int", ":float"))
-    ]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:(?:0|[1-9][0-9_]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A charter with its parsed rules, its text's positions and its digest."""
+    """A charter with its parsed rules, its text's positions and its digest.
+
+    Args:
+        conditions: Of `plan.milestones`, in their order.
+        watchers: Of `risks`, in their order; None where nothing watches.
+    """
 
     charter: Charter
     rules: Rules
     decisions: Decisions
+    conditions: tuple[Condition, ...]
+    watchers: tuple[Watcher | None, ...]
     positions: dict[Path, tuple[int, int]]
     name: str
     digest: str
@@ -146,8 +122,7 @@ def _mistake(error: ValidationError, positions: dict[Path, tuple[int, int]], nam
     if kind == "extra_forbidden" and path:
         model = _model_at(path[:-1])
         known = sorted(key_of(model, name) for name in model.model_fields) if model else []
-        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"Known keys here: {', '.join(known)}."
+        remedy = did_you_mean(str(path[-1]), known).strip() or f"Known keys here: {', '.join(known)}."
         return CharterMistake(place, f"unknown key {path[-1]!r}", remedy)
     if kind == "missing":
         return CharterMistake(
@@ -176,32 +151,6 @@ def _told(error: Any) -> str:
     return _WORDS.get(error["type"], message)
 
 
-def _rule_places(
-    positions: dict[Path, tuple[int, int]], name: str, charter: Charter
-) -> dict[tuple[str, int], str]:
-    texts = {
-        "accept": charter.accept,
-        "retrain.on": charter.retrain.on,
-        "monitor.alerts": charter.monitor.alerts,
-    }
-    return {
-        (section, index): _place(name, positions, (*section.split("."), index))
-        for section, rules in texts.items()
-        for index in range(len(rules))
-    }
-
-
-def _check_plan(document: Document) -> None:
-    """Reads what milestones and risks say about the project; every use of them may then rely on it."""
-    charter = document.charter
-    for index, milestone in enumerate(charter.plan.milestones):
-        place = document.place(("plan", "milestones", index, "done_when"))
-        parse_condition(milestone.done_when, place, charter.task.type)
-    for index, risk in enumerate(charter.risks):
-        if risk.watched_by is not None:
-            parse_watcher(risk.watched_by, document.place(("risks", index, "watched_by")), charter.accept)
-
-
 def load_charter(text: str, name: str = "vitok.yaml") -> Document:
     """Reads a charter.
 
@@ -215,11 +164,12 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
     """
     positions: dict[Path, tuple[int, int]] = {}
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        loader = Loader(text)
+        node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise CharterMistake(f"{name}:1:1", "the charter is no mapping", "Start it with `project: NAME`.")
         _positions(node, (), positions, name)
-        content = yaml.load(text, Loader=_Loader)
+        content = loader.construct_document(node)
     except (
         yaml.YAMLError,
         RecursionError,
@@ -236,8 +186,20 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
         charter = Charter.model_validate(content)
     except ValidationError as error:
         raise _mistake(error, positions, name) from None
-    rules = parse_rules(charter, _rule_places(positions, name, charter))
-    decisions = parse_decisions(charter, lambda path: _place(name, positions, path))
-    document = Document(charter, rules, decisions, positions, name, digest_json(charter.as_json()))
-    _check_plan(document)
-    return document
+
+    def place(path: Path) -> str:
+        return _place(name, positions, path)
+
+    rules, decisions = parse_rules(charter, place), parse_decisions(charter, place)
+    conditions = tuple(
+        parse_condition(each.done_when, place(("plan", "milestones", index, "done_when")), charter.task.type)
+        for index, each in enumerate(charter.plan.milestones)
+    )
+    watchers = tuple(
+        None
+        if risk.watched_by is None
+        else parse_watcher(risk.watched_by, place(("risks", index, "watched_by")), charter.accept)
+        for index, risk in enumerate(charter.risks)
+    )
+    digest = digest_json(charter.as_json())
+    return Document(charter, rules, decisions, conditions, watchers, positions, name, digest)

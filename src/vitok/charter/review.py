@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from vitok.charter.contradictions import contradictions
-from vitok.charter.load import Document, Path
+from vitok.charter.load import Document
 from vitok.charter.model import Charter
 from vitok.charter.problems import Problem
-from vitok.charter.section import Later, key_of
+from vitok.charter.section import Later, Path, key_of
 from vitok.charter.standard_risks import missing_risks
 from vitok.stats.catalogue import PRIMARY
 

@@ -1,7 +1,6 @@
 """The rules of a charter (gates, alerts, triggers) as typed objects, and whether each makes sense where it stands."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from vitok.charter.expressions import (
@@ -15,10 +14,12 @@ from vitok.charter.expressions import (
     WorstSlice,
     parse_expression,
 )
+from vitok.charter.metrics import require_metric
 from vitok.charter.model import Charter
+from vitok.charter.section import Path
 from vitok.charter.units import in_own_unit
 from vitok.errors import CharterMistake
-from vitok.stats.catalogue import METRICS, SERVICE_METRICS
+from vitok.stats.catalogue import SERVICE_METRICS
 
 REFERENCES = {
     "accept": ("baseline", "champion"),
@@ -42,11 +43,11 @@ class Rules:
     alerts: tuple[Comparison, ...]
 
 
-def parse_rules(charter: Charter, places: dict[tuple[str, int], str]) -> Rules:
+def parse_rules(charter: Charter, place_of: Callable[[Path], str]) -> Rules:
     """Parses and checks every rule of a charter.
 
     Args:
-        places: Where each rule stands, by section (`accept`, `retrain.on`, `monitor.alerts`) and number.
+        place_of: From a path of the charter to where it stands, for messages.
 
     Raises:
         CharterMistake: a rule cannot be read, or makes no sense where it stands.
@@ -54,7 +55,7 @@ def parse_rules(charter: Charter, places: dict[tuple[str, int], str]) -> Rules:
 
     def parsed(section: str, texts: Iterable[str]) -> Iterator[Expression]:
         for index, text in enumerate(texts):
-            place = places[section, index]
+            place = place_of((*section.split("."), index))
             expression = parse_expression(text, place)
             _check_kind(expression, section, place)
             yield (
@@ -93,15 +94,7 @@ def _checked(rule: Comparison, charter: Charter, section: str, place: str) -> Co
 
 
 def _check_metric(metric: str, charter: Charter, place: str) -> None:
-    known = [m.name for m in METRICS.values() if charter.task.type in m.tasks] + list(SERVICE_METRICS)
-    if metric not in known:
-        near = difflib.get_close_matches(metric, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise CharterMistake(
-            place,
-            f"unknown metric {metric!r} for a {charter.task.type} task",
-            f"{hint}Known: {', '.join(known)}.",
-        )
+    require_metric(metric, charter.task.type, place)
     if metric == "profit_per_1000" and charter.decide.costs is None:
         raise CharterMistake(place, "profit needs costs", "State decide.costs: {tp, fp, fn, tn}.")
 

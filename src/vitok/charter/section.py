@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Path = tuple[str | int, ...]  # keys and numbers from the top of the charter, as `("accept", 0)`
+
 
 class Later:
     """Marks a key whose effect comes later; `until` says what happens meanwhile."""

@@ -1,6 +1,6 @@
 """Kinds of projects that `vitok init --template` starts from: what each is for, and what usually goes wrong."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vitok.stats.catalogue import TaskKind
 
@@ -20,6 +20,7 @@ class Template:
         retrain: Usual triggers.
         risks: What usually goes wrong: (what, kind, likelihood, impact, mitigation, watched_by).
         out: What is usually left out.
+        regulation: What usually applies.
     """
 
     tasks: tuple[TaskKind, ...]
@@ -32,7 +33,7 @@ class Template:
     retrain: tuple[str, ...]
     risks: tuple[tuple[str, str, str, str, str, str], ...]
     out: tuple[str, ...] = ()
-    regulation: tuple[str, ...] = field(default=())
+    regulation: tuple[str, ...] = ()
 
 
 TEMPLATES: dict[str, Template] = {

@@ -1,13 +1,12 @@
 """What watches a risk: a gate of the charter or an alert of production, parsed once into typed objects."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from vitok.charter.expressions import parse_expression
-from vitok.errors import CharterMistake
+from vitok.errors import CharterMistake, did_you_mean
 
 _FORM = re.compile(r"\s*(gate|alert)\s*\((.*)\)\s*", re.DOTALL)
 _HINT = (
@@ -86,9 +85,10 @@ def _gate(inside: str, place: str, accept: Iterable[str] | None) -> GateWatcher:
     gate = str(parse_expression(inside, place))
     known = None if accept is None else [canonical_gate(each) for each in accept]
     if known is not None and gate not in known:
-        near = difflib.get_close_matches(gate, known, n=1, cutoff=0.5)
-        hint = f"Did you mean `{near[0]}`?" if near else f"Gates: {', '.join(f'`{each}`' for each in known)}."
-        raise CharterMistake(place, f"`{gate}` is no gate of accept, so nothing watches the risk", hint)
+        hint = did_you_mean(gate, known) or f"Gates: {', '.join(f'`{each}`' for each in known)}."
+        raise CharterMistake(
+            place, f"`{gate}` is no gate of accept, so nothing watches the risk", hint.strip()
+        )
     return GateWatcher(gate)
 
 

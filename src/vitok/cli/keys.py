@@ -6,7 +6,8 @@ import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
 from vitok.kernel.clock import parse_duration
-from vitok.loop.keys import SCOPES, add_key, list_keys, revoke_key
+from vitok.loop.keys import add_key, list_keys, revoke_key
+from vitok.release.keys import SCOPES
 from vitok.wire import open_project
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")]

@@ -1,6 +1,5 @@
 """`vitok log`: what people report about their work."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,7 @@ def effort(
 ) -> None:
     """Writes person-hours down; `vitok effort` sets them against what the verdicts gained."""
     moment = None if at is None else parse_time(at, "--at")
-    opened = open_project(Path(project), say=say)
+    opened = open_project(project, say=say)
     payload = log_effort(opened, hours, experiment=experiment, note=note, at=moment, actor=actor())
     spent = f" on {experiment}" if experiment else ""
     show(

@@ -107,13 +107,13 @@ _POLICIES = {
 def _policies(found: dict[str, Any]) -> list[str]:
     rows = []
     for name, policy in found.items():
-        profit, cut = policy["profit_per_1000"], policy["threshold"]
+        cut = policy["threshold"]
         rows.append(
             [
                 _POLICIES[name],
                 None if cut is None else f"{cut:.3f}",
                 f"{policy['flagged_per_1000']:,.0f}",
-                f"{profit['value']:,.0f} ({profit['low']:,.0f} to {profit['high']:,.0f})",
+                _range_of(policy["profit_per_1000"], ",.0f"),
             ]
         )
     return ["", table(rows, ["per 1 000 decisions", "threshold", "flagged", "profit (90 %)"])]
@@ -121,8 +121,7 @@ def _policies(found: dict[str, Any]) -> list[str]:
 
 def _errors(found: dict[str, Any]) -> list[str]:
     def money(name: str) -> str:
-        figure = found[name]
-        return f"{figure['value']:,.0f} ({figure['low']:,.0f} to {figure['high']:,.0f})"
+        return _range_of(found[name], ",.0f")
 
     return [
         f"Errors cost {money('total')} per 1 000 decisions against a perfect model: false positives "

@@ -26,7 +26,7 @@ from vitok.serve.server import Door, bind, reserve_grpc, run_server
 from vitok.wire import open_project
 
 _RESTART_SECONDS = 2.0
-_FACTORY = "vitok.wire:whole_app"
+_FACTORY = "vitok.worker:whole_app"
 
 
 def up(

@@ -16,16 +16,18 @@ from polars.exceptions import PolarsError
 from vitok.data import expectations as expecting
 from vitok.data.sources import (
     MISSING,
-    NO_TEXT,
+    PARQUET_ENDINGS,
     PARQUET_MAGIC,
-    first_line,
+    TEXT_ENDINGS,
     in_utc,
     read_table,
-    require_header,
+    require_text,
+    separator_of,
+    unreadable,
 )
 from vitok.errors import DataMistake, NotFound
 
-ENDINGS = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
+ENDINGS = (*PARQUET_ENDINGS, *TEXT_ENDINGS, ".jsonl", ".ndjson", ".json")
 _HEAD_ROWS = 10_000
 _LOOK_ROWS = 50_000
 _BLOCK = 1 << 20
@@ -74,7 +76,7 @@ class Table:
             for frame in lazy.collect_batches(chunk_size=size, maintain_order=True):
                 yield _typed(frame, self.coerced, self.commas)[0]
         except (PolarsError, OSError) as error:
-            raise _unreadable(self.place, error) from error
+            raise unreadable(self.place, error) from error
 
 
 def expand(text: str) -> list[Path]:
@@ -112,14 +114,14 @@ def open_file(path: Path, wanted: Mapping[str, Wanted], spare: Path) -> Table:
             raise pl.exceptions.ComputeError("the header is no UTF-8")
         return look(str(path), scan_file(path), wanted)
     except PolarsError as error:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            raise _unreadable(str(path), error) from error
+        if path.suffix.lower() in PARQUET_ENDINGS:
+            raise unreadable(str(path), error) from error
     # The first rows did not tell the types, or the text is no UTF-8: now the whole file is read for them.
     try:
         source = path if _is_utf8(path) else _to_utf8(path, spare.with_suffix(path.suffix))
         return look(str(path), scan_file(source, is_thorough=True), wanted)
     except PolarsError as error:
-        raise _unreadable(str(path), error) from error
+        raise unreadable(str(path), error) from error
 
 
 def scan_file(path: Path, *, is_thorough: bool = False) -> pl.LazyFrame:
@@ -137,15 +139,15 @@ def scan_file(path: Path, *, is_thorough: bool = False) -> pl.LazyFrame:
         return read_table(path).lazy()  # which says what is wrong; one JSON array can only be read as a whole
     with path.open("rb") as file:
         head = file.read(_BLOCK)
-    if ending in (".parquet", ".pq"):
+    if ending in PARQUET_ENDINGS:
         lazy = pl.scan_parquet(path, glob=False) if head[:4] == PARQUET_MAGIC else read_table(path).lazy()
     elif ending in (".jsonl", ".ndjson"):
         lazy = pl.scan_ndjson(path, infer_schema_length=rows)
     else:
-        separator = _separator(path, head, ending)
+        require_text(path, head)
         lazy = pl.scan_csv(
             path,
-            separator=separator,
+            separator=separator_of(path, head.decode("utf-8-sig", errors="replace")),
             null_values=MISSING,
             infer_schema_length=rows,
             try_parse_dates=True,
@@ -275,25 +277,13 @@ def _is_native(kind: expecting.Kind, found: pl.DataType) -> bool:
     return found.is_temporal() if kind == "time" else not found.is_nested()
 
 
-def _separator(path: Path, head: bytes, ending: str) -> str:
-    if head[:4] == PARQUET_MAGIC or b"\x00" in head or not NO_TEXT.isdisjoint(head[:1000]):
-        what = "is no text file, whatever its ending says"
-        raise DataMistake(str(path), what, "Give it its true ending, or export it anew.")
-    if not head.strip():
-        raise DataMistake(str(path), "the file is empty", "Give a file with a header and rows.")
-    line = head.decode("utf-8-sig", errors="replace").split("\n", 1)[0]
-    separator = "\t" if ending == ".tsv" else ";" if line.count(";") > line.count(",") else ","
-    require_header(path, line, separator)
-    return separator
-
-
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _has_plain_header(path: Path) -> bool:
     """Whether the names of a text file's columns can be read as UTF-8; in other encodings they would be others."""
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt") or not path.is_file():
+    if path.suffix.lower() not in TEXT_ENDINGS or not path.is_file():
         return True
     with path.open("rb") as file:
         try:
@@ -321,8 +311,3 @@ def _to_utf8(path: Path, copy: Path) -> Path:
         while block := source.read(_BLOCK):
             target.write(block)
     return copy
-
-
-def _unreadable(place: str, error: Exception) -> DataMistake:
-    what = f"cannot be read: {first_line(error)}"
-    return DataMistake(place, what, "Check that the file is what its ending says.")

@@ -3,6 +3,7 @@
 import polars as pl
 from polars.exceptions import PolarsError
 
+from vitok.data.sources import first_line
 from vitok.errors import CharterMistake
 
 
@@ -21,8 +22,6 @@ def count_rows(frame: pl.DataFrame, condition: str, place: str) -> int:
             f"SELECT COUNT(*) AS n FROM rows WHERE {condition}", eager=True
         )
     except (PolarsError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CharterMistake(
-            place, f"the condition {condition!r} fails: {reason}", "Write SQL over columns of the data."
-        ) from error
+        what = f"the condition {condition!r} fails: {first_line(error)}"
+        raise CharterMistake(place, what, "Write SQL over columns of the data.") from error
     return int(found.item())

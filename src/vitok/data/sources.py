@@ -9,9 +9,10 @@ from polars.exceptions import PolarsError
 
 from vitok.errors import DataMistake, NotFound
 
+PARQUET_ENDINGS, TEXT_ENDINGS = (".parquet", ".pq"), (".csv", ".tsv", ".txt")
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", "#N/A"]
 PARQUET_MAGIC = b"PAR1"
-NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\f\r")  # control characters that no table in text has
+_NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\f\r")  # control characters that no table in text has
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -32,8 +33,8 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         content = path.read_bytes()
         if not content.strip():
-            raise DataMistake(str(path), "the file is empty", "Give a file with a header and rows.")
-        if ending in (".parquet", ".pq"):
+            raise empty(path)
+        if ending in PARQUET_ENDINGS:
             if content[:4] != PARQUET_MAGIC:
                 raise DataMistake(
                     str(path),
@@ -41,40 +42,37 @@ def read_table(path: Path) -> pl.DataFrame:
                     "Give it its true ending, or export it anew.",
                 )
             return in_utc(pl.read_parquet(content))
-        if ending in (".csv", ".tsv", ".txt"):
-            return _read_csv(path, content, "\t" if ending == ".tsv" else ",")
+        if ending in TEXT_ENDINGS:
+            return _read_csv(path, content)
         if ending in (".json", ".jsonl", ".ndjson"):
             return in_utc(pl.read_ndjson(content) if ending != ".json" else pl.read_json(content))
     except (PolarsError, UnicodeError, OSError) as error:
-        raise DataMistake(
-            str(path), f"cannot be read: {first_line(error)}", "Check that the file is what its ending says."
-        ) from error
+        raise unreadable(str(path), error) from error
     raise DataMistake(
         str(path), f"has the unknown ending {ending!r}", "Use .csv, .tsv, .parquet, .json or .jsonl."
     )
 
 
+def unreadable(place: str, error: Exception) -> DataMistake:
+    """What is said of a table that a reader refuses."""
+    what = f"cannot be read: {first_line(error)}"
+    return DataMistake(place, what, "Check that the file is what its ending says.")
+
+
 def first_line(error: Exception) -> str:
+    """What an error says, at most 200 characters of its first line; else its name."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
-    if content[:4] == PARQUET_MAGIC or b"\x00" in content or not NO_TEXT.isdisjoint(content[:1000]):
-        raise DataMistake(
-            str(path),
-            "is no text file, whatever its ending says",
-            "Give it its true ending, or export it anew.",
-        )
+def _read_csv(path: Path, content: bytes) -> pl.DataFrame:
+    require_text(path, content)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
-    if separator == "," and text.split("\n", 1)[0].count(";") > text.split("\n", 1)[0].count(","):
-        separator = ";"
-    require_header(path, text, separator)
     frame = pl.read_csv(
         text.encode(),
-        separator=separator,
+        separator=separator_of(path, text),
         null_values=MISSING,
         infer_schema_length=None,
         try_parse_dates=True,
@@ -83,13 +81,38 @@ def _read_csv(path: Path, content: bytes, separator: str) -> pl.DataFrame:
     return in_utc(frame)
 
 
-def require_header(path: Path, text: str, separator: str) -> None:
-    """Checks that the first line names each column once; the reader would rename repeated ones in silence."""
+def require_text(path: Path, content: bytes) -> None:
+    """Refuses what is no table in text.
+
+    Args:
+        content: The file, or how it begins.
+    """
+    if content[:4] == PARQUET_MAGIC or b"\x00" in content or not _NO_TEXT.isdisjoint(content[:1000]):
+        what = "is no text file, whatever its ending says"
+        raise DataMistake(str(path), what, "Give it its true ending, or export it anew.")
+    if not content.strip():
+        raise empty(path)
+
+
+def empty(path: Path) -> DataMistake:
+    """What is said of a file without content."""
+    return DataMistake(str(path), "the file is empty", "Give a file with a header and rows.")
+
+
+def separator_of(path: Path, text: str) -> str:
+    """What parts the cells of a table in text: a tab by its ending, else a comma or a semicolon by its first line.
+
+    Raises:
+        DataMistake: that line does not name each column once; the reader would rename repeated ones in silence.
+    """
+    line = text.split("\n", 1)[0]
+    separator = "\t" if path.suffix.lower() == ".tsv" else ";" if line.count(";") > line.count(",") else ","
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated or not names:
         what = f"the header names column {repeated[0]!r} more than once" if repeated else "has no header"
         raise DataMistake(str(path), what, "Start the file with a line of distinct column names.")
+    return separator
 
 
 def in_utc(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_json
@@ -42,6 +42,11 @@ def record(
         "previous": _GENESIS if last is None else last.digest,
     }
     connection.execute(insert(audit).values(**line, digest=_digest(line)))
+
+
+def count(connection: Connection) -> int:
+    """How many lines there are."""
+    return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
 
 def verify(connection: Connection) -> int | None:

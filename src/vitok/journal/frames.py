@@ -10,7 +10,7 @@ import polars as pl
 
 from vitok.errors import DataMistake
 from vitok.journal.commits import Entry
-from vitok.journal.records import Outcome, as_text
+from vitok.journal.records import as_text, decode_outcome
 
 TIME = pl.Datetime("us", "UTC")
 _PREDICTIONS: dict[str, Any] = {
@@ -83,7 +83,6 @@ class _Stored(msgspec.Struct):
 
 
 _decode_prediction = msgspec.json.Decoder(_Stored).decode
-decode_outcome = msgspec.json.Decoder(Outcome).decode
 
 
 def prediction_frame(entries: Iterable[tuple[str, Entry]]) -> pl.DataFrame:

@@ -16,10 +16,10 @@ import polars as pl
 
 from vitok.errors import Fault, VitokError
 from vitok.journal.commits import Entry
-from vitok.journal.frames import decode_outcome, outcome_frame, prediction_frame
+from vitok.journal.frames import outcome_frame, prediction_frame
 from vitok.journal.index import Index
 from vitok.journal.locks import take
-from vitok.journal.records import Kind
+from vitok.journal.records import Kind, decode_outcome
 from vitok.journal.segments import spools
 from vitok.journal.spool import drop_through, read_after, remove_if_dead
 from vitok.store.lake import Lake
@@ -61,14 +61,23 @@ def move(folder: Path, lake: Lake, now: datetime) -> Moved:
     Raises:
         UserMistake: the lake's disk is full; nothing was dropped from the spools.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = take(folder / "mover.lock")
+    handle = become_mover(folder)
     if handle is None:
         return Moved(is_busy=True)
     try:
         return _Move(folder, lake, now).run()
     finally:
         os.close(handle)
+
+
+def become_mover(folder: Path) -> int | None:
+    """Takes the lock of the one who moves and writes the index; None while another has it.
+
+    Returns:
+        A handle: closing it gives the lock back.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return take(folder / "mover.lock")
 
 
 class _Move:

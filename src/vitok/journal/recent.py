@@ -8,12 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from vitok.journal.records import Outcome
+from vitok.journal.records import Outcome, decode_outcome
 from vitok.journal.segments import ACTIVE, CLOSED, read_segment, segment_path, spools
-
-_decode = msgspec.json.Decoder(Outcome).decode
 
 
 @dataclass
@@ -79,7 +75,7 @@ class Recent:
                     if entry.kind == "prediction":
                         segment.predicted.add(entry.id)
                     else:
-                        segment.outcomes.setdefault(entry.id, []).append(_decode(entry.body))
+                        segment.outcomes.setdefault(entry.id, []).append(decode_outcome(entry.body))
                 segment.offset = commit.end
         segment.is_done = is_closed
         return segment

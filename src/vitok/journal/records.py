@@ -67,11 +67,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 Record = Prediction | Outcome
-
-
-def kind_of(record: Record) -> Kind:
-    """The kind under which a record is stored."""
-    return "prediction" if isinstance(record, Prediction) else "outcome"
+decode_outcome = msgspec.json.Decoder(Outcome).decode
 
 
 def as_text(value: Any) -> str:

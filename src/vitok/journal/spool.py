@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from vitok.errors import Busy, Fault
-from vitok.journal.commits import Entry, encode_commit, seal
+from vitok.journal.commits import Entry, Tail, encode_commit, seal
 from vitok.journal.locks import take
 from vitok.journal.records import Record
 from vitok.journal.segments import (
@@ -166,20 +166,21 @@ class Spool:
         )
 
 
-def read_after(folder: Path, worker: str, seq: int, limit: int) -> list[Entry]:
+def read_after(
+    folder: Path, worker: str, seq: int, limit: int, tail: tuple[Tail, ...] = ACTIVE
+) -> list[Entry]:
     """Records of a spool after a sequence number that were not dropped, oldest first.
+
+    Args:
+        tail: How its last segment may end: `ACTIVE` or `ABANDONED`.
 
     Raises:
         Fault: the very next one is damaged; of those before a damage no one is held back.
     """
-    return _read_after(folder, worker, seq, limit, is_abandoned=False)
-
-
-def _read_after(folder: Path, worker: str, seq: int, limit: int, *, is_abandoned: bool) -> list[Entry]:
     mark, found = read_mark(folder, worker), list[Entry]()
     done = max(seq, mark.seq)
     try:
-        for _, commit in read_from(folder, worker, mark, ABANDONED if is_abandoned else ACTIVE):
+        for _, commit in read_from(folder, worker, mark, tail):
             if commit is not None and commit.last > done:
                 found += [entry for entry in commit.entries() if entry.seq > done]
             if len(found) >= limit:
@@ -220,7 +221,7 @@ def remove_if_dead(folder: Path, worker: str) -> bool:
     if handle is None:
         return False
     try:
-        if _read_after(folder, worker, 0, 1, is_abandoned=True):
+        if read_after(folder, worker, 0, 1, ABANDONED):
             return False
         mark_path(folder, worker).unlink(missing_ok=True)
         lock_path(folder, worker).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import polars as pl
 
 from vitok.errors import Busy
 from vitok.journal.index import Index
-from vitok.journal.locks import take
+from vitok.journal.mover import become_mover
 from vitok.kernel.clock import stopwatch
 from vitok.loop.batch_rows import Run
 from vitok.loop.outcomes import JOURNAL
@@ -17,7 +17,6 @@ from vitok.loop.project import Project
 
 _TABLE = "predictions"
 _WAIT_SECONDS, _PAUSE_SECONDS = 120.0, 0.02
-_NO_OUTCOMES = ()
 
 
 def journalled_parts(project: Project, run: Run) -> int:
@@ -45,7 +44,7 @@ def index_part(project: Project, ids: pl.Series) -> None:
 def _remember(project: Project, ids: pl.Series) -> None:
     index = Index(project.state / JOURNAL)
     try:
-        index.add(ids.sort().to_list(), _NO_OUTCOMES)  # in the order of the index: several times faster
+        index.add(ids.sort().to_list(), ())  # in the order of the index: several times faster
     finally:
         index.close()
 
@@ -58,9 +57,8 @@ def _mover(project: Project) -> Iterator[None]:
         Busy: another one does not give it back.
     """
     folder = project.state / JOURNAL
-    folder.mkdir(parents=True, exist_ok=True)
     end = stopwatch() + _WAIT_SECONDS
-    while (handle := take(folder / "mover.lock")) is None:
+    while (handle := become_mover(folder)) is None:
         if stopwatch() > end:
             raise Busy("journal", "another process is moving it", "Run again when it is done.")
         time.sleep(_PAUSE_SECONDS)

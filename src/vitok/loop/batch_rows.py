@@ -12,6 +12,7 @@ from vitok.journal.frames import PREDICTIONS, conform
 from vitok.journal.records import as_text
 from vitok.loop.feed import inputs_of
 from vitok.model.bundle import Manifest
+from vitok.model.runtime import Scores, class_codes
 from vitok.model.schema import has_all_levels
 from vitok.release.decide import Ranges, strangeness
 from vitok.release.decide_frame import decide_frame
@@ -20,7 +21,6 @@ from vitok.release.policy import Answer, Policy
 
 # Names that no table of a user has: a colon is no part of theirs.
 ROW, ID, UNIT, TIME = "vitok:row", "vitok:id", "vitok:unit", "vitok:time"
-Scores = npt.NDArray[np.float64]
 
 
 class Run(NamedTuple):
@@ -169,12 +169,7 @@ def _own_decisions(manifest: Manifest, scores: Scores) -> pl.Series:
     """The model's decisions: the class from the threshold, the likeliest class, or the value itself."""
     if not manifest.classes:
         return pl.Series(scores)
-    if manifest.positive is None:
-        codes = np.argmax(scores, axis=1)
-    else:
-        threshold = 0.5 if manifest.threshold is None else manifest.threshold
-        codes = np.where(scores >= threshold, manifest.positive, 1 - manifest.positive)
-    return _values(list(manifest.classes)).gather(codes)
+    return _values(list(manifest.classes)).gather(class_codes(manifest, scores))
 
 
 def _decided(

@@ -3,63 +3,33 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from vitok.charter.decisions import AFTER
+from vitok.charter.answers import AFTER
 from vitok.charter.expressions import Comparison, Schedule, Slice
-from vitok.charter.load import Path
 from vitok.charter.planning import Outside
 from vitok.charter.power import undecidable_gates
 from vitok.charter.predicates import columns_of
 from vitok.charter.problems import Problem
-from vitok.charter.review import review
-from vitok.charter.watchers import AlertWatcher, parse_watcher
+from vitok.charter.section import Path
+from vitok.charter.watchers import AlertWatcher
+from vitok.data.scope import count_rows
+from vitok.data.snapshot import time_column
 from vitok.errors import VitokError
 from vitok.kernel.clock import format_duration
+from vitok.loop.prepare import Prepared, prepare
 from vitok.loop.project import Project
-from vitok.loop.support import require_known_names
+from vitok.loop.review import error_problem, report, review_charter
 from vitok.registry import turns, versions
 from vitok.stats.power import TestSize
-
-if TYPE_CHECKING:
-    from vitok.loop.prepare import Prepared
 
 _RECENT = 5
 _ROOM = 1.2  # rows need not fill a test period to its last hour
 
 
-def check_project(project: Project, *, with_data: bool = True) -> dict[str, Any]:
-    """Reviews charter, past turns and data; the object that `vitok check --json` prints.
-
-    Keeps and trains nothing.
-
-    Args:
-        with_data: False looks at the charter and at past turns only.
-    """
-    problems = [*review(project.document), *_known_names(project), *_experience(project)]
-    if with_data:
-        problems += _data(project)
-    order = {"error": 0, "warning": 1, "note": 2}
-    problems.sort(key=lambda problem: order[problem.severity])
-    return report(problems)
-
-
-def report(problems: list[Problem]) -> dict[str, Any]:
-    """Problems as the verb's object."""
-    ok = all(problem.severity != "error" for problem in problems)
-    return {"ok": ok, "problems": [problem.as_json() for problem in problems]}
-
-
-def error_problem(error: VitokError) -> Problem:
-    """An error as a problem that stops a turn."""
-    return Problem(error.place, error.what, error.remedy, "error")
-
-
-def _known_names(project: Project) -> Iterator[Problem]:
-    try:
-        require_known_names(project)
-    except VitokError as error:
-        yield error_problem(error)
+def check_project(project: Project) -> dict[str, Any]:
+    """Reviews charter, past turns and data; the object that `vitok check --json` prints. Keeps and trains nothing."""
+    return report([*review_charter(project.document), *_experience(project), *_data(project)])
 
 
 def _experience(project: Project) -> Iterator[Problem]:
@@ -87,8 +57,6 @@ def _experience(project: Project) -> Iterator[Problem]:
 
 
 def _data(project: Project) -> Iterator[Problem]:
-    from vitok.loop.prepare import prepare  # a charter alone is reviewed without the machinery for tables
-
     try:
         prepared = prepare(project, project.clock(), keep=False)
     except VitokError as error:
@@ -107,10 +75,8 @@ def _data(project: Project) -> Iterator[Problem]:
     yield from _unknown_columns(project, prepared.snapshot.frame.columns)
 
 
-def _short_tests(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+def _short_tests(project: Project, prepared: Prepared) -> Iterator[Problem]:
     """Gates on a longer period than the test rows span: they are judged on less than they say."""
-    from vitok.data.snapshot import time_column
-
     time, rows = project.charter.task.time, prepared.parts.test
     if time is None or not len(rows):
         return
@@ -124,7 +90,7 @@ def _short_tests(project: Project, prepared: "Prepared") -> Iterator[Problem]:
             yield Problem(where, what, "Shorten the window, or widen data.split.test.", "warning")
 
 
-def _absent_groups(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+def _absent_groups(project: Project, prepared: Prepared) -> Iterator[Problem]:
     """Groups that gates name and no test row is in."""
     test = prepared.snapshot.frame[prepared.parts.test]
     for index, gate in enumerate(project.document.rules.gates):
@@ -136,10 +102,8 @@ def _absent_groups(project: Project, prepared: "Prepared") -> Iterator[Problem]:
                 yield Problem(where, what, "Name a group of the data, or leave the gate out.", "warning")
 
 
-def _out_of_scope(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+def _out_of_scope(project: Project, prepared: Prepared) -> Iterator[Problem]:
     """Rows that the charter leaves out and the data still holds."""
-    from vitok.data.scope import count_rows
-
     frame = prepared.snapshot.frame
     for index, outside in enumerate(project.charter.scope.out):
         if not isinstance(outside, Outside) or outside.where is None:
@@ -156,7 +120,7 @@ def _out_of_scope(project: Project, prepared: "Prepared") -> Iterator[Problem]:
             yield Problem(place, what, remedy, "warning")
 
 
-def _columns(project: Project, prepared: "Prepared") -> Iterator[Problem]:
+def _columns(project: Project, prepared: Prepared) -> Iterator[Problem]:
     for name, reason in prepared.columns.left_out.items():
         if name == project.charter.task.time:
             continue  # what the feature function derives from it is a feature
@@ -187,8 +151,7 @@ def _unknown_columns(project: Project, known: list[str]) -> Iterator[Problem]:
         for index, rule in enumerate(project.document.decisions.rules)
         for column in sorted(columns_of(rule.when) - AFTER)
     ]
-    for index, risk in enumerate(charter.risks):
-        watcher = parse_watcher(risk.watched_by) if risk.watched_by is not None else None
+    for index, watcher in enumerate(project.document.watchers):
         if isinstance(watcher, AlertWatcher) and watcher.column is not None:
             named.append((("risks", index, "watched_by"), watcher.column))
     for path, column in named:

@@ -138,14 +138,8 @@ def _with_target(frame: pl.DataFrame, wishes: Wishes, ask: Ask | None) -> Wishes
         remedy = f"Add --target COLUMN.{near} Columns: {', '.join(frame.columns[:30])}."
         raise UserMistake("--target", "is not given", remedy)
 
-    def column(text: str) -> str:
-        if text not in frame.columns:
-            raise UserMistake(
-                "target", f"there is no column {text!r}", f"Columns: {', '.join(frame.columns)}."
-            )
-        return text
-
-    return replace(wishes, target=ask("Which column is to be predicted?", guess or "", column))
+    asked = "Which column is to be predicted?"
+    return replace(wishes, target=ask(asked, guess or "", lambda text: _column(frame, text)))
 
 
 def _interview(frame: pl.DataFrame, wishes: Wishes, look: Look, ask: Ask) -> Wishes:
@@ -177,7 +171,7 @@ def _questions(frame: pl.DataFrame, wishes: Wishes, look: Look) -> Iterator[Ques
         yield Question(
             f"Which column is the moment of the decision ({', '.join(times)}; - for none)?",
             look.time or "-",
-            lambda w, text: replace(w, time=_column(frame, text)),
+            lambda w, text: replace(w, time=None if text in ("", "-") else _column(frame, text)),
         )
     if wishes.label_delay is None and (times or wishes.time is not None):
         yield Question(
@@ -219,9 +213,7 @@ def _one_of(text: str, classes: tuple[Value, ...]) -> Value:
     raise UserMistake("answer", f"{text!r} is no value of the target", f"Values: {classes[0]}, {classes[1]}.")
 
 
-def _column(frame: pl.DataFrame, text: str) -> str | None:
-    if text in ("", "-"):
-        return None
+def _column(frame: pl.DataFrame, text: str) -> str:
     if text not in frame.columns:
         raise UserMistake("answer", f"there is no column {text!r}", f"Columns: {', '.join(frame.columns)}.")
     return text

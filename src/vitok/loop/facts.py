@@ -114,6 +114,9 @@ class Facts:
         return when
 
 
+Check = Callable[[Facts], Finding]
+
+
 def moment(value: date | timedelta, start: date) -> date:
     """A day of the plan: as written, or so long after the start."""
     return start + value if isinstance(value, timedelta) else value

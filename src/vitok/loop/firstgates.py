@@ -131,17 +131,17 @@ def _plain_gates(metric: str, margin: float) -> list[tuple[str, str]]:
 
 
 def _floor_gate(metric: str, rule: Estimate) -> tuple[str, str]:
+    sign, bound = _bound(metric, rule)
+    verb = "reaches" if sign == ">=" else "keeps"
+    why = f"what a rule of depth three {verb} for certain ({rule.value:.3g}), for ever"
+    return f"{metric} {sign} {bound:g}", why
+
+
+def _bound(metric: str, figure: Estimate) -> tuple[str, float]:
+    """The end of the interval that the figure keeps for certain, in round numbers, and how to compare with it."""
     if METRICS[metric].higher_is_better:
-        bound = math.floor(rule.low * 100) / 100
-        return (
-            f"{metric} >= {bound:g}",
-            f"what a rule of depth three reaches for certain ({rule.value:.3g}), for ever",
-        )
-    bound = _round_up(rule.high)
-    return (
-        f"{metric} <= {bound:g}",
-        f"what a rule of depth three keeps for certain ({rule.value:.3g}), for ever",
-    )
+        return ">=", math.floor(figure.low * 100) / 100
+    return "<=", _round_up(figure.high)
 
 
 def _round_up(value: float) -> float:
@@ -189,15 +189,10 @@ def _slice_gate(metric: str, prepared: Prepared, rule: Scored) -> tuple[list[str
 
 
 def _group_gate(metric: str, worst: Estimate) -> tuple[str, str] | None:
-    if METRICS[metric].higher_is_better:
-        bound = math.floor(worst.low * 100) / 100
-        if metric == "roc_auc" and bound <= 0.5:
-            return None  # the groups are too small to tell a model from chance
-        return f"worst_slice.{metric} >= {bound:g}", "no group may do worse than the worst one by the rule"
-    return (
-        f"worst_slice.{metric} <= {_round_up(worst.high):g}",
-        "no group may do worse than the worst one by the rule",
-    )
+    sign, bound = _bound(metric, worst)
+    if metric == "roc_auc" and bound <= 0.5:
+        return None  # the groups are too small to tell a model from chance
+    return f"worst_slice.{metric} {sign} {bound:g}", "no group may do worse than the worst one by the rule"
 
 
 def _worst(metric: str, figures: list[Estimate]) -> Estimate:

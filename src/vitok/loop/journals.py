@@ -8,8 +8,17 @@ import numpy as np
 import polars as pl
 
 from vitok.data.target import Classes
+from vitok.journal.frames import PREDICTIONS
 from vitok.model.bundle import Manifest
 from vitok.stats.scores import Scored
+from vitok.store.lake import Lake
+
+
+def handed_over(lake: Lake) -> pl.LazyFrame:
+    """Predictions in the lake that were left to people."""
+    if not lake.exists("predictions"):
+        return pl.DataFrame(schema=PREDICTIONS).lazy()
+    return lake.scan("predictions").filter(pl.col("action") == "hand_over")
 
 
 class JournalReader(Protocol):

@@ -26,11 +26,11 @@ def collect(project: Project, told: set[str] | None = None) -> Moved:
         told: What was told before and is not told again; what is told now is added.
     """
     moved = move(project.state / JOURNAL, project.lake, project.clock())
+    told = set() if told is None else told
     for problem in moved.problems:
-        if told is None or problem not in told:
+        if problem not in told:
             project.say(f"journal: {problem}")
-    if told is not None:
-        told.update(moved.problems)
+            told.add(problem)
     return moved
 
 
@@ -38,7 +38,7 @@ def watch_once(project: Project) -> Watched:
     """Collects the journal, judges every window that closed or matured, and tells what there is to tell."""
     collect(project)
     watched = watch(project, Ledger(project.lake))
-    emit_hand_overs(project, None)
+    emit_hand_overs(project)
     deliver(project)
     return watched
 
@@ -53,17 +53,18 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
         stop: Ends the work.
     """
     due: datetime | None = None
-    looked: datetime | None = None
     told: set[str] = set()
     project = open_project()
     while not stop.is_set():
         try:
             publish_plan(project)
-            collect(project, told)
-            looked = emit_hand_overs(project, looked)
+            now, moved = project.clock(), collect(project, told)
+            if moved.predictions:
+                emit_hand_overs(project, now - timedelta(seconds=moved.lag_seconds))
             deliver(project)
             if due is None or project.clock() >= due:
                 project = _reopened(open_project, project)
+                emit_hand_overs(project)  # also what another process put into the lake
                 tick(project, Ledger(project.lake), project.document.rules.triggers)
                 due = project.clock() + _pause(project)
         except VitokError as error:

@@ -14,10 +14,9 @@ from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_bytes
 from vitok.loop.project import Project
 from vitok.registry import keys
+from vitok.release.keys import KEYS_FILE, SCOPES, Key
 from vitok.store.blobs import write_atomically
 
-SCOPES = ("predict", "outcomes", "read", "pages")
-KEYS_FILE = "keys.json"
 _NAME = re.compile(r"[A-Za-z0-9][\w.@-]{0,99}")
 
 
@@ -94,17 +93,17 @@ def publish_keys(project: Project) -> None:
     """Writes the file that workers read. With the last key gone it holds one that nobody has: the server stays shut."""
     with project.engine.connect() as connection:
         known = keys.all_keys(connection)
-    content: dict[str, Any] = {
-        key.digest: {
-            "name": key.name,
-            "scopes": key.scopes,
-            "expires": None if key.expires is None else key.expires.timestamp(),
-            "rate": key.rate,
-            "quota": key.quota,
-        }
+    content = {
+        key.digest: Key(
+            key.name,
+            tuple(key.scopes),
+            None if key.expires is None else key.expires.timestamp(),
+            key.rate,
+            key.quota,
+        )
         for key in known
-    } or {"-": {"name": "nobody", "scopes": []}}
-    write_atomically(project.state / KEYS_FILE, msgspec.json.encode(content))
+    } or {"-": Key("nobody", ())}
+    write_atomically(project.state / KEYS_FILE, msgspec.json.encode(content), private=True)
 
 
 def _as_json(key: keys.StoredKey) -> dict[str, Any]:

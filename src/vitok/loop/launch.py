@@ -4,15 +4,14 @@ After the ML Test Score (Breck et al. 2017) and the usual production readiness l
 do is told as missing; the reader must provide it in another way.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from vitok.errors import VitokError
-from vitok.loop.facts import Facts, Finding
+from vitok.loop.facts import Check, Facts, Finding
 from vitok.loop.launchmodel import MODEL, RELEASE
 from vitok.loop.launchpeople import DATA, PEOPLE, PURPOSE, WATCHING
 
-_CHECKS: dict[str, dict[str, Callable[[Facts], Finding]]] = {
+_CHECKS: dict[str, dict[str, Check]] = {
     "purpose": PURPOSE,
     "data": DATA,
     "model": MODEL,
@@ -36,7 +35,7 @@ def launch_list(facts: Facts) -> dict[str, Any]:
     return {"done": states.count("done"), "missing": states.count("missing"), "items": items}
 
 
-def _answer(check: Callable[[Facts], Finding], facts: Facts) -> Finding:
+def _answer(check: Check, facts: Facts) -> Finding:
     """What a check finds; what is damaged counts as missing, and the other checks are still told."""
     try:
         return check(facts)

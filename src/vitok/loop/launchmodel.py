@@ -6,9 +6,10 @@ from vitok.charter.expressions import Comparison, parse_expression
 from vitok.data.snapshot import TABLE
 from vitok.errors import CharterMistake, Fault
 from vitok.loop import evidence
-from vitok.loop.facts import Facts, Finding
+from vitok.loop.facts import Check, Facts, Finding
 from vitok.loop.release import PLAN_FILE
 from vitok.model.bundle import load_manifest
+from vitok.registry import releases
 from vitok.registry.versions import Version
 from vitok.release.plan import Plan
 from vitok.stats.catalogue import SERVICE_METRICS
@@ -132,17 +133,16 @@ def _rollback_target(facts: Facts) -> Finding:
     """The version that `vitok rollback` would go back to, and whether its bundle is there."""
     if not facts.releases:
         return _NOT_RELEASED
-    current = facts.releases[-1].version
-    earlier = [r for r in facts.releases[:-1] if r.version != current and r.state == "superseded"]
-    if not earlier:
+    earlier = releases.rollback_target(facts.releases)
+    if earlier is None:
         remedy = "Release a second accepted version; until then stop the service to take it back."
-        return Finding(False, f"there is no version before {current}", remedy=remedy)
+        return Finding(False, f"there is no version before {facts.releases[-1].version}", remedy=remedy)
     blobs = facts.project.blobs
-    manifest = load_manifest(blobs, earlier[-1].plan.champion.digest)
+    manifest = load_manifest(blobs, earlier.plan.champion.digest)
     gone = [name for name, digest in manifest.files.items() if not blobs.has(digest)]
     if gone:
-        raise Fault(f"version {earlier[-1].version}", f"{', '.join(gone)} is gone", "Restore .vitok/blobs.")
-    return Finding(True, f"rollback target: version {earlier[-1].version}")
+        raise Fault(f"version {earlier.version}", f"{', '.join(gone)} is gone", "Restore .vitok/blobs.")
+    return Finding(True, f"rollback target: version {earlier.version}")
 
 
 def _gradual(facts: Facts) -> Finding:
@@ -159,9 +159,7 @@ def _gradual(facts: Facts) -> Finding:
     return Finding(False, what, remedy="This version of Vitok knows no other way; release at a quiet hour.")
 
 
-Checks = dict[str, Callable[[Facts], Finding]]
-
-MODEL: Checks = {
+MODEL: dict[str, Check] = {
     "better than the baselines": _better_than_baseline,
     "accepted by its gates": _accepted,
     "good in every group": _groups,
@@ -170,7 +168,7 @@ MODEL: Checks = {
     "the same when packaged": _same_when_packaged,
     "can be made again": _reproducible,
 }
-RELEASE: Checks = {
+RELEASE: dict[str, Check] = {
     "in production": _published,
     "bundle whole": _whole,
     "way back": _rollback_target,

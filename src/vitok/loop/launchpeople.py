@@ -1,21 +1,16 @@
 """The launch check list on purpose, data, watching and people."""
 
-from collections.abc import Callable
-
-from sqlalchemy import func, select
-
 from vitok.charter.conditions import Count
 from vitok.data.snapshot import TABLE, load_expectations
 from vitok.govern import audit
 from vitok.journal.segments import spools
 from vitok.loop import evidence
-from vitok.loop.facts import Facts, Finding
+from vitok.loop.facts import Check, Facts, Finding
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.revisions import revised
 from vitok.loop.risks import risk_score
 from vitok.model.bundle import load_manifest
 from vitok.registry import windows as remembered
-from vitok.store import schema
 
 _NAMED = 3  # columns or metrics of an alarm that are named here; `vitok status` tells all
 _SERIOUS = 6  # of 9, from which a risk must be watched and owned
@@ -133,9 +128,12 @@ def _retraining(facts: Facts) -> Finding:
 
 
 def _told(facts: Facts) -> Finding:
-    """Whether alerts are sent to somebody: the charter has no key for that yet, so nothing can be."""
-    what = "alerts are shown by `vitok status` and on the first page; this version sends them to nobody"
-    return Finding(False, what, remedy="Let somebody look every day.")
+    """Whether some address is told of alerts."""
+    count = sum("alert" in hook.on for hook in facts.charter.notify)
+    if not count:
+        remedy = "Add an address with `on: [alert]` to notify, or let somebody look every day."
+        return Finding(False, "notify names no address for alerts", remedy=remedy)
+    return Finding(True, f"alerts are posted to {count} address{'es' if count > 1 else ''}")
 
 
 def _roles(facts: Facts) -> Finding:
@@ -179,27 +177,25 @@ def _approvals(facts: Facts) -> Finding:
 def _audit(facts: Facts) -> Finding:
     with facts.project.engine.connect() as connection:
         broken = audit.verify(connection)
-        lines = connection.execute(select(func.count()).select_from(schema.audit)).scalar_one()
+        lines = audit.count(connection)
     if broken is not None:
         return Finding(False, f"line {broken} was altered or removed", remedy="Compare it with a backup.")
     return Finding(lines > 0, f"{lines} lines, the chain is whole", remedy="Run `vitok run`.")
 
 
-Checks = dict[str, Callable[[Facts], Finding]]
-
-PURPOSE: Checks = {
+PURPOSE: dict[str, Check] = {
     "goal, KPI and owner": evidence.goal_stated,
     "scope": _scope,
     "value": _value,
     "charter and data without error": evidence.check_clean,
     "criteria before results": _criteria_stood,
 }
-DATA: Checks = {
+DATA: dict[str, Check] = {
     "expectations": _expectations,
     "data versions": _data_kept,
     "personal data": _personal,
 }
-WATCHING: Checks = {
+WATCHING: dict[str, Check] = {
     "predictions journalled": _predictions,
     "outcomes come back": _outcomes,
     "windows judged": _windows,
@@ -207,7 +203,7 @@ WATCHING: Checks = {
     "retraining": _retraining,
     "alerts reach people": _told,
 }
-PEOPLE: Checks = {
+PEOPLE: dict[str, Check] = {
     "roles": _roles,
     "risks owned and watched": _risks,
     "approvals": _approvals,

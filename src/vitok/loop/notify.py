@@ -19,9 +19,9 @@ from sqlalchemy import Connection
 
 import vitok
 from vitok.charter.model import Charter
-from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_bytes
+from vitok.loop.journals import handed_over
 from vitok.loop.project import Project
 from vitok.registry import events
 
@@ -51,28 +51,25 @@ def emit(
         events.put(connection, found)
 
 
-def emit_hand_overs(project: Project, since: datetime | None) -> datetime:
-    """Writes down rows that were handed over to people since the last look.
+def emit_hand_overs(project: Project, since: datetime | None = None) -> None:
+    """Writes down which rows of the lake were handed over to people; what is written down already stays as it is.
 
-    Returns:
-        The moment of this look; the next one begins there.
+    Args:
+        since: Only requests that arrived from then on; None for those of the last day.
     """
-    now = project.clock()
     if not any("hand_over" in hook.on for hook in project.charter.notify):
-        return now
-    rows = Ledger(project.lake).predictions(since or now - _LOOK_BACK)
-    waiting = rows.filter(pl.col("action") == "hand_over")
+        return
+    rows = handed_over(project.lake).filter(pl.col("received") >= (since or project.clock() - _LOOK_BACK))
+    waiting = rows.select("id", "time", "version", "score", "proba", "reason").collect()
     with project.engine.begin() as connection:
         for row in waiting.iter_rows(named=True):
             data = {
                 "id": row["id"],
                 "version": row["version"],
-                "score": row["score"],
+                "score": row["score"] if row["proba"] is None else row["proba"],
                 "reason": row["reason"],
             }
             emit(connection, project.charter, row["time"], "hand_over", f"prediction {row['id']}", data)
-    # Rows of a moment may still be on their way into the lake.
-    return now - timedelta(minutes=1)
 
 
 def deliver(project: Project) -> int:

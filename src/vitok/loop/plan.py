@@ -1,26 +1,23 @@
 """`vitok plan`: stages, milestones, review, experiments, launch check list and road map, read from the project."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from vitok.charter.conditions import Count, parse_condition
+from vitok.charter.conditions import Count
 from vitok.charter.planning import Experiment
 from vitok.kernel.clock import format_duration, format_time
 from vitok.loop import evidence
-from vitok.loop.facts import Facts, Finding, gather, moment
+from vitok.loop.facts import Check, Facts, Finding, gather, moment
 from vitok.loop.launch import launch_list
 from vitok.loop.project import Project
 
-_Read = Callable[[Facts], Finding]
 
-
-def _at_least(name: str, number: int) -> _Read:
+def _at_least(name: str, number: int) -> Check:
     return lambda facts: evidence.count(Count(name, number), facts)  # type: ignore[arg-type]
 
 
 # What the project must show for each stage; each is read anew every time.
-STAGES: dict[str, dict[str, _Read]] = {
+STAGES: dict[str, dict[str, Check]] = {
     "framing": {
         "goal, KPI and owner": evidence.goal_stated,
         "risks": evidence.risks_registered,
@@ -38,11 +35,7 @@ STAGES: dict[str, dict[str, _Read]] = {
 
 
 def project_plan(project: Project) -> dict[str, Any]:
-    """The object that `vitok plan --json` prints.
-
-    Raises:
-        CharterMistake: the condition of a milestone does not parse.
-    """
+    """The object that `vitok plan --json` prints."""
     facts = gather(project)
     return {
         "project": facts.charter.project,
@@ -70,16 +63,19 @@ def stages(facts: Facts) -> list[dict[str, Any]]:
         due = moment(planned[stage], facts.start) if stage in planned else None
         before = all(row["state"] == "done" for row in rows)
         state = _state(facts, whole, due, "now" if before else "next")
-        parts = [{"what": what, **finding_json(finding)} for what, finding in found.items()]
+        parts = [_evidence(what, finding) for what, finding in found.items()]
         rows.append({"stage": stage, **state, "evidence": parts})
     return rows
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON values."""
+def _evidence(what: str, finding: Finding) -> dict[str, Any]:
     when = None if finding.when is None else format_time(finding.when)
-    remedy = None if finding.done else finding.remedy or None
-    return {"done": finding.done, "evidence": finding.evidence, "when": when, "remedy": remedy}
+    return {"what": what, "done": finding.done, "when": when, **_by_what(finding)}
+
+
+def _by_what(finding: Finding) -> dict[str, Any]:
+    """By what it is known, or what to do."""
+    return {"evidence": finding.evidence, "remedy": None if finding.done else finding.remedy or None}
 
 
 def _state(facts: Facts, finding: Finding, due: date | None, otherwise: str) -> dict[str, Any]:
@@ -97,20 +93,14 @@ def _state(facts: Facts, finding: Finding, due: date | None, otherwise: str) -> 
 
 
 def milestones(facts: Facts) -> list[dict[str, Any]]:
-    """Each milestone with its state: `done`, `late` or `open`.
-
-    Raises:
-        CharterMistake: a condition does not parse.
-    """
+    """Each milestone with its state: `done`, `late` or `open`."""
     rows = []
-    for index, milestone in enumerate(facts.charter.plan.milestones):
-        place = facts.project.document.place(("plan", "milestones", index, "done_when"))
-        condition = parse_condition(milestone.done_when, place, facts.charter.task.type)
+    conditions = facts.project.document.conditions
+    for milestone, condition in zip(facts.charter.plan.milestones, conditions, strict=True):
         finding = evidence.met(condition, facts)
         row = {"name": milestone.name, "mvp": milestone.mvp, "done_when": str(condition)}
         row |= _state(facts, finding, moment(milestone.due, facts.start), "open")
-        remedy = None if finding.done else finding.remedy
-        rows.append({**row, "evidence": finding.evidence, "remedy": remedy})
+        rows.append({**row, **_by_what(finding)})
     return rows
 
 
@@ -164,9 +154,7 @@ def roadmap(facts: Facts) -> list[dict[str, Any]]:
             finding = read(facts)
             state = _state(facts, finding, facts.start + timedelta(days=last_day), "due")
             row = {"days": f"{last_day - 29}-{last_day}", "step": step, **state}
-            rows.append(
-                {**row, "evidence": finding.evidence, "remedy": None if finding.done else finding.remedy}
-            )
+            rows.append({**row, **_by_what(finding)})
     return rows
 
 
@@ -193,7 +181,7 @@ def _charter_reviewed(facts: Facts) -> Finding:
     return Finding(True, f"charter {later[0].number} in force", later[0].seen)
 
 
-_ROADMAP: dict[int, dict[str, _Read]] = {
+_ROADMAP: dict[int, dict[str, Check]] = {
     30: {
         "goal, KPI and owner agreed": evidence.goal_stated,
         "risks registered": evidence.risks_registered,

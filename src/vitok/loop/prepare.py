@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from vitok.charter.model import Charter
+from vitok.charter.model import Charter, Split
 from vitok.data.leakage import find_leaks
 from vitok.data.snapshot import Snapshot, load_expectations, take_snapshot
 from vitok.data.splits import Parts, split
@@ -18,6 +18,7 @@ from vitok.loop.project import Project
 from vitok.model.bundle import Field
 from vitok.model.features import encode, load_feature_function, slots
 from vitok.model.runtime import input_frame
+from vitok.stats.catalogue import TaskKind
 from vitok.train.columns import Columns, choose_features
 from vitok.train.fit import TrainingSet
 
@@ -54,18 +55,30 @@ class Prepared:
 
     def training_set(self, seed: int) -> TrainingSet:
         """The rows to fit and validate on."""
-        kinds, parts = self.columns.kinds, self.parts
-        names = slots(dict(kinds))
-        return TrainingSet(
-            task=self.classes.task,
-            train=self.encoded[parts.train],
-            truth=self.truth[parts.train],
-            validation=self.encoded[parts.validation],
-            validation_truth=self.truth[parts.validation],
-            numbers=[names[name] for name, kind in kinds.items() if kind != "category"],
-            categories=[names[name] for name, kind in kinds.items() if kind == "category"],
-            seed=seed,
-        )
+        kinds: dict[str, str] = dict(self.columns.kinds)
+        return training_set(self.classes.task, self.encoded, self.truth, self.parts, kinds, seed)
+
+
+def training_set(
+    task: TaskKind, encoded: pl.DataFrame, truth: np.ndarray, parts: Parts, kinds: dict[str, str], seed: int
+) -> TrainingSet:
+    """The rows to fit and validate on.
+
+    Args:
+        encoded: All rows as the graph takes them.
+        kinds: Of the features.
+    """
+    names = slots(kinds)
+    return TrainingSet(
+        task=task,
+        train=encoded[parts.train],
+        truth=truth[parts.train],
+        validation=encoded[parts.validation],
+        validation_truth=truth[parts.validation],
+        numbers=[names[name] for name, kind in kinds.items() if kind != "category"],
+        categories=[names[name] for name, kind in kinds.items() if kind == "category"],
+        seed=seed,
+    )
 
 
 def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared:
@@ -104,16 +117,7 @@ def prepare_snapshot(snapshot: Snapshot, charter: Charter, code: FeatureCode = N
     frame = snapshot.frame
     classes = find_classes(frame[charter.task.target], charter.task.type, charter.task.positive)
     truth = classes.encode(frame[charter.task.target])
-    times = frame[charter.task.time] if charter.task.time is not None else None
-    parts = split(
-        truth,
-        times,
-        by=charter.data.split.by,
-        test=charter.data.split.test,
-        validation=charter.data.split.validation,
-        classes=classes.values,
-        seed=charter.train.seed,
-    )
+    parts = divide(frame, truth, classes, charter.task.time, charter.data.split, charter.train.seed)
     source, name, function = code
     raw = frame.select(input_columns(frame, charter))
     fields = describe_inputs(raw)
@@ -126,6 +130,25 @@ def prepare_snapshot(snapshot: Snapshot, charter: Charter, code: FeatureCode = N
     inputs = [field for field in fields if function is not None or field.name in columns.kinds]
     encoded = encode(derived, dict(columns.kinds))
     return Prepared(snapshot, classes, truth, parts, inputs, columns, encoded, source, name)
+
+
+def divide(
+    frame: pl.DataFrame, truth: np.ndarray, classes: Classes, time: str | None, division: Split, seed: int
+) -> Parts:
+    """The parts of a snapshot, as a charter's `data.split` says.
+
+    Args:
+        time: The column with the moment of the decision.
+    """
+    return split(
+        truth,
+        None if time is None else frame[time],
+        by=division.by,
+        test=division.test,
+        validation=division.validation,
+        classes=classes.values,
+        seed=seed,
+    )
 
 
 def feature_code(project: Project) -> FeatureCode:

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from vitok.charter.model import Split, Task
 from vitok.charter.review import main_metric
 from vitok.data.snapshot import TABLE
-from vitok.data.splits import Parts, split
+from vitok.data.splits import Parts
 from vitok.data.target import Classes
 from vitok.errors import DataMistake, NotFound
 from vitok.kernel.clock import parse_duration
-from vitok.loop.assemble import cost_tuple
+from vitok.loop.prepare import divide
 from vitok.loop.project import Project
+from vitok.loop.verdict import scored_by
 from vitok.model.bundle import Manifest, load_manifest
 from vitok.model.runtime import Model, load_model
 from vitok.registry import charters, releases, versions
@@ -80,19 +81,9 @@ def rejudge(project: Project, version: versions.Version) -> Judged:
         task, division = _as_it_was(connection, project, version)
     classes = Classes(manifest.task, tuple(manifest.classes))  # type: ignore[arg-type]
     truth = classes.encode(frame[manifest.target])
-    parts = split(
-        truth,
-        frame[task.time] if task.time is not None else None,
-        by=division.by,
-        test=division.test,
-        validation=division.validation,
-        classes=classes.values,
-        seed=manifest.seed,
-    )
+    parts = divide(frame, truth, classes, task.time, division, manifest.seed)
     model = load_model(project.blobs, version.digest, version=version.number)
-    scores = model.score_frame(frame[parts.test])
-    decisions = None if manifest.threshold is None else (scores >= manifest.threshold).astype(np.int64)
-    scored = Scored(classes.task, truth[parts.test], scores, decisions, cost_tuple(project))
+    scored = scored_by(project, model, frame[parts.test], truth[parts.test])
     _require_the_same(version, scored, main_metric(project.charter))
     return Judged(version, manifest, model, frame, truth, parts, scored)
 

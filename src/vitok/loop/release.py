@@ -76,14 +76,14 @@ def rollback(project: Project, *, actor: str = "user", reason: str = "by hand") 
         if not history:
             raise NotFound("rollback", "nothing has been released yet", "Release a version first.")
         now_released = history[-1]
-        earlier = [r for r in history[:-1] if r.version != now_released.version and r.state == "superseded"]
-        if not earlier:
+        earlier = releases.rollback_target(history)
+        if earlier is None:
             raise NotFound(
                 "rollback",
                 f"there is no version before {now_released.version} to go back to",
                 "Release another version.",
             )
-        version = versions.get(connection, earlier[-1].version)
+        version = versions.get(connection, earlier.version)
     evidence = {"reason": reason, "from": now_released.version}
     return _activate(project, version, "rollback", actor, "rolled back", evidence)
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import format_time
+from vitok.loop.journals import handed_over
 from vitok.loop.keep import collect
 from vitok.loop.project import Project
 
@@ -20,9 +21,11 @@ def list_reviews(project: Project, *, since: datetime | None = None, limit: int 
         limit: How many, at most.
     """
     collect(project)
-    ledger = Ledger(project.lake)
-    rows = ledger.predictions(since).filter(pl.col("action") == "hand_over")
-    known = ledger.outcomes(ids=rows)
+    asked = handed_over(project.lake)
+    if since is not None:
+        asked = asked.filter(pl.col("time") >= since)
+    rows = asked.sort("time", "received", "worker", "seq").collect()
+    known = Ledger(project.lake).outcomes(ids=rows)
     waiting = rows.join(known, on="id", how="anti", maintain_order="left")
     return {
         "waiting": waiting.height,

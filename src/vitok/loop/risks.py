@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from vitok.charter.expressions import Comparison
 from vitok.charter.planning import Risk
-from vitok.charter.watchers import AlertWatcher, GateWatcher, Watcher, canonical_gate, parse_watcher
+from vitok.charter.watchers import AlertWatcher, GateWatcher, Watcher, canonical_gate
 from vitok.kernel.clock import format_time
 from vitok.loop.project import Project
 from vitok.monitor.alerts import Alert
@@ -46,22 +46,12 @@ def risk_score(risk: Risk) -> int:
 
 
 def project_risks(project: Project) -> dict[str, Any]:
-    """The object that `vitok risks --json` prints: happening ones first, then by score.
-
-    Raises:
-        CharterMistake: what watches a risk cannot be read, or is a gate that is not in `accept`.
-    """
-    charter = project.charter
-    watchers: list[Watcher | None] = []
-    for index, risk in enumerate(charter.risks):
-        place = project.document.place(("risks", index, "watched_by"))
-        watched = risk.watched_by
-        watchers.append(None if watched is None else parse_watcher(watched, place, charter.accept))
+    """The object that `vitok risks --json` prints: happening ones first, then by score."""
     with project.engine.connect() as connection:
         production = _look(project, connection)
     rows = [
         _row(risk, watcher, _seen(watcher, production))
-        for risk, watcher in zip(charter.risks, watchers, strict=True)
+        for risk, watcher in zip(project.charter.risks, project.document.watchers, strict=True)
     ]
     rows.sort(key=lambda row: (row["state"] != "happening", -row["score"], _ORDER.index(row["state"])))
     return {"happening": sum(row["state"] == "happening" for row in rows), "risks": rows}

@@ -17,8 +17,8 @@ from vitok.loop.assemble import Assembled, assemble
 from vitok.loop.notify import emit
 from vitok.loop.prepare import Prepared, prepare
 from vitok.loop.project import Project
+from vitok.loop.review import own_code_left_out, require_supported
 from vitok.loop.revisions import revisions
-from vitok.loop.support import own_code_left_out, require_supported
 from vitok.loop.verdict import Verdict, judge_bundle
 from vitok.model.bundle import load_manifest
 from vitok.registry import charters, questions, releases, turns, versions
@@ -132,7 +132,7 @@ def run_turn(
         Refused: no candidate can be packaged.
     """
     moment = as_of or project.clock()
-    require_supported(project)
+    require_supported(project.document, project.say)
     with hold(project.state / "turn.lock", "vitok run"), _recorded(project, moment, trigger, actor) as stages:
         prepared = stages.do(
             "data", "Reading, checking and versioning the data", lambda: prepare(project, moment)

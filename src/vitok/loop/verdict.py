@@ -67,7 +67,7 @@ def judge_bundle(
     """Decides the charter's gates for a stored bundle."""
     model = load_model(project.blobs, assembled.digest)
     test = prepared.snapshot.frame[prepared.parts.test]
-    candidate = scored_by(project, prepared, model, test)
+    candidate = scored_by(project, model, test, prepared.truth[prepared.parts.test])
     others = {trained.name: _baseline(project, prepared, trained) for trained in baselines}
     notes: list[str] = []
     version, champion = _champion(project, prepared, test, notes)
@@ -109,13 +109,16 @@ def _ages(project: Project, test: pl.DataFrame) -> np.ndarray | None:
     return np.asarray((moments.max() - moments) / 1e6)
 
 
-def scored_by(project: Project, prepared: Prepared, model: Model, rows: Any) -> Scored:
-    """A model's answers on test rows, with decisions at its own threshold."""
+def scored_by(project: Project, model: Model, rows: pl.DataFrame, truth: np.ndarray) -> Scored:
+    """A model's answers on test rows, with decisions at its own threshold and the costs of the charter.
+
+    Args:
+        truth: Codes or values of the target for the rows, shape (n,).
+    """
     scores = model.score_frame(rows)
     threshold = model.manifest.threshold
     decisions = None if threshold is None else (scores >= threshold).astype(np.int64)
-    truth = prepared.truth[prepared.parts.test]
-    return Scored(prepared.classes.task, truth, scores, decisions, cost_tuple(project))
+    return Scored(model.manifest.task, truth, scores, decisions, cost_tuple(project))  # type: ignore[arg-type]
 
 
 def _baseline(project: Project, prepared: Prepared, trained: Trained) -> Scored:
@@ -143,7 +146,7 @@ def _champion(
         if model.manifest.classes != list(prepared.classes.values):
             notes.append(f"version {arm.version} knows classes {model.manifest.classes}: not comparable")
             return arm.version, None
-        return arm.version, scored_by(project, prepared, model, test)
+        return arm.version, scored_by(project, model, test, prepared.truth[prepared.parts.test])
     except VitokError as error:
         notes.append(f"version {arm.version} could not be run: {error}")
         return arm.version, None

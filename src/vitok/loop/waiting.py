@@ -10,10 +10,11 @@ from vitok.charter.review import main_metric
 from vitok.economics.decisions import PROFIT, error_costs
 from vitok.economics.waiting import Money, Range, advise, reckon
 from vitok.errors import DataMistake, NotFound, UserMistake
+from vitok.loop.prepare import training_set
 from vitok.loop.project import Project
 from vitok.loop.rejudge import Judged, rejudge, rows_per_year, version_in_use
 from vitok.model.bundle import FEATURES
-from vitok.model.features import encode, load_feature_function, slots
+from vitok.model.features import encode, load_feature_function
 from vitok.model.runtime import input_frame
 from vitok.stats.catalogue import METRICS
 from vitok.stats.curves import Gains, falls, gains_of_more_rows
@@ -150,17 +151,8 @@ def _training_set(project: Project, judged: Judged) -> tuple[TrainingSet, pl.Dat
         source = project.blobs.get(manifest.files[FEATURES]).decode()
         derived = load_feature_function(source, manifest.feature_function, FEATURES)(raw)
     kinds = {field.name: field.kind for field in manifest.features}
-    encoded, names = encode(derived, kinds), slots(kinds)
-    rows = TrainingSet(
-        task=judged.scored.task,
-        train=encoded[parts.train],
-        truth=judged.truth[parts.train],
-        validation=encoded[parts.validation],
-        validation_truth=judged.truth[parts.validation],
-        numbers=[names[name] for name, kind in kinds.items() if kind != "category"],
-        categories=[names[name] for name, kind in kinds.items() if kind == "category"],
-        seed=manifest.seed,
-    )
+    encoded = encode(derived, kinds)
+    rows = training_set(judged.scored.task, encoded, judged.truth, parts, kinds, manifest.seed)
     return rows, encoded[parts.test]
 
 

@@ -87,7 +87,6 @@ class Model:
         self._numbers = self._joined or [field.name for field in self._features if field.kind != "category"]
         self._categories = [field.name for field in self._features if field.kind == "category"]
         self._outputs = [manifest.output]
-        self._threshold = 0.5 if manifest.threshold is None else manifest.threshold
 
     def score_frame(self, frame: "pl.DataFrame") -> Scores:
         """Scores the rows of a frame.
@@ -128,11 +127,8 @@ class Model:
         """Decisions: the class from the threshold (binary), the likeliest class, or the value itself."""
         classes = self.manifest.classes
         if not classes:
-            return [float(score) for score in scores]
-        if self.manifest.positive is None:
-            return [classes[place] for place in np.argmax(scores, axis=1)]
-        positive, negative = classes[self.manifest.positive], classes[1 - self.manifest.positive]
-        return [positive if flagged else negative for flagged in (scores >= self._threshold).tolist()]
+            return list(scores.tolist())
+        return [classes[code] for code in class_codes(self.manifest, scores).tolist()]
 
     def warm_up(self) -> None:
         """Makes one prediction from the examples of the manifest, so that the first caller does not wait."""
@@ -191,6 +187,19 @@ class Model:
         if not self.manifest.classes:
             return scores[:, 0]
         return scores if self.manifest.positive is None else scores[:, self.manifest.positive]
+
+
+def class_codes(manifest: Manifest, scores: Scores) -> npt.NDArray[np.int64]:
+    """For each row the place in `classes` of the one that is decided.
+
+    Args:
+        scores: As `Model.score` gives them.
+    """
+    if manifest.positive is None:
+        codes: npt.NDArray[np.int64] = np.argmax(scores, axis=1)
+        return codes
+    threshold = 0.5 if manifest.threshold is None else manifest.threshold
+    return np.where(scores >= threshold, manifest.positive, 1 - manifest.positive)
 
 
 def input_frame(fields: Sequence[Field], frame: "pl.DataFrame") -> "pl.DataFrame":

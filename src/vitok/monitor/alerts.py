@@ -111,11 +111,6 @@ def new_alerts(
     return AlertStep(tuple(opened), (*still, *others), tuple(resolved))
 
 
-def starts_turn(alerts: Iterable[Alert]) -> bool:
-    """Whether an open alarm asks for retraining; a notice never does."""
-    return any(alert.is_open and alert.severity == "alarm" for alert in alerts)
-
-
 def _condition(kind: Kind, window: Window) -> tuple[bool, Alert | None]:
     """Whether the window judges this kind at all, and the alert that it would raise."""
     if window.state == "open":

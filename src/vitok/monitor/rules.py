@@ -51,29 +51,30 @@ def _parts(
 ) -> Iterator[tuple[str, Estimate, float]]:
     """Each place that the rule speaks of, with its figure and its bound; undecidable ones are left out."""
     if rule.part is None:
-        yield from _decided("", rule.metric, scored, _LEVEL, limit)
+        whole = _figure(rule.metric, scored, _LEVEL)
+        if whole is not None and limit is not None:
+            yield "", whole, limit
         return
     columns = [rule.part.column] if rule.part.column is not None else list(watched)
     only = rule.part.value if isinstance(rule.part, Slice) else None
     masks = {
-        (column, group): rows
+        f"{column}={group}": rows
         for column in columns
         if column in groups
         for group, rows in _groups(groups[column], only).items()
     }
     count = len(masks) * (len(masks) - 1) // 2 if isinstance(rule.part, Gap) else len(masks)
     level = 1 - (1 - _LEVEL) / max(1, count)
-    figures = {}
-    for (column, group), rows in masks.items():
-        for where, value, _ in _decided(f"{column}={group}", rule.metric, scored.take(rows), level, 0.0):
-            figures[where] = value
-    if isinstance(rule.part, Gap):
+    known = {where: _figure(rule.metric, scored.take(rows), level) for where, rows in masks.items()}
+    figures = {where: value for where, value in known.items() if value is not None}
+    if isinstance(rule.bound.reference, Slice):
+        yield from _against_slice(rule, rule.bound.reference, scored, groups, figures, level)
+    elif limit is None:
+        return
+    elif isinstance(rule.part, Gap):
         for upper, lower, apart in pairs_apart(figures):
-            if limit is not None:
-                yield f"between {upper} and {lower}", apart, limit
-    elif isinstance(rule.bound.reference, Slice):
-        yield from _against_slice(rule, scored, groups, figures, level)
-    elif limit is not None:
+            yield f"between {upper} and {lower}", apart, limit
+    else:
         yield from ((where, value, limit) for where, value in figures.items())
 
 
@@ -81,40 +82,32 @@ def _groups(values: np.ndarray, only: str | None) -> dict[str, np.ndarray]:
     return pool_groups(values) if only is None else {only: values == only}
 
 
-def _decided(
-    where: str, metric: str, scored: Scored, level: float, limit: float | None
-) -> Iterator[tuple[str, Estimate, float]]:
+def _figure(metric: str, scored: Scored, level: float) -> Estimate | None:
     try:
-        value = estimate(metric, scored, level=level)
+        return estimate(metric, scored, level=level)
     except Undecidable:
-        return
-    if limit is not None:
-        yield where, value, limit
+        return None
 
 
 def _against_slice(
     rule: Comparison,
+    other: Slice,
     scored: Scored,
     groups: Mapping[str, np.ndarray],
     figures: Mapping[str, Estimate],
     level: float,
 ) -> Iterator[tuple[str, Estimate, float]]:
-    other, bound = rule.bound.reference, rule.bound
-    assert isinstance(other, Slice)
-    name = f"{other.column}={other.value}"
     if other.column not in groups:
         return
-    for _, theirs, _ in _decided(
-        name, rule.metric, scored.take(groups[other.column] == other.value), level, 0.0
-    ):
-        for where, value in figures.items():
-            if where != name:
-                apart, moved = (
-                    independent_difference(value, theirs, bound.factor),
-                    bound.factor * theirs.value,
-                )
-                low, high = moved + apart.low, moved + apart.high
-                yield where, Estimate(value.value, low, high, apart.rows, apart.method), moved + bound.offset
+    theirs = _figure(rule.metric, scored.take(groups[other.column] == other.value), level)
+    if theirs is None:
+        return
+    moved = rule.bound.factor * theirs.value
+    for where, value in figures.items():
+        if where != f"{other.column}={other.value}":
+            apart = independent_difference(value, theirs, rule.bound.factor)
+            found = Estimate(value.value, moved + apart.low, moved + apart.high, apart.rows, apart.method)
+            yield where, found, moved + rule.bound.offset
 
 
 def _excess(rule: Comparison, value: Estimate, bound: float) -> float:

@@ -52,6 +52,17 @@ def all_releases(connection: Connection) -> list[Release]:
     return [_release(row) for row in connection.execute(select(releases).order_by(releases.c.epoch))]
 
 
+def rollback_target(history: list[Release]) -> Release | None:
+    """The release that a rollback goes back to: the last of another version that was not taken back itself.
+
+    Args:
+        history: All releases, oldest first; at least one.
+    """
+    now = history[-1].version
+    earlier = [each for each in history[:-1] if each.version != now and each.state == "superseded"]
+    return earlier[-1] if earlier else None
+
+
 def activate(
     connection: Connection,
     plan: Plan,

@@ -102,11 +102,6 @@ def load_alerts(connection: Connection, *, resolved_after: datetime | None = Non
     return {row.id: _alert(row) for row in connection.execute(query)}
 
 
-def all_alerts(connection: Connection) -> dict[str, Alert]:
-    """All alerts ever, oldest first."""
-    return {row.id: _alert(row) for row in connection.execute(select(alerts).order_by(alerts.c.opened))}
-
-
 def _alert(row: Any) -> Alert:
     evidence = row.evidence
     return Alert(

@@ -4,46 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from vitok.charter.predicates import Condition, Value
+from vitok.charter.answers import Answer, Limit, Rule
 
-Action = Literal["model", "rule", "default", "hand_over", "fallback"]
-HAND_OVER = "hand_over"
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An answer that is not the model's.
-
-    Args:
-        hand_over: Whether a person decides instead.
-        value: The decision otherwise.
-    """
-
-    hand_over: bool
-    value: Value | None = None
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """If a row satisfies the condition, it gets the answer.
-
-    Args:
-        name: The rule as the charter has it, for the record.
-        when: On inputs; a rule after the model may also name `score` and `decision`.
-    """
-
-    name: str
-    when: Condition
-    answer: Answer
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """Rows beyond a limit get the answer.
-
-    Args:
-        limit: Distance of the score from the threshold (unsure), or number of inputs outside of what training saw.
-    """
-
-    limit: float
-    answer: Answer
+__all__ = ["Answer", "Limit", "Policy", "Rule"]
 
 
 class Policy(msgspec.Struct, frozen=True):

@@ -60,7 +60,7 @@ def effort_chart(payload: dict[str, Any]) -> dict[str, Any]:
     spent = "person- and compute hours" if payload["unit"] == "hours" else "money"
     x = alt.X("effort:Q", title=f"Effort so far ({spent})", scale=alt.Scale(nice=False, padding=12))
     y = alt.Y("value:Q", title=f"{metric} on the test rows", scale=alt.Scale(zero=False))
-    points = [{**point, "verdict": _verdict(point["verdict"])} for point in payload["points"]]
+    points = payload["points"]
     verdicts = alt.Chart(alt.InlineData(values=points))
     known = sorted({point["verdict"] for point in points})
     colour = alt.Scale(
@@ -78,7 +78,8 @@ def effort_chart(payload: dict[str, Any]) -> dict[str, Any]:
             shape=alt.Shape("verdict:N", title="Verdict", scale=alt.Scale(domain=known)),
         ),
     ]
-    layers += _fitted(payload, x)
+    if payload["curve"]:
+        layers += _fitted(payload, x)
     advice = payload["advice"]
     refused = payload["refused"]
     said = advice["sentence"] if advice else f"The effort {refused['what']}. {refused['remedy']}"
@@ -98,11 +99,7 @@ def _fitted(payload: dict[str, Any], x: Any) -> list[Any]:
     ):
         line = alt.Chart(alt.InlineData(values=part)).mark_line(color=GREEN, strokeWidth=2.5, strokeDash=dash)
         parts.append(line.encode(x=x, y=alt.Y("value:Q", title="")))
-    return parts if payload["curve"] else []
-
-
-def _verdict(name: str) -> str:
-    return name.replace("_", " ")
+    return parts
 
 
 def _profit(decisions: dict[str, Any]) -> Any:

@@ -1,21 +1,17 @@
 """What the data plane tells of itself: health, metadata, statistics, figures, and its own description."""
 
-from collections.abc import Awaitable, Callable
-
 from vitok import __version__
 from vitok.errors import NotFound
 from vitok.model.bundle import Manifest
 from vitok.serve import v2
 from vitok.serve.deployment import Deployment, PlanWatcher
-from vitok.serve.http import HttpProblem, Request, Response, json_response
+from vitok.serve.http import Handler, HttpProblem, Request, Response, json_response
 from vitok.serve.metrics import Metrics
 from vitok.serve.openapi import describe
 from vitok.serve.page import docs_page
 from vitok.serve.predict import served_version
 
 _VERSION_DIGITS = 9
-
-Handler = Callable[[Request, list[str]], Awaitable[Response]]
 
 
 class About:

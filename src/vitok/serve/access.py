@@ -8,16 +8,13 @@ import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from vitok.kernel.clock import Clock
+from vitok.release.keys import KEYS_FILE, Key, Scope
 from vitok.serve.http import HttpProblem, log
 
-Scope = Literal["predict", "outcomes", "read", "pages"]
-SCOPES: tuple[Scope, ...] = ("predict", "outcomes", "read", "pages")
-KEYS_FILE = "keys.json"
 _LOOK_SECONDS = 1.0
 _DAY = 86400.0
 
@@ -49,24 +46,6 @@ NEEDS: dict[str, Scope | None] = {
     "invocations": "predict",
 }
 PAGES: Scope = "pages"
-
-
-class Key(msgspec.Struct, frozen=True):
-    """A key as workers know it.
-
-    Args:
-        name: Whose it is.
-        scopes: What it may ask.
-        expires: Seconds since 1970 after which it is refused; None for never.
-        rate: Requests a second that it may make of the whole server; None for no limit.
-        quota: Requests that it may make in a day (of UTC) of the whole server; None for no limit.
-    """
-
-    name: str
-    scopes: tuple[str, ...]
-    expires: float | None = None
-    rate: float | None = None
-    quota: int | None = None
 
 
 def digest_of(key: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vitok.errors import UserMistake
 from vitok.journal.index import Lookup
 from vitok.journal.spool import Spool
 from vitok.kernel.clock import Clock, stopwatch
@@ -15,10 +16,12 @@ from vitok.kernel.ids import new_id
 from vitok.release.policy import Policy
 from vitok.serve.access import Access
 from vitok.serve.batcher import Batcher
+from vitok.serve.codings import answer_coded
 from vitok.serve.deployment import PlanWatcher
-from vitok.serve.endpoints import Endpoints, Handler
+from vitok.serve.endpoints import Endpoints
 from vitok.serve.http import (
     ASGIApp,
+    Handler,
     HttpProblem,
     Receive,
     Scope,
@@ -36,7 +39,8 @@ from vitok.serve.watchdog import Watchdog
 MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
 _KNOWN_PATHS, _KNOWN_LENGTH = 1000, 300
-_QUEUE = Policy().queue
+_CODED = (b"content-encoding", b"accept-encoding")
+_NO_POLICY = Policy()
 _Found = tuple[str, dict[str, Handler], list[str]]
 _Routes = dict[int, list[tuple[list[str], dict[str, Handler]]]]
 
@@ -47,10 +51,11 @@ class ServeSettings(NamedTuple):
     Args:
         max_body_bytes: Largest body of a request.
         durable: Whether each answer waits until the disk has its record (survives a power cut).
+        supervisor: Process without which this worker ends, so that it never keeps the port of a dead server.
         guarded: Whether a key is needed.
         hosts: Names that the header `Host` may have; None for any.
         workers: How many workers share rates and quotas.
-        supervisor: Process without which this worker ends, so that it never keeps the port of a dead server.
+        grpc_address: Where gRPC answers, as `host:port`; None for not at all.
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
@@ -59,6 +64,7 @@ class ServeSettings(NamedTuple):
     guarded: bool = False
     hosts: frozenset[str] | None = None
     workers: int = 1
+    grpc_address: str | None = None
 
 
 def create_app(
@@ -76,7 +82,7 @@ def create_app(
 
 
 class DataPlane:
-    """One worker: follows the plan, answers, and records before it answers."""
+    """One worker with all its doors: follows the plan, answers, and records before it answers."""
 
     def __init__(
         self, folder: Path, clock: Clock, settings: ServeSettings, otherwise: ASGIApp | None
@@ -115,29 +121,33 @@ class DataPlane:
         self._run_beside(self._readers.end_slow_ones())
         if self._settings.supervisor is not None:
             self._run_beside(self._watchdog().beat())
-        if self._settings.supervisor is not None:
             self._run_beside(_end_with(self._settings.supervisor))
+        if self._settings.grpc_address is not None:
+            await self._open_grpc(self._settings.grpc_address)
 
     async def stop(self) -> None:
-        """Stops following the plan and gives the journal back."""
+        """Lets the calls of gRPC end, stops following the plan, and gives the journal back."""
         await self._closing.aclose()
+
+    async def _open_grpc(self, address: str) -> None:
+        hosts = self._settings.hosts
+        host = min(hosts) if hosts else address
+        door = _load_grpc()(self._answer, address, host, self._settings.max_body_bytes)
+        await door.start()
+        self._closing.push_async_callback(door.stop)
 
     def _watchdog(self) -> Watchdog:
         """Ends this worker if a model hangs it; only where a supervisor starts another."""
-
-        def policy() -> Policy:
-            return self.watcher.current.plan.policy if self.watcher.current else Policy()
 
         def mark() -> None:
             if self.watcher.current is not None:
                 for arm in self.watcher.current.plan.arms:
                     self.watcher.trouble.mark_hang(arm.digest)
 
-        return Watchdog(lambda: policy().timeout_seconds, lambda: policy().memory_mb, mark)
+        return Watchdog(lambda: self._policy().timeout_seconds, lambda: self._policy().memory_mb, mark)
 
-    def _queue(self) -> int:
-        deployment = self.watcher.current
-        return _QUEUE if deployment is None else deployment.plan.policy.queue
+    def _policy(self) -> Policy:
+        return self.watcher.current.plan.policy if self.watcher.current else _NO_POLICY
 
     def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
         self._closing.push_async_callback(_cancel, asyncio.create_task(work))
@@ -147,7 +157,10 @@ class DataPlane:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            if any(name in _CODED for name, _ in scope["headers"]):
+                await answer_coded(self._answer, scope, receive, send, self._settings.max_body_bytes)
+            else:
+                await self._answer(scope, receive, send)
         elif self._otherwise is not None:
             await self._otherwise(scope, receive, send)
         else:
@@ -165,14 +178,11 @@ class DataPlane:
         return await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, found = dict(scope["headers"]), self._find(scope["path"])  # ASGI gives names in lower case
         if self._observer is None:
-            return await self._serve(scope, receive, send, self._find(scope["path"]))
-        method, found = scope["method"], self._find(scope["path"])
-        observed, started, status = (
-            self._observer.begin(method, found[0], dict(scope["headers"])),
-            stopwatch(),
-            [500],
-        )
+            return await self._serve(scope, headers, receive, send, found)
+        method, started, status = scope["method"], stopwatch(), [500]
+        observed = self._observer.begin(method, found[0], headers)
 
         async def sent(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -182,25 +192,27 @@ class DataPlane:
 
         try:
             with self._observer.active(observed):
-                await self._serve(scope, receive, sent, found)
+                await self._serve(scope, headers, receive, sent, found)
         finally:
             self._observer.end(observed, method, found[0], status[0], stopwatch() - started)
         return None
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, found: _Found) -> None:
+    async def _serve(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, found: _Found
+    ) -> None:
         started = stopwatch()
         route, handlers, names = found
         is_page = not handlers and self._otherwise is not None
         try:
             if self._access is not None:
-                self._access.admit(None if is_page else route, dict(scope["headers"]))
+                self._access.admit(None if is_page else route, headers)
             if is_page:
                 assert self._otherwise is not None
                 return await self._otherwise(scope, receive, send)
             handler = _choose(handlers, scope["method"], scope["path"])
-            if self._busy >= self._queue() and scope["method"] == "POST":
+            if self._busy >= self._policy().queue and scope["method"] == "POST":
                 raise _overloaded()
-            request = await self._readers.read(scope, receive, self._settings.max_body_bytes)
+            request = await self._readers.read(scope, headers, receive, self._settings.max_body_bytes)
             self._busy += 1
             try:
                 response = await handler(request, names)
@@ -248,6 +260,16 @@ def _access(folder: Path, clock: Clock, settings: ServeSettings) -> Access | Non
     if not settings.guarded and settings.hosts is None:
         return None
     return Access(folder, clock, settings.hosts, settings.workers, with_keys=settings.guarded)
+
+
+def _load_grpc() -> Any:
+    try:
+        from vitok.serve.grpc_door import GrpcDoor
+    except ImportError as error:
+        raise UserMistake(
+            "--grpc-port", "needs the package grpcio", "Install it: pip install 'vitok[grpc]'."
+        ) from error
+    return GrpcDoor
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

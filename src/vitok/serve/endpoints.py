@@ -1,20 +1,25 @@
 """What each address of the data plane answers."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar, TypeVarTuple
 
 from vitok.kernel.clock import Clock
+from vitok.model.schema import Rows
 from vitok.serve import invocations, v2
 from vitok.serve.about import About, version_of
-from vitok.serve.about import Handler as Handler  # app.py reads it here
 from vitok.serve.batcher import Batcher
-from vitok.serve.deployment import PlanWatcher
+from vitok.serve.deployment import Deployment, PlanWatcher
 from vitok.serve.explainer import Explainer, require_explainable
-from vitok.serve.http import Request, Response
+from vitok.serve.http import Handler, Request, Response
 from vitok.serve.metrics import Metrics
-from vitok.serve.predict import require_few
+from vitok.serve.predict import Answer, require_few
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 
-_INLINE_BYTES = 16 * 2**10  # a larger body is read and scored in a thread, so that other requests do not wait
+_INLINE_BYTES = 16 * 2**10  # a larger body is read in a thread, so that other requests do not wait
+Given = TypeVarTuple("Given")
+Read = TypeVar("Read")
 
 
 class Endpoints:
@@ -50,47 +55,39 @@ class Endpoints:
 
     async def _predict(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
-        body, decode = request.body, deployment.champion.schema.decode
-        rows = require_few(
-            decode(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(decode, body)
-        )
-        answer = await self._batcher.answer(deployment, rows, received)
-        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
-        return render_answer(deployment, answer)
+        rows = await _read(request, deployment.champion.schema.decode, request.body)
+        return render_answer(deployment, await self._answer(deployment, rows, received))
 
     async def _explain(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
-        rows = require_explainable(deployment.champion.schema.decode(request.body))
-        answer = await self._batcher.answer(deployment, rows, received)
-        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
+        rows = require_explainable(await _read(request, deployment.champion.schema.decode, request.body))
+        answer = await self._answer(deployment, rows, received)
         plain = render_answer(deployment, answer)
         return await asyncio.to_thread(self._explainer.explained, deployment, rows, answer, plain)
 
     async def _infer(self, request: Request, names: list[str]) -> Response:
         deployment, received, version = self._deployment(names), self._clock(), version_of(names)
         given = (deployment, request.body, request.headers, version)
-        if len(request.body) <= _INLINE_BYTES:
-            asked = v2.read_request(*given)
-        else:
-            asked = await asyncio.to_thread(v2.read_request, *given)
-        answer = await self._batcher.answer(deployment, require_few(asked.rows), received, version)
-        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
+        asked = await _read(request, v2.read_request, *given)
+        answer = await self._answer(deployment, asked.rows, received, version)
         return v2.render_answer(deployment, asked, answer, version)
 
     async def _invoke(self, request: Request, names: list[str]) -> Response:
         try:
             deployment, received = self._deployment(), self._clock()
             served, kind = deployment.champion, request.headers.get(b"content-type", b"")
-            given = (served.schema, request.body, kind)
-            if len(request.body) <= _INLINE_BYTES:
-                asked = invocations.read_invocation(*given)
-            else:
-                asked = await asyncio.to_thread(invocations.read_invocation, *given)
-            answer = await self._batcher.answer(deployment, require_few(asked.rows), received)
+            asked = await _read(request, invocations.read_invocation, served.schema, request.body, kind)
+            answer = await self._answer(deployment, asked.rows, received)
         except Exception as error:  # MLflow's clients read errors of another form
             return invocations.explain_failure(error)
-        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
         return invocations.render_predictions(served.model.manifest, asked.params, answer)
+
+    async def _answer(
+        self, deployment: Deployment, rows: Rows, received: datetime, version: int | None = None
+    ) -> Answer:
+        answer = await self._batcher.answer(deployment, require_few(rows), received, version)
+        self._metrics.count_predictions(answer.records, recorded=answer.recorded)
+        return answer
 
     async def _take_outcomes(self, request: Request, names: list[str]) -> Response:
         manifest = self._deployment(names).champion.model.manifest
@@ -98,3 +95,10 @@ class Endpoints:
         for result, outcomes in found._asdict().items():
             self._metrics.count_outcomes(result, len(outcomes))
         return render_outcomes(found, problems)
+
+
+async def _read(request: Request, work: Callable[[*Given], Read], *given: *Given) -> Read:
+    """Reads a body, in a thread if it is large."""
+    if len(request.body) <= _INLINE_BYTES:
+        return work(*given)
+    return await asyncio.to_thread(work, *given)

@@ -35,6 +35,9 @@ class Response(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+Handler = Callable[[Request, list[str]], Awaitable[Response]]
+
+
 class HttpProblem(Exception):
     """A refusal that has a status of its own."""
 
@@ -69,13 +72,16 @@ def error_response(error: Exception) -> Response:
     return Response(status, encode({"error": text}))
 
 
-async def read_request(scope: Scope, receive: Receive, limit: int) -> Request:
+async def read_request(scope: Scope, headers: dict[bytes, bytes], receive: Receive, limit: int) -> Request:
     """Reads a request with its whole body.
+
+    Args:
+        headers: Of the scope.
+        limit: Most bytes of the body.
 
     Raises:
         HttpProblem: the body is larger than the limit (413) or compressed (415).
     """
-    headers = dict(scope["headers"])  # ASGI gives names in lower case
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)

@@ -16,7 +16,7 @@ class Readers:
         self._since: dict[asyncio.Task[object], float] = {}
         self._ended: set[asyncio.Task[object]] = set()
 
-    async def read(self, scope: Scope, receive: Receive, limit: int) -> Request:
+    async def read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, limit: int) -> Request:
         """Reads a request with its whole body.
 
         Raises:
@@ -26,7 +26,7 @@ class Readers:
         assert task is not None
         self._since[task] = time.monotonic()
         try:
-            return await read_request(scope, receive, limit)
+            return await read_request(scope, headers, receive, limit)
         except asyncio.CancelledError:
             if task not in self._ended:
                 raise

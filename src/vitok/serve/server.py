@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from vitok.errors import UserMistake
 from vitok.kernel.clock import system_clock
-from vitok.serve.access import KEYS_FILE
-from vitok.serve.app import DataPlane, ServeSettings
-from vitok.serve.front import create_front
+from vitok.release.keys import KEYS_FILE
+from vitok.serve.app import DataPlane, ServeSettings, create_app
 from vitok.serve.metrics import forget_counts
 from vitok.serve.observe import configure_logs
 
@@ -31,7 +30,7 @@ _DRAIN_SECONDS = 10
 def worker_app() -> DataPlane:
     """The application of one worker that only serves predictions."""
     configure_logs()
-    return create_front(worker_folder(), system_clock, worker_settings(), grpc_address=worker_grpc_address())
+    return create_app(worker_folder(), system_clock, worker_settings())
 
 
 def worker_folder() -> Path:
@@ -49,12 +48,8 @@ def worker_settings() -> ServeSettings:
         guarded=os.environ.get(_GUARDED_VARIABLE) == "1",
         hosts=frozenset(hosts.split(",")) if hosts else None,
         workers=int(os.environ.get(_WORKERS_VARIABLE, "1")),
+        grpc_address=os.environ.get(_GRPC_VARIABLE),
     )
-
-
-def worker_grpc_address() -> str | None:
-    """Where this worker answers gRPC, from the environment that `run_server` made; None for not at all."""
-    return os.environ.get(_GRPC_VARIABLE)
 
 
 class Door(NamedTuple):

@@ -1,6 +1,6 @@
 """Tensors of the Open Inference Protocol V2, as JSON and in its binary extension, to columns and back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -57,15 +57,22 @@ class InferRequest(msgspec.Struct):
     parameters: dict[str, Parameter] = {}
 
 
+_decode = msgspec.json.Decoder(InferRequest).decode
+
+
+class _Wrong(Exception):
+    """What is wrong with a tensor, and the remedy; whoever knows its place tells it."""
+
+
 def read_infer(
-    body: bytes, length: bytes | None, matrix: Sequence[str] = ()
+    body: bytes, length: bytes | None, matrix: Callable[[], Sequence[str]] = tuple
 ) -> tuple[InferRequest, dict[str, list[Any]]]:
     """Reads a request and its tensors.
 
     Args:
         length: The header `Inference-Header-Content-Length`, if it was sent.
-        matrix: Names of the columns that a single tensor of shape [n, k] stands for, in order; none if the model
-            takes no such tensor.
+        matrix: Gives the names of the columns that a single tensor of shape [n, k] stands for, in order; none if the
+            model takes no such tensor.
 
     Returns:
         The request, and the values of each input; NaN in a tensor is None, the protocol's only missing value.
@@ -75,19 +82,21 @@ def read_infer(
     """
     head, rest = _split(body, length)
     try:
-        request = msgspec.convert(decode_json(head), InferRequest)
-    except msgspec.ValidationError as error:
+        request = _decode(head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        decode_json(head)  # which says what is wrong if it is no JSON at all
         raise RequestMistake(
             "body", f"is no inference request: {error}", "See the Open Inference Protocol V2."
         ) from error
     columns: dict[str, list[Any]] = {}
-    names = matrix if len(request.inputs) == 1 else ()
+    names = matrix() if len(request.inputs) == 1 else ()
     for place, tensor in enumerate(request.inputs):
-        where = f"inputs[{place}] ({tensor.name})"
-        if tensor.name in columns:
-            raise RequestMistake(where, "is there twice", "Send each input once.")
-        values, rest = _values(where, tensor, rest, names)
-        columns |= values
+        try:
+            if tensor.name in columns:
+                raise _Wrong("is there twice", "Send each input once.")
+            rest = _read_tensor(tensor, rest, names, columns)
+        except _Wrong as wrong:
+            raise RequestMistake(f"inputs[{place}] ({tensor.name})", *wrong.args) from wrong
     if rest:
         raise RequestMistake(
             "body", f"has {len(rest)} bytes too many", "Send only the tensors that the JSON names."
@@ -117,33 +126,30 @@ def _split(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
     return body[: int(length)], body[int(length) :]
 
 
-def _values(
-    where: str, tensor: Tensor, rest: bytes, matrix: Sequence[str]
-) -> tuple[dict[str, list[Any]], bytes]:
+def _read_tensor(tensor: Tensor, rest: bytes, matrix: Sequence[str], columns: dict[str, list[Any]]) -> bytes:
+    """Adds what a tensor brings to the columns; gives the bytes that it leaves."""
     if tensor.datatype not in _DATATYPES:
-        raise RequestMistake(
-            where, f"has datatype {tensor.datatype!r}", f"Use one of {', '.join(_DATATYPES)}."
-        )
-    names = _columns(where, tensor, matrix)
+        raise _Wrong(f"has datatype {tensor.datatype!r}", f"Use one of {', '.join(_DATATYPES)}.")
+    names = _columns(tensor, matrix)
     size = tensor.parameters.get("binary_data_size")
     if size is not None:
         if tensor.data is not msgspec.UNSET:
-            raise RequestMistake(where, "has both data and binary_data_size", "Send one of them.")
+            raise _Wrong("has both data and binary_data_size", "Send one of them.")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
-            raise RequestMistake(
-                where, f"has binary_data_size {size}, {len(rest)} bytes are left", "Correct it."
-            )
-        values, rest = _binary(where, tensor.datatype, rest[:size]), rest[size:]
+            raise _Wrong(f"has binary_data_size {size}, {len(rest)} bytes are left", "Correct it.")
+        values, rest = _binary(tensor.datatype, rest[:size]), rest[size:]
     else:
-        values = _listed(where, tensor, len(names))
+        values = _listed(tensor, len(names))
     if len(values) != tensor.shape[0] * len(names):
-        raise RequestMistake(
-            where, f"has {len(values)} values for shape {tensor.shape}", "Make both the same."
-        )
-    return {name: values[place :: len(names)] for place, name in enumerate(names)}, rest
+        raise _Wrong(f"has {len(values)} values for shape {tensor.shape}", "Make both the same.")
+    if len(names) == 1:
+        columns[names[0]] = values
+    else:
+        columns |= {name: values[place :: len(names)] for place, name in enumerate(names)}
+    return rest
 
 
-def _columns(where: str, tensor: Tensor, matrix: Sequence[str]) -> Sequence[str]:
+def _columns(tensor: Tensor, matrix: Sequence[str]) -> Sequence[str]:
     """The inputs that a tensor brings: the one of its name, or all of them as the columns of a matrix."""
     shape = tensor.shape
     if shape and shape[0] >= 0:
@@ -156,31 +162,29 @@ def _columns(where: str, tensor: Tensor, matrix: Sequence[str]) -> Sequence[str]
         remedy += (
             f", or a single tensor of numbers [n, {len(matrix)}] with the inputs as columns, in their order"
         )
-    raise RequestMistake(where, f"has shape {shape}", f"{remedy}.")
+    raise _Wrong(f"has shape {shape}", f"{remedy}.")
 
 
-def _listed(where: str, tensor: Tensor, width: int) -> list[Any]:
+def _listed(tensor: Tensor, width: int) -> list[Any]:
     """The values of a tensor in JSON, which may be flat or nested, row by row."""
     data = tensor.data
     if not isinstance(data, list):
-        raise RequestMistake(where, "has no list `data`", "Send data, or binary_data_size and the bytes.")
-    if not any(isinstance(row, list) for row in data):
+        raise _Wrong("has no list `data`", "Send data, or binary_data_size and the bytes.")
+    if list not in map(type, data):
         return data
     if not all(isinstance(row, list) and len(row) == width for row in data):
-        raise RequestMistake(
-            where, f"has nested data that are not of shape {tensor.shape}", "Send them flat, or row by row."
+        raise _Wrong(
+            f"has nested data that are not of shape {tensor.shape}", "Send them flat, or row by row."
         )
     return [value for row in data for value in row]
 
 
-def _binary(where: str, datatype: str, content: bytes) -> list[Any]:
+def _binary(datatype: str, content: bytes) -> list[Any]:
     if datatype == "BYTES":
-        return _strings(where, content)
+        return _strings(content)
     kind: np.dtype[Any] = NUMBERS.get(datatype, np.dtype("u1"))
     if len(content) % kind.itemsize:
-        raise RequestMistake(
-            where, f"has {len(content)} bytes of {datatype}", f"Send {kind.itemsize} for each value."
-        )
+        raise _Wrong(f"has {len(content)} bytes of {datatype}", f"Send {kind.itemsize} for each value.")
     array = np.frombuffer(content, dtype=kind)
     if datatype == "BOOL":
         return [bool(value) for value in array.tolist()]
@@ -188,18 +192,16 @@ def _binary(where: str, datatype: str, content: bytes) -> list[Any]:
     return [None if value != value else value for value in values] if kind.kind == "f" else values
 
 
-def _strings(where: str, content: bytes) -> list[str]:
+def _strings(content: bytes) -> list[str]:
     values, start = [], 0
     while start < len(content):
         end = start + 4 + int.from_bytes(content[start : start + 4], "little")
         if start + 4 > len(content) or end > len(content):
-            raise RequestMistake(
-                where, "ends inside of a string", "Prefix each string with its length (4 bytes)."
-            )
+            raise _Wrong("ends inside of a string", "Prefix each string with its length (4 bytes).")
         try:
             values.append(content[start + 4 : end].decode())
         except UnicodeDecodeError as error:
-            raise RequestMistake(where, f"value {len(values)} is not UTF-8", "Send text as UTF-8.") from error
+            raise _Wrong(f"value {len(values)} is not UTF-8", "Send text as UTF-8.") from error
         start = end
     return values
 

@@ -62,7 +62,7 @@ def _matrix_note(manifest: Manifest) -> dict[str, Any]:
 
 
 def model_statistics(project: str, counts: Mapping[int, int]) -> dict[str, Any]:
-    """How much a worker has predicted since its start.
+    """How much the workers of a server have predicted since its start.
 
     Args:
         counts: Predicted rows by version.
@@ -111,7 +111,9 @@ def read_request(
         NotFound: the version is not in production.
     """
     served = served_version(deployment, version)
-    request, columns = read_infer(body, headers.get(LENGTH_HEADER), matrix_columns(served.model.manifest))
+    request, columns = read_infer(
+        body, headers.get(LENGTH_HEADER), lambda: matrix_columns(served.model.manifest)
+    )
     _check_datatypes(served, request)
     outputs = _asked(request, served.model.manifest)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -191,11 +193,10 @@ def taken_datatypes(field: Field) -> frozenset[str]:
 def _check_datatypes(served: Served, request: InferRequest) -> None:
     fields: dict[str, Field] = served.schema.fields
     for place, tensor in enumerate(request.inputs):
-        field = fields.get(tensor.name)
-        if field is None:
-            continue  # an id, entity or time column, or unknown: the schema decides
-        taken = taken_datatypes(field)
-        if tensor.datatype not in taken:
+        field = fields.get(
+            tensor.name
+        )  # None for an id, entity or time column, or unknown: the schema decides
+        if field is not None and tensor.datatype not in (taken := taken_datatypes(field)):
             raise RequestMistake(
                 f"inputs[{place}] ({tensor.name})",
                 f"has datatype {tensor.datatype}, the model takes a {field.kind}",

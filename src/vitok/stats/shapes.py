@@ -6,7 +6,7 @@ grid from which scipy's least squares goes on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -175,10 +175,7 @@ def weighed(fits: list[Fit]) -> list[Fit]:
     least = min(fit.aicc for fit in known if fit.aicc is not None)
     likelihood = [0.0 if fit.aicc is None else float(np.exp(-(fit.aicc - least) / 2)) for fit in fits]
     total = sum(likelihood)
-    found = [
-        Fit(f.shape, f.theta, f.start, f.rise, f.span, f.rss, f.aicc, part / total)
-        for f, part in zip(fits, likelihood, strict=True)
-    ]
+    found = [replace(fit, weight=part / total) for fit, part in zip(fits, likelihood, strict=True)]
     return sorted(found, key=lambda fit: -fit.weight)
 
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-import tempfile
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from vitok.errors import Fault, NotFound, UserMistake
@@ -11,22 +12,25 @@ from vitok.kernel.digests import digest_bytes
 _DIGEST = re.compile(r"^[0-9a-f]{64}$")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
     """Writes a whole file or nothing, also when the disk is full or the process dies.
+
+    Args:
+        private: Only the owner may read it; otherwise whoever the user's umask allows.
 
     Raises:
         UserMistake: the file system refuses (full, read-only, no permission).
     """
-    temporary = None
+    temporary = path.parent / f".writing-{secrets.token_hex(8)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UserMistake(
             str(path),
             f"cannot be written: {error.strerror or error}",

@@ -6,6 +6,7 @@ from vitok.stats.catalogue import TaskKind
 
 _LINEAR = ("linear", "logistic")
 CANDIDATES = (*_LINEAR, "lightgbm")
+TUNABLE = ("roc_auc", "log_loss", "brier", "pr_auc", "mae", "r2", "rmse")
 LINEAR_ROWS = 200_000  # more rows do not change a linear model of a few hundred columns, but its time
 
 

@@ -107,9 +107,6 @@ def validation_score(metric: str, truth: np.ndarray, scores: np.ndarray, classes
     return float(np.sqrt(metrics.mean_squared_error(truth, scores)))
 
 
-TUNABLE = ("roc_auc", "log_loss", "brier", "pr_auc", "mae", "r2", "rmse")
-
-
 def fit_baselines(names: list[str], rows: TrainingSet) -> list[Trained]:
     """Fits each named baseline."""
     return [_fit_baseline(name, rows) for name in names]

@@ -1,23 +1,15 @@
 import pytest
 
-from vitok.charter.decisions import GivenAnswer
+from examples import CHARTER
+from vitok.charter.answers import Answer, Limit
 from vitok.charter.load import load_charter
 from vitok.errors import CharterMistake
 
-CHARTER = """\
-project: late
-goal: {statement: Warn early}
-task: {type: TASK, target: late}
-data: {sources: {flights: flights.parquet}}
-accept: [METRIC > baseline]
-"""
-
 
 def decisions(extra, task="binary"):
-    metric = "rmse" if task == "regression" else "roc_auc"
-    text = CHARTER.replace("TASK", task).replace(
-        "METRIC > b", f"{metric} {'<' if metric == 'rmse' else '>'} b"
-    )
+    text = CHARTER.replace("binary", task)
+    if task == "regression":
+        text = text.replace("roc_auc >", "rmse <")
     return load_charter(text + extra).decisions
 
 
@@ -28,15 +20,15 @@ def test_rules_come_before_or_after_the_model_by_what_they_look_at():
         "scope: {out: [cargo, {what: hops, where: distance < 50}]}\n"
         "serve: {fallback: [previous, default(false)]}\n"
     )
-    assert [rule.after for rule in found.rules] == [False, True]
-    assert found.rules[0].answer == GivenAnswer(hand_over=False, value=False)
-    assert found.rules[1].answer == GivenAnswer(hand_over=True)
-    assert found.unsure == (0.1, GivenAnswer(hand_over=True))
-    assert found.outlier == (3.0, GivenAnswer(hand_over=False, value=False))
-    assert [rule.text for rule in found.scope] == ["out of scope: hops"]
-    assert found.scope[0].answer == GivenAnswer(hand_over=False, value=True)
+    assert [rule.is_after for rule in found.rules] == [False, True]
+    assert found.rules[0].answer == Answer(hand_over=False, value=False)
+    assert found.rules[1].answer == Answer(hand_over=True)
+    assert found.unsure == Limit(0.1, Answer(hand_over=True))
+    assert found.outlier == Limit(3.0, Answer(hand_over=False, value=False))
+    assert [rule.name for rule in found.scope] == ["out of scope: hops"]
+    assert found.scope[0].answer == Answer(hand_over=False, value=True)
     assert found.previous
-    assert found.fallback == GivenAnswer(hand_over=False, value=False)
+    assert found.fallback == Answer(hand_over=False, value=False)
 
 
 def test_silence_means_the_model_decides_and_the_version_before_helps():

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vitok.charter.draft import Facts, draft_charter
@@ -22,6 +22,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
     identity=names,
     positive=st.one_of(names, st.booleans(), st.integers()),
 )
+@example(target="1e100", path="0o17", excluded=["12:30"], identity="010", positive="1e-3")
 def test_draft_says_every_name_as_it_is(target, path, excluded, identity, positive):
     roles = {"target": target, "positive": positive, "id": identity, "time": None, "entity": None}
     rest = {"label_delay": timedelta(hours=4), "exclude": excluded, "statement": target, "owner": identity}

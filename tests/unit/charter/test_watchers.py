@@ -34,7 +34,7 @@ def test_forms(text, watcher):
         ("alert(missing)", "names no column", "alert(missing.COLUMN)"),
         ("alert(drift.)", "names no column", "alert(drift.COLUMN)"),
         ("gate(roc_auc >=)", "cannot read 'roc_auc >='", "roc_auc >= 0.7"),
-        ("gate(roc_auc >= 0.65)", "is no gate of accept", "Did you mean `roc_auc >= 0.7`?"),
+        ("gate(roc_auc >= 0.65)", "is no gate of accept", "Did you mean 'roc_auc >= 0.7'?"),
         ("gate(size_mb < 3)", "is no gate of accept", ""),
     ],
 )

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from journal_records import outcome, prediction
 
@@ -33,7 +33,6 @@ def read(data):
     return commits, offset, found
 
 
-@settings(deadline=None)
 @given(GROUPS)
 def test_what_was_written_is_read(groups):
     data, ends = written(groups)
@@ -48,7 +47,6 @@ def test_what_was_written_is_read(groups):
     assert [entry.kind for entry in entries] == kinds
 
 
-@settings(deadline=None)
 @given(GROUPS, st.data())
 def test_data_that_breaks_off_anywhere_gives_the_whole_commits_before(groups, chance):
     data, ends = written(groups)
@@ -63,7 +61,6 @@ def test_data_that_breaks_off_anywhere_gives_the_whole_commits_before(groups, ch
     assert len(commits) + len(later) == len(groups)
 
 
-@settings(deadline=None)
 @given(GROUPS, st.data(), st.integers(1, 255))
 def test_flipped_byte_is_never_read_nor_believed(groups, chance, flip):
     data, ends = written(groups)
@@ -77,7 +74,6 @@ def test_flipped_byte_is_never_read_nor_believed(groups, chance, flip):
     assert offset == (before[-1] if before else 0)
 
 
-@settings(deadline=None)
 @given(GROUPS, st.data(), st.integers(1, 3000))
 def test_zeros_after_a_power_cut_are_torn(groups, chance, count):
     data, ends = written(groups)

@@ -1,7 +1,7 @@
 import time
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitok.journal.outcomes import classify, is_same
@@ -65,7 +65,6 @@ def test_true_is_not_one_but_one_is_one_point_nought():
     assert not is_same("1", 1)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.builds(outcome, st.sampled_from("abcd"), st.integers(0, 2), st.booleans())),
     st.sets(st.sampled_from("abcd")),

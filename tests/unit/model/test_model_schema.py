@@ -142,7 +142,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["temp", "distance", "carrier", "holiday", "tail", "x"]), json_values))
 def test_any_row_is_either_read_or_refused_with_place_and_remedy(row):
     try:

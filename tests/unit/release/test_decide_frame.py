@@ -77,7 +77,7 @@ def reader(name):
     return lambda row: row.get(name)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(conditions(NAMES), st.lists(ROW, min_size=1, max_size=4))
 def test_condition_on_columns_is_the_condition_on_each_row(condition, rows):
     test = compile_condition(condition, reader)
@@ -87,7 +87,7 @@ def test_condition_on_columns_is_the_condition_on_each_row(condition, rows):
     assert found == [test(row) for row in requests]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     POLICIES,
     st.lists(

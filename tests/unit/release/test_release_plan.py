@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vitok.errors import Fault
@@ -17,13 +17,11 @@ def plan(share=0.0, *arms):
     return Plan(3, "flights", "canary", found, {"a" * 64: "accepted"}, "2026-01-01T00:00:00Z")
 
 
-@settings(deadline=None)
 @given(units, shares)
 def test_unit_always_gets_the_same_version(unit, share):
     assert route(plan(share), unit) == route(plan(share), unit)
 
 
-@settings(deadline=None)
 @given(units, shares, shares)
 def test_raising_a_share_moves_units_only_to_the_challenger(unit, one, other):
     low, high = sorted([one, other])
@@ -31,7 +29,6 @@ def test_raising_a_share_moves_units_only_to_the_challenger(unit, one, other):
         assert route(plan(high), unit).role == "challenger"
 
 
-@settings(deadline=None)
 @given(st.lists(units, max_size=30), shares, shares)
 def test_many_at_once_are_routed_as_one_by_one(found, one, other):
     arms = [

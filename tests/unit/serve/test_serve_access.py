@@ -9,7 +9,8 @@ from test_serve_app import scenario
 
 from examples import FLIGHT, flight_bundle, write_plan
 from vitok.kernel.clock import VirtualClock
-from vitok.serve.access import NEEDS, SCOPES, Access, digest_of
+from vitok.release.keys import SCOPES
+from vitok.serve.access import NEEDS, Access, digest_of
 from vitok.serve.app import ServeSettings
 from vitok.serve.http import HttpProblem
 from vitok.store.blobs import Blobs

@@ -42,7 +42,7 @@ any_level = st.one_of(st.none(), st.sampled_from("abcdefg"), st.text(max_size=3)
 rows = st.lists(st.tuples(any_number, any_level), max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(reference=rows, parts=st.lists(rows, min_size=1, max_size=5), order=st.randoms(use_true_random=False))
 def test_merged_parts_equal_the_profile_of_all_rows(reference, parts, order) -> None:  # type: ignore[no-untyped-def]
     bins = fit_bins(

@@ -60,7 +60,7 @@ def test_five_points_leave_a_straight_line_only():
     assert {fit.shape for fit in refits(fits, effort, value, count=20)} == {"linear"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sampled_from(sorted(TRUTH)),
     st.floats(1e-3, 1e5),

@@ -1,3 +1,6 @@
+import os
+import stat
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,3 +39,14 @@ def test_failed_write_leaves_neither_part_nor_temporary_file(tmp_path):
     with pytest.raises(UserMistake):
         write_atomically(tmp_path / "folder", b"y")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_files_are_as_readable_as_the_umask_says_and_private_ones_are_not(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "open", b"a")
+        write_atomically(tmp_path / "private", b"a", private=True)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"open": 0o640, "private": 0o600}

@@ -1,0 +1,27 @@
+"""The file of keys that commands write and workers read."""
+
+from typing import Literal
+
+import msgspec
+
+Scope = Literal["predict", "outcomes", "read", "pages"]
+SCOPES: tuple[Scope, ...] = ("predict", "outcomes", "read", "pages")
+KEYS_FILE = "keys.json"
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key as workers know it.
+
+    Args:
+        name: Whose it is.
+        scopes: What it may ask.
+        expires: Seconds since 1970 after which it is refused; None for never.
+        rate: Requests a second that it may make of the whole server; None for no limit.
+        quota: Requests that it may make in a day (of UTC) of the whole server; None for no limit.
+    """
+
+    name: str
+    scopes: tuple[str, ...]
+    expires: float | None = None
+    rate: float | None = None
+    quota: int | None = None

@@ -1,0 +1,18 @@
+"""One worker of `vitok up`: data plane and pages together. Apart from `wire`, so that commands do not load servers."""
+
+from vitok.kernel.clock import system_clock
+from vitok.loop.status import project_status
+from vitok.serve.app import DataPlane, create_app
+from vitok.serve.observe import configure_logs
+from vitok.serve.server import worker_folder, worker_settings
+from vitok.web.app import create_pages
+from vitok.wire import open_project
+
+
+def whole_app() -> DataPlane:
+    """One worker of `vitok up`: predictions, and the pages under every path that is not the data plane's."""
+    configure_logs()
+    state = worker_folder()
+    project = open_project(state.parent)
+    pages = create_pages(lambda: project_status(project))
+    return create_app(state, system_clock, worker_settings(), pages)

@@ -1,5 +1,6 @@
 """Small real bundles for tests and benches: a hand-made flight model, and scikit-learn's on its own data."""
 
+import json
 from typing import Any
 
 from vitok.model.bundle import Field, Manifest, store_bundle
@@ -128,10 +129,14 @@ def flight_graph(weights: dict[str, float], bias: float = 0.0, output: str = "bi
 WEIGHTS = {"temp": -0.1, "distance": 0.0005, "holiday": 1.0}
 
 
-def flight_bundle(blobs: Blobs, bias: float = 0.0, output: str = "binary", **changes: Any) -> str:
-    """Stores the flight model; returns the bundle's digest."""
-    graph = flight_graph(WEIGHTS, bias, output)
-    return store_bundle(blobs, manifest(**changes), {"model.onnx": graph})
+def flight_bundle(
+    blobs: Blobs, bias: float = 0.0, output: str = "binary", intervals: Any = None, **changes: Any
+) -> str:
+    """Stores the flight model, with a table of intervals if there is one; returns the bundle's digest."""
+    files = {"model.onnx": flight_graph(WEIGHTS, bias, output)}
+    if intervals is not None:
+        files["intervals.json"] = json.dumps(intervals.to_json()).encode()
+    return store_bundle(blobs, manifest(**changes), files)
 
 
 def featured_bundle(blobs: Blobs, source: str = FEATURES, **changes: Any) -> str:

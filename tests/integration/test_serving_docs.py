@@ -11,6 +11,7 @@ import pytest
 
 from examples import flight_bundle, write_plan
 from serving import running
+from vitok.stats.conformal import Intervals
 from vitok.store.blobs import Blobs
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -44,7 +45,9 @@ def examples() -> list[Example]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flights")
-    write_plan(folder / ".vitok", flight_bundle(Blobs(folder / ".vitok" / "blobs")))
+    table = Intervals(0.9, (0.25, 0.5, 0.75), (0.112, 0.301, 0.548, 0.801), (0.164, 0.367, 0.617, 0.856))
+    blobs = Blobs(folder / ".vitok" / "blobs")
+    write_plan(folder / ".vitok", flight_bundle(blobs, intervals=table))
     with running(folder, grpc=True) as found:
         yield found
 

@@ -185,6 +185,13 @@ class Decide(Section):
         description="`best`: most profit on the validation rows (without costs: best F1); or a number.",
         examples=["best"],
     )
+    interval: Share = Field(
+        0.9,
+        ge=0.5,
+        le=0.999,
+        description="Coverage of the interval that an answer gives on request.",
+        examples=["90%"],
+    )
     rules: list[str] = Field(
         [],
         description="Business rules `CONDITION -> ANSWER`, the first that fits counts. Those on inputs alone come "

@@ -36,11 +36,14 @@ def predict(
     part_rows: Annotated[
         int, typer.Option("--part-rows", min=1, help="Rows that are finished together; what a kill may cost.")
     ] = PART_ROWS,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Tell of each row how sure its score is.")
+    ] = False,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Predicts every row of a table with the version in production, and journals each prediction."""
-    request = Request(source, output, query, not no_journal, part_rows)
+    request = Request(source, output, query, not no_journal, part_rows, intervals)
     try:
         payload = predict_table(open_project(project, say=say), request, _progress)
     finally:

@@ -17,6 +17,7 @@ from vitok.loop.project import Project
 from vitok.model.bundle import (
     FEATURES,
     FORMAT,
+    INTERVALS,
     MODEL,
     REFERENCE,
     Field,
@@ -26,6 +27,7 @@ from vitok.model.bundle import (
 )
 from vitok.model.package import Graph, convert
 from vitok.stats.bins import fit_bins
+from vitok.stats.conformal import fit_sets, fit_shares, fit_values
 from vitok.stats.profiles import Reference, profile
 from vitok.stats.scores import Undecidable
 from vitok.stats.thresholds import best_threshold
@@ -79,9 +81,28 @@ def assemble(project: Project, prepared: Prepared, candidates: list[Trained]) ->
 
 def _store(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> str:
     files = {MODEL: graph.content, REFERENCE: _reference(prepared, chosen)}
+    intervals = _intervals(project.charter.decide.interval, prepared, chosen)
+    if intervals is not None:
+        files[INTERVALS] = intervals
     if prepared.feature_source is not None:
         files[FEATURES] = prepared.feature_source.encode()
     return store_bundle(project.blobs, _manifest(project, prepared, chosen, graph), files)
+
+
+def _intervals(level: float, prepared: Prepared, chosen: Trained) -> bytes | None:
+    """How sure scores are, by the rows that no fit has seen; None if they are too few."""
+    test, task = prepared.parts.test, prepared.classes.task
+    truth, scores = prepared.truth[test], predict_scores(chosen.pipeline, prepared.encoded[test], task)
+    try:
+        if task == "binary":
+            found = fit_shares(truth == 1, scores, level)
+        elif task == "multiclass":
+            found = fit_sets(truth.astype(np.int64), scores, level)
+        else:
+            found = fit_values(truth.astype(np.float64), scores, level)
+    except Undecidable:
+        return None
+    return json.dumps(found.to_json(), sort_keys=True).encode()
 
 
 def _reference(prepared: Prepared, chosen: Trained) -> bytes:

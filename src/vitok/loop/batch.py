@@ -18,6 +18,8 @@ from vitok.loop.batch_rows import (
     Run,
     answer_frame,
     decision_type,
+    interval_columns,
+    interval_names,
     journal_frame,
     score_names,
 )
@@ -38,12 +40,16 @@ _THREADS = 2
 class Batch:
     """The plan in force with its models loaded, for tables.
 
+    Args:
+        intervals: Whether each row tells how sure its score is.
+
     Raises:
         VitokError: a bundle that answers cannot be loaded.
     """
 
-    def __init__(self, plan: Plan, blobs: Blobs) -> None:
+    def __init__(self, plan: Plan, blobs: Blobs, *, intervals: bool = False) -> None:
         self.plan = plan
+        self._with_intervals = intervals
         spare = () if plan.fallback is None else (plan.fallback,)
         arms = {arm.digest: arm for arm in (*plan.live, *plan.shadows, *spare)}
         self._models = {
@@ -110,12 +116,18 @@ class Batch:
 
     def columns(self) -> list[str]:
         """The columns of the output."""
-        return ["id", *score_names(self.manifest), "decision", "version", "action", "reason"]
+        sure = interval_names(self.manifest) if self._with_intervals else []
+        return ["id", *score_names(self.manifest), *sure, "decision", "version", "action", "reason"]
 
     def _answered(self, piece: Piece) -> pl.DataFrame:
         digest = piece.arm.digest
         manifest, ranges = self._models[digest].manifest, self._ranges.get(digest)
-        return answer_frame(piece, manifest, self.plan.policy, ranges, self._decision_type)
+        frame = answer_frame(piece, manifest, self.plan.policy, ranges, self._decision_type)
+        if not self._with_intervals:
+            return frame
+        return frame.with_columns(
+            interval_columns(piece.scores, self._models[digest].intervals, manifest, frame.height)
+        )
 
     def _identified(self, rows: pl.DataFrame, first: int, run: Run) -> pl.DataFrame:
         """The rows with their number, id, unit and time."""

@@ -18,6 +18,7 @@ from vitok.release.decide import Ranges, strangeness
 from vitok.release.decide_frame import decide_frame
 from vitok.release.plan import Arm
 from vitok.release.policy import Answer, Policy
+from vitok.stats.conformal import Intervals
 
 # Names that no table of a user has: a colon is no part of theirs.
 ROW, ID, UNIT, TIME = "vitok:row", "vitok:id", "vitok:unit", "vitok:time"
@@ -129,6 +130,35 @@ def score_names(manifest: Manifest) -> list[str]:
     if manifest.task != "multiclass":
         return ["score"]
     return [f"score_{as_text(value)}" for value in manifest.classes]
+
+
+def interval_names(manifest: Manifest) -> list[str]:
+    """The columns that tell how sure a score is."""
+    return ["classes"] if manifest.task == "multiclass" else ["low", "high"]
+
+
+def interval_columns(
+    scores: Scores | None, table: Intervals | None, manifest: Manifest, count: int
+) -> list[pl.Series]:
+    """How sure each score is; nulls where there is no score, or nothing to tell it by.
+
+    Args:
+        table: Of the version that answered.
+
+    Returns:
+        Bounds; or with several classes the list, as JSON, of those that it may be.
+    """
+    names = interval_names(manifest)
+    if scores is None or table is None:
+        kind = pl.String() if len(names) == 1 else pl.Float64()
+        return [pl.Series(name, [None], dtype=kind).new_from_index(0, count) for name in names]
+    if table.least is None:
+        bounds = table.bounds(scores, is_value=not manifest.classes)
+        return [pl.Series(name, bound) for name, bound in zip(names, bounds, strict=True)]
+    likely = table.sets(scores)
+    sets, place = np.unique(likely, axis=0, return_inverse=True)
+    texts = [json.dumps([manifest.classes[code] for code in np.flatnonzero(row)]) for row in sets]
+    return [pl.Series(names[0], texts).gather(place.reshape(-1))]
 
 
 def decision_type(policy: Policy, manifest: Manifest) -> pl.DataType:

@@ -33,6 +33,7 @@ class Request(NamedTuple):
         query: SQL over the charter's sources, and over the source as `rows`.
         is_journalled: Whether the journal keeps the predictions.
         part_rows: How many rows are finished together: what an interruption may cost.
+        intervals: Whether each row tells how sure its score is.
     """
 
     source: str | None
@@ -40,6 +41,7 @@ class Request(NamedTuple):
     query: str | None = None
     is_journalled: bool = True
     part_rows: int = PART_ROWS
+    intervals: bool = False
 
 
 def predict_table(
@@ -65,7 +67,7 @@ def predict_table(
     started, plan = stopwatch(), _plan(project)
     source, work = Input(project, request.source, request.query), Work(request.output)
     source.refuse_inside(request.output)
-    batch = Batch(plan, project.blobs)
+    batch = Batch(plan, project.blobs, intervals=request.intervals)
     with work.held():
         try:
             run = _begin(project, request, source, plan, work)
@@ -97,7 +99,7 @@ def _plan(project: Project) -> Plan:
 def _begin(project: Project, request: Request, source: Input, plan: Plan, work: Work) -> Run:
     facts = source.facts() | {
         "release plan": plan.to_json().decode(),
-        "options": [request.is_journalled, request.part_rows],
+        "options": [request.is_journalled, request.part_rows, request.intervals],
     }
     run, changed = work.begin(facts, project.clock())
     if changed:

@@ -15,7 +15,7 @@ from vitok.kernel.digests import canonical_json
 from vitok.store.blobs import Blobs
 
 FORMAT = 1
-MODEL, FEATURES, REFERENCE = "model.onnx", "features.py", "reference.json"
+MODEL, FEATURES, REFERENCE, INTERVALS = "model.onnx", "features.py", "reference.json", "intervals.json"
 
 
 class Field(msgspec.Struct, frozen=True):

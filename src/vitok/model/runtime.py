@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from vitok.errors import DataMistake, Fault, UserMistake
 from vitok.kernel.clock import parse_time
-from vitok.model.bundle import FEATURES, MODEL, Field, Manifest, load_manifest
+from vitok.model.bundle import FEATURES, INTERVALS, MODEL, Field, Manifest, load_manifest
 from vitok.model.features import FeatureFunction, load_feature_function
 from vitok.model.schema import RequestSchema, Rows
+from vitok.stats.conformal import Intervals
 from vitok.store.blobs import Blobs
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def load_model(blobs: Blobs, digest: str, threads: int = 1, version: int | None 
     expected, actual = {f.name for f in manifest.features}, _graph_inputs(session)
     if not actual <= expected or manifest.output not in {node.name for node in session.get_outputs()}:
         raise Fault(name, "the graph does not fit the manifest", "Register the version again.")
-    return Model(manifest, digest, session, function, name, actual)
+    table = manifest.files.get(INTERVALS)
+    intervals = None if table is None else Intervals.from_json(json.loads(blobs.get(table)))
+    return Model(manifest, digest, session, function, name, actual, intervals)
 
 
 def joined_numbers(session: Any) -> list[str]:
@@ -66,6 +69,7 @@ class Model:
     Args:
         name: How messages call it.
         used: Names of the features that the graph really takes (a converter drops those without effect).
+        intervals: How sure its scores are; None if the rows to judge were too few to tell.
     """
 
     def __init__(
@@ -76,10 +80,12 @@ class Model:
         function: FeatureFunction | None,
         name: str,
         used: set[str],
+        intervals: Intervals | None = None,
     ) -> None:
         self.manifest = manifest
         self.digest = digest
         self.name = name
+        self.intervals = intervals
         self._session = session
         self._function = function
         self._features = [field for field in manifest.features if field.name in used]

@@ -65,6 +65,12 @@ class Deployment:
         self.unrecorded = plan.policy.unrecorded == "answer"
         self.fallback = None if plan.fallback is None else served(plan.fallback)
 
+    def find(self, version: int) -> Served | None:
+        """The arm or the fallback of this version."""
+        if self.fallback is not None and self.fallback.arm.version == version:
+            return self.fallback
+        return self.served.get(version)
+
     @property
     def in_trouble(self) -> bool:
         """Whether a version is at rest."""

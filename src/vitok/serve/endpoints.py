@@ -13,6 +13,7 @@ from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import Deployment, PlanWatcher
 from vitok.serve.explainer import Explainer, require_explainable
 from vitok.serve.http import Handler, Request, Response
+from vitok.serve.intervals import wants_intervals
 from vitok.serve.metrics import Metrics
 from vitok.serve.predict import Answer, require_few
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
@@ -55,14 +56,17 @@ class Endpoints:
 
     async def _predict(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
+        intervals = wants_intervals(request.query)
         rows = await _read(request, deployment.champion.schema.decode, request.body)
-        return render_answer(deployment, await self._answer(deployment, rows, received))
+        answer = await self._answer(deployment, rows, received)
+        return render_answer(deployment, answer, intervals=intervals)
 
     async def _explain(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
+        intervals = wants_intervals(request.query)
         rows = require_explainable(await _read(request, deployment.champion.schema.decode, request.body))
         answer = await self._answer(deployment, rows, received)
-        plain = render_answer(deployment, answer)
+        plain = render_answer(deployment, answer, intervals=intervals)
         return await asyncio.to_thread(self._explainer.explained, deployment, rows, answer, plain)
 
     async def _infer(self, request: Request, names: list[str]) -> Response:

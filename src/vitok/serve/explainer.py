@@ -45,7 +45,7 @@ class Explainer:
         """The response of the row API with an `explanation` in each prediction that a model scored."""
         content = msgspec.json.decode(response.body)
         for row, prediction, shown in zip(rows, answer.predictions, content["predictions"], strict=True):
-            served = _served(deployment, prediction.version)
+            served = deployment.find(prediction.version)
             if served is not None and prediction.score is not None:
                 shown["explanation"] = self._explain(served, row, prediction)
         return response._replace(body=msgspec.json.encode(content))
@@ -73,13 +73,6 @@ class Explainer:
                 self._typical.clear()
             self._typical[digest] = {name: checked[name] for name in row}
         return self._typical[digest]
-
-
-def _served(deployment: Deployment, version: int) -> Served | None:
-    fallback = deployment.fallback
-    if fallback is not None and fallback.arm.version == version:
-        return fallback
-    return deployment.served.get(version)
 
 
 def _scorer(served: Served, prediction: Prediction) -> Any:

@@ -24,6 +24,7 @@ class Request(NamedTuple):
     path: str
     headers: dict[bytes, bytes]
     body: bytes
+    query: bytes = b""
 
 
 class Response(NamedTuple):
@@ -100,7 +101,7 @@ async def read_request(scope: Scope, headers: dict[bytes, bytes], receive: Recei
             if size > limit:
                 raise _too_large(limit)
         body = b"".join(parts)
-    return Request(scope["method"], scope["path"], headers, body)
+    return Request(scope["method"], scope["path"], headers, body, scope.get("query_string", b""))
 
 
 def _too_large(limit: int) -> HttpProblem:

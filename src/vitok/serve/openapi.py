@@ -35,6 +35,15 @@ _VERSION = {
 }
 
 
+_INTERVAL = {
+    "name": "interval",
+    "in": "query",
+    "required": False,
+    "description": "Whether each prediction tells how sure it is",
+    "schema": {"type": "boolean", "default": False},
+}
+
+
 class Operation(NamedTuple):
     """One address with one method.
 
@@ -45,6 +54,7 @@ class Operation(NamedTuple):
         example: A body that is answered.
         failures: Statuses of refusals.
         error: Schema of a refusal.
+        parameters: What may be asked behind `?`, or is a part of the path.
     """
 
     method: str
@@ -56,6 +66,7 @@ class Operation(NamedTuple):
     example: Any = None
     failures: tuple[str, ...] = ("503",)
     error: str = "Error"
+    parameters: tuple[dict[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,8 +100,10 @@ def _row_operations(base: str, manifest: Manifest) -> list[Operation]:
     why = "Predictions with what each input added to the score (at most 32 rows)"
     outcomes = {"outcomes": [{"id": "1", "value": manifest.classes[0] if manifest.classes else 1.0}]}
     return [
-        post("predict", "Predictions for rows", "Rows", "Predictions", rows),
-        post("explain", why, "Rows", "Explained", rows),
+        post("predict", "Predictions for rows", "Rows", "Predictions", rows)._replace(
+            parameters=(_INTERVAL,)
+        ),
+        post("explain", why, "Rows", "Explained", rows)._replace(parameters=(_INTERVAL,)),
         post("outcomes", "What really happened", "Outcomes", "OutcomesTaken", outcomes),
     ]
 
@@ -111,12 +124,14 @@ def _v2_operations(project: str, manifest: Manifest) -> list[Operation]:
     content = (takes, gives, infer_example(manifest), tuple(_FAILURES))
     for base in (f"/v2/models/{project}", f"/v2/models/{project}/versions/{{version}}"):
         failures = ("404", "503") if "{" in base else ("503",)
-        found += [
+        versioned: list[Operation] = [
             get(base, "What the model takes and gives", "ModelMetadata", failures),
             get(f"{base}/ready", "Whether it answers", "ModelReady", failures),
             get(f"{base}/stats", "How many rows it has predicted", "Statistics", failures),
             Operation("post", f"{base}/infer", _V2, "Inference", *content),
         ]
+        parameters = (_VERSION,) if "{" in base else ()
+        found += [operation._replace(parameters=parameters) for operation in versioned]
     return found
 
 
@@ -177,8 +192,8 @@ def _render(operation: Operation) -> dict[str, Any]:
             **failures,
         },
     }
-    if "{version}" in operation.path:
-        found["parameters"] = [_VERSION]
+    if operation.parameters:
+        found["parameters"] = list(operation.parameters)
     if operation.takes:
         content = _content(operation.takes)
         content[_JSON]["example"] = operation.example

@@ -86,6 +86,7 @@ def predictions_schema(manifest: Manifest) -> dict[str, Any]:
             },
             "reason": {"type": "string", "description": "Why, if it was not the model"},
             "warnings": {"type": "array", "items": {"type": "string"}},
+            "interval": _interval(manifest),
         },
     }
     return {
@@ -97,6 +98,19 @@ def predictions_schema(manifest: Manifest) -> dict[str, Any]:
             "predictions": {"type": "array", "items": item},
             "recorded": {"const": False, "description": "Only if the journal could not take the predictions"},
         },
+    }
+
+
+def _interval(manifest: Manifest) -> dict[str, Any]:
+    number: dict[str, Any] = {"type": "number"}
+    bounds: dict[str, Any] = {"low": number, "high": number}
+    if manifest.classes and manifest.positive is None:
+        bounds = {"classes": {"type": "array", "items": {"enum": manifest.classes}, "minItems": 1}}
+    return {
+        "type": "object",
+        "required": ["level", *bounds],
+        "description": "How sure it is, if `interval=true` was asked and the rows to judge were enough to tell",
+        "properties": {"level": number, **bounds},
     }
 
 

@@ -15,6 +15,7 @@ from vitok.model.bundle import Manifest
 from vitok.model.schema import decode_json, outcome_value
 from vitok.serve.deployment import Deployment
 from vitok.serve.http import HttpProblem, Response, json_response
+from vitok.serve.intervals import intervals_of
 from vitok.serve.predict import MAX_ROWS, Answer
 from vitok.serve.recorder import Recorder
 
@@ -30,6 +31,7 @@ class _Predicted(msgspec.Struct, omit_defaults=True):
     action: str = "model"
     reason: str = ""
     warnings: list[str] = []
+    interval: dict[str, Any] | None = None
 
 
 class _Predicteds(msgspec.Struct, omit_defaults=True):
@@ -39,12 +41,20 @@ class _Predicteds(msgspec.Struct, omit_defaults=True):
     recorded: bool = True
 
 
-def render_answer(deployment: Deployment, answer: Answer) -> Response:
-    """The answer to `{"rows": [...]}`."""
+def render_answer(deployment: Deployment, answer: Answer, *, intervals: bool = False) -> Response:
+    """The answer to `{"rows": [...]}`.
+
+    Args:
+        intervals: Whether each prediction tells how sure it is.
+    """
     versions = {prediction.version for prediction in answer.predictions}
     one = len(versions) == 1
     classes = deployment.champion.model.manifest.classes
     found = [_render(prediction, classes, names_version=not one) for prediction in answer.predictions]
+    if intervals:
+        recorded = answer.records[: len(found)]  # rounded scores could fall into the next bin
+        for shown, interval in zip(found, intervals_of(deployment, recorded), strict=True):
+            shown.interval = interval
     return json_response(
         _Predicteds(deployment.plan.project, versions.pop() if one else None, found, answer.recorded)
     )

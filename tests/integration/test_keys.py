@@ -1,6 +1,7 @@
 """Keys, hosts and TLS as a caller meets them, with real processes."""
 
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -9,6 +10,7 @@ import time
 import httpx
 import pytest
 
+from certificates import write_certificate
 from commands import COMMAND, mistake_of, run_vitok
 from examples import CHARTER, FLIGHT, flight_bundle, write_plan
 from serving import free_port
@@ -28,10 +30,13 @@ def project(tmp_path):
 class Served:
     """`vitok serve` in a process of its own."""
 
-    def __init__(self, project, *words):
+    def __init__(self, project, *words, env=None, log=None):
         self.port = free_port()
         command = [*COMMAND, "serve", "--project", project, "--port", self.port, *words]
-        self.process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+        self.log = project / "server.log" if log is None else log
+        with self.log.open("ab") as output:
+            surroundings = None if env is None else {**os.environ, **env}
+            self.process = subprocess.Popen(list(map(str, command)), stderr=output, env=surroundings)
 
     def __enter__(self):
         return self
@@ -80,6 +85,18 @@ def test_server_does_not_open_to_the_world_without_keys(project):
     mistake_of("serve", "--tls-cert", "x.pem", "--port", 0, "--project", project, says=["belong together"])
 
 
+def test_files_of_tls_that_cannot_be_used_are_told_before_anything_starts(project):
+    certificate, key = write_certificate(project)
+    (project / "other").mkdir()
+    _, other = write_certificate(project / "other")
+    words = ("serve", "--port", 0, "--project", project)
+    for pair in ((certificate, other), (key, certificate), (project / "vitok.yaml", key)):
+        says = ["--tls-cert, --tls-key", str(pair[0]), "cannot be used", "without a password"]
+        mistake_of(*words, "--tls-cert", pair[0], "--tls-key", pair[1], says=says)
+    absent = project / "absent.pem"
+    mistake_of(*words, "--tls-cert", absent, "--tls-key", key, says=["--tls-cert", "absent.pem is not there"])
+
+
 def test_other_host_names_are_refused_on_loopback(project):
     with Served(project) as server, httpx.Client() as client:
         url = server.ready(client, f"http://127.0.0.1:{server.port}")
@@ -90,13 +107,7 @@ def test_other_host_names_are_refused_on_loopback(project):
 
 
 def test_answers_over_tls(project):
-    certificate, key = project / "cert.pem", project / "key.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
-    words += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    try:
-        subprocess.run(list(map(str, words)), check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("needs openssl")
+    certificate, key = write_certificate(project)
     trust = ssl.create_default_context(cafile=str(certificate))
     with (
         Served(project, "--tls-cert", certificate, "--tls-key", key) as server,

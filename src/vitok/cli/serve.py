@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
-from vitok.errors import NotFound
+from vitok.errors import NotFound, UserMistake
+from vitok.serve.oidc import (
+    AUDIENCE_VARIABLE,
+    ISSUER_VARIABLE,
+    KEYS_VARIABLE,
+    QUOTA_VARIABLE,
+    RATE_VARIABLE,
+    Issuer,
+)
 from vitok.serve.server import Door, bind, reserve_grpc, run_server, show_address
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -39,6 +47,38 @@ AllowHostOption = Annotated[
 ]
 CertificateOption = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate for HTTPS, PEM.")]
 PrivateKeyOption = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
+IssuerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-issuer",
+        envvar=ISSUER_VARIABLE,
+        help="Take tokens of this OpenID Connect issuer as keys. Default: no tokens.",
+    ),
+]
+AudienceOption = Annotated[
+    str | None,
+    typer.Option("--oidc-audience", envvar=AUDIENCE_VARIABLE, help="What its tokens must name in `aud`."),
+]
+IssuerKeysOption = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-keys",
+        envvar=KEYS_VARIABLE,
+        help="File or address of its keys, JWKS. Default: what the issuer's own description says.",
+    ),
+]
+SubjectRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--oidc-rate", envvar=RATE_VARIABLE, help="Requests a second of each subject. Default: no limit."
+    ),
+]
+SubjectQuotaOption = Annotated[
+    int | None,
+    typer.Option(
+        "--oidc-quota", envvar=QUOTA_VARIABLE, help="Requests a day of each subject. Default: no limit."
+    ),
+]
 
 
 def serve(
@@ -50,6 +90,11 @@ def serve(
     allow_host: AllowHostOption = None,
     tls_cert: CertificateOption = None,
     tls_key: PrivateKeyOption = None,
+    oidc_issuer: IssuerOption = None,
+    oidc_audience: AudienceOption = None,
+    oidc_keys: IssuerKeysOption = None,
+    oidc_rate: SubjectRateOption = None,
+    oidc_quota: SubjectQuotaOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,12 +106,32 @@ def serve(
             "no version has been released here",
             "Release one with `vitok release VERSION`, or give --project DIR.",
         )
-    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key)
-    door.require_safe(project, grpc=grpc_port is not None)
+    issuer = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_rate, oidc_quota)
+    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer)
+    door.require_safe(project)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
     announce(as_json, listener, grpc, door, None)
     run_server(project, workers=workers, listener=listener, grpc=grpc, door=door)
+
+
+def issuer_of(
+    url: str | None, audience: str | None, keys: str | None, rate: float | None, quota: int | None
+) -> Issuer | None:
+    """The issuer that the options name.
+
+    Raises:
+        UserMistake: options say more of an issuer that is not named.
+    """
+    if url:
+        return Issuer(url, audience or "", keys or None, rate, quota)
+    given = {"--oidc-audience": audience, "--oidc-keys": keys, "--oidc-rate": rate, "--oidc-quota": quota}
+    for option, value in given.items():
+        if value not in (None, ""):
+            raise UserMistake(
+                option, f"{value!r} belongs to an issuer, and none is given", "Add --oidc-issuer URL."
+            )
+    return None
 
 
 def announce(as_json: bool, listener: Any, grpc: Any, door: Door, version: int | None) -> None:

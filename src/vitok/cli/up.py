@@ -11,14 +11,20 @@ import typer
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say
 from vitok.cli.serve import (
     AllowHostOption,
+    AudienceOption,
     CertificateOption,
     GrpcPortOption,
     GuardedOption,
     HostOption,
+    IssuerKeysOption,
+    IssuerOption,
     PortOption,
     PrivateKeyOption,
+    SubjectQuotaOption,
+    SubjectRateOption,
     WorkersOption,
     announce,
+    issuer_of,
 )
 from vitok.loop.release import publish_plan
 from vitok.registry import releases
@@ -38,6 +44,11 @@ def up(
     allow_host: AllowHostOption = None,
     tls_cert: CertificateOption = None,
     tls_key: PrivateKeyOption = None,
+    oidc_issuer: IssuerOption = None,
+    oidc_audience: AudienceOption = None,
+    oidc_keys: IssuerKeysOption = None,
+    oidc_rate: SubjectRateOption = None,
+    oidc_quota: SubjectQuotaOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,8 +58,9 @@ def up(
     with opened.engine.connect() as connection:
         release = releases.current(connection)
     opened.engine.dispose()
-    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key)
-    door.require_safe(opened.folder, grpc=grpc_port is not None)
+    issuer = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_rate, oidc_quota)
+    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer)
+    door.require_safe(opened.folder)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
     announce(as_json, listener, grpc, door, None if release is None else release.version)

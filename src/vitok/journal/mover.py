@@ -18,11 +18,11 @@ from vitok.errors import Fault, VitokError
 from vitok.journal.commits import Entry
 from vitok.journal.frames import outcome_frame, prediction_frame
 from vitok.journal.index import Index
-from vitok.journal.locks import take
 from vitok.journal.records import Kind, decode_outcome
 from vitok.journal.segments import spools
 from vitok.journal.spool import drop_through, read_after, remove_if_dead
 from vitok.store.lake import Lake
+from vitok.store.locks import take
 
 _BATCH = 50_000
 _TABLES: dict[Kind, tuple[str, Callable[[list[tuple[str, Entry]]], pl.DataFrame]]] = {

@@ -13,7 +13,6 @@ from typing import Literal
 
 from vitok.errors import Busy, Fault
 from vitok.journal.commits import Entry, Tail, encode_commit, seal
-from vitok.journal.locks import take
 from vitok.journal.records import Record
 from vitok.journal.segments import (
     ABANDONED,
@@ -27,6 +26,7 @@ from vitok.journal.segments import (
     segments,
     write_mark,
 )
+from vitok.store.locks import take
 
 # A living worker keeps at most this much after all of it was moved; a reader takes a segment in one piece.
 SEGMENT_BYTES = 8 * 2**20

@@ -14,10 +14,10 @@ from polars.exceptions import PolarsError
 
 from vitok.data.sources import first_line
 from vitok.errors import Busy, DataMistake, UserMistake
-from vitok.journal.locks import take
 from vitok.kernel.ids import new_id
 from vitok.loop.batch_rows import Run
 from vitok.store.blobs import write_atomically
+from vitok.store.locks import take
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 _STATE, _LOCK, _RESULT = "run.json", "lock", "result"

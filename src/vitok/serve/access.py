@@ -5,15 +5,19 @@ Workers read the hashes of keys from a file, as they read the plan, and never as
 
 import base64
 import hashlib
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from vitok.errors import Fault
 from vitok.kernel.clock import Clock
 from vitok.release.keys import KEYS_FILE, Key, Scope
 from vitok.serve.http import HttpProblem, log
+from vitok.serve.oidc import TokenRefused, Tokens
+from vitok.store.usage import REQUESTS, Usage
 
 _LOOK_SECONDS = 1.0
 _DAY = 86400.0
@@ -53,18 +57,6 @@ def digest_of(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class _Use:
-    """What a key has used: a bucket that fills at its rate, and the count of the day."""
-
-    __slots__ = ("count", "day", "seen", "tokens")
-
-    def __init__(self, tokens: float, now: float) -> None:
-        self.tokens = tokens
-        self.seen = now
-        self.day = 0
-        self.count = 0
-
-
 class Access:
     """Lets requests in, or refuses them.
 
@@ -72,7 +64,8 @@ class Access:
         folder: The project's `.vitok` folder; `keys.json` lies in it.
         clock: The present, for expiry and for quotas.
         hosts: Names that the header `Host` may have; None for any.
-        workers: How many workers share rates and quotas: each grants its part.
+        usage: What callers have used of rates and quotas.
+        tokens: Reads the tokens of an issuer; None if none are taken.
         with_keys: Whether keys are asked for at all.
     """
 
@@ -81,7 +74,8 @@ class Access:
         folder: Path,
         clock: Clock,
         hosts: frozenset[str] | None,
-        workers: int,
+        usage: Usage,
+        tokens: Tokens | None = None,
         *,
         with_keys: bool = True,
     ) -> None:
@@ -89,38 +83,52 @@ class Access:
         self._path = folder / KEYS_FILE
         self._with_keys = with_keys
         self._hosts = hosts
-        self._workers = max(1, workers)
+        self._usage = usage
+        self._tokens = tokens
         self._keys: dict[str, Key] = {}
-        self._uses: dict[str, _Use] = {}
         self._seen: tuple[int, int] | None = None
         self._look_at = 0.0
         self._look()
 
-    def admit(self, route: str | None, headers: Mapping[bytes, bytes]) -> None:
-        """Returns if a request may be answered.
+    async def start(self) -> None:
+        """Fetches the keys of the issuer, if there is one."""
+        if self._tokens is not None:
+            await self._tokens.start()
+
+    async def stop(self) -> None:
+        """Gives back what other workers may want."""
+        if self._tokens is not None:
+            await self._tokens.stop()
+        self._usage.close()
+
+    async def admit(self, route: str | None, headers: Mapping[bytes, bytes]) -> str | None:
+        """Returns if a request may be answered, and says who asks; None if nobody had to be named.
 
         Args:
             route: The pattern of its address, None for a page.
 
         Raises:
-            HttpProblem: 400 a host that is not served here; 401 no key, or none that is known; 403 a key without the
-                scope, or an address that is not declared; 429 beyond its rate or quota.
+            HttpProblem: 400 a host that is not served here; 401 no key or token, or one that does not count; 403 one
+                without the scope, or an address that is not declared; 429 beyond its rate or quota; 503 if what it
+                has used cannot be counted, or the keys of the issuer cannot be had.
         """
         if self._hosts is not None:
             self._check_host(headers.get(b"host", b"").decode("latin-1"))
         if not self._with_keys:
-            return
+            return None
         if time.monotonic() >= self._look_at:
             self._look()
         if route is not None and route not in NEEDS:
             raise HttpProblem(403, "this address is not open to anybody")
         needed = PAGES if route is None else NEEDS[route]
         if needed is None:
-            return
-        key = self._key_of(headers)
+            return None
+        key = await self._key_of(headers)
         if needed not in key.scopes:
             raise HttpProblem(403, f"key {key.name!r} may not do this: it lacks the scope {needed!r}")
-        self._charge(key)
+        if key.rate is not None or key.quota is not None:
+            self._charge(key)
+        return key.name
 
     def _check_host(self, host: str) -> None:
         name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
@@ -128,12 +136,18 @@ class Access:
         if name.lower() not in self._hosts:
             raise HttpProblem(400, f"host {name[:100]!r} is not served here")
 
-    def _key_of(self, headers: Mapping[bytes, bytes]) -> Key:
+    async def _key_of(self, headers: Mapping[bytes, bytes]) -> Key:
         given = _given(headers)
         challenge = ((b"www-authenticate", b'Bearer, Basic realm="vitok"'),)
         if given is None:
             raise HttpProblem(401, "a key is needed: send the header Authorization: Bearer KEY", challenge)
-        key = self._keys.get(digest_of(given))
+        digest = digest_of(given)
+        key = self._keys.get(digest)
+        if key is None and self._tokens is not None and given.count(".") == 2:
+            try:
+                return await self._tokens.key_of(given, digest)
+            except TokenRefused as error:
+                raise HttpProblem(401, f"this token {error}", challenge) from error
         if key is None:
             raise HttpProblem(401, "this key is not known", challenge)
         if key.expires is not None and self._clock().timestamp() >= key.expires:
@@ -141,30 +155,23 @@ class Access:
         return key
 
     def _charge(self, key: Key) -> None:
-        if key.rate is None and key.quota is None:
-            return
-        now = time.monotonic()
-        rate = None if key.rate is None else key.rate / self._workers
-        room = 1.0 if rate is None else max(1.0, rate)
-        use = self._uses.setdefault(key.name, _Use(room, now))
-        if rate is not None:
-            use.tokens = min(room, use.tokens + (now - use.seen) * rate)
-            use.seen = now
-            if use.tokens < 1:
-                wait = str(max(1, round((1 - use.tokens) / rate))).encode()
-                text = f"key {key.name!r} may ask {key.rate:g} times a second"
-                raise HttpProblem(429, text, ((b"retry-after", wait),))
+        """Counts a request of a key that has a rate or a quota. Nothing here waits, so nobody comes between."""
         second = self._clock().timestamp()
-        day = int(second // _DAY)
-        if use.day != day:
-            use.day, use.count = day, 0
-        if key.quota is not None and use.count >= max(1, key.quota // self._workers):
-            rest = str(round(_DAY - second % _DAY)).encode()
-            raise HttpProblem(
-                429, f"key {key.name!r} has used its {key.quota} requests of today", ((b"retry-after", rest),)
-            )
-        use.tokens -= 1
-        use.count += 1
+        try:
+            record = self._usage.record(key.name, int(second // _DAY))
+        except (OSError, Fault) as error:
+            log.error("what callers use cannot be counted: %s", error)
+            text = "what callers use cannot be counted at present. Try again later"
+            raise HttpProblem(503, text, ((b"retry-after", b"5"),)) from error
+        if key.quota is not None and record.total(REQUESTS) >= key.quota:
+            rest = str(math.ceil(_DAY - second % _DAY)).encode()
+            text = f"key {key.name!r} has used its {key.quota} requests of today"
+            raise HttpProblem(429, text, ((b"retry-after", rest),))
+        if key.rate is not None and (wait := record.draw(key.rate, time.monotonic())):
+            text = f"key {key.name!r} may ask {key.rate:g} times a second"
+            raise HttpProblem(429, text, ((b"retry-after", str(math.ceil(wait)).encode()),))
+        if key.quota is not None:
+            record.add(REQUESTS)
 
     def _look(self) -> None:
         """Takes over a changed file; one that cannot be read leaves the keys as they are."""

@@ -24,17 +24,21 @@ from vitok.serve.http import (
     Handler,
     HttpProblem,
     Receive,
+    Response,
     Scope,
     Send,
     error_response,
     send_response,
 )
+from vitok.serve.invocations import explain_failure
 from vitok.serve.metrics import Metrics
 from vitok.serve.observe import observer_of_surroundings
+from vitok.serve.oidc import Issuer, Tokens
 from vitok.serve.readers import Readers
 from vitok.serve.recorder import Recorder
 from vitok.serve.rows import OutcomeDesk
 from vitok.serve.watchdog import Watchdog
+from vitok.store.usage import Usage
 
 MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
@@ -55,7 +59,10 @@ class ServeSettings(NamedTuple):
         guarded: Whether a key is needed.
         hosts: Names that the header `Host` may have; None for any.
         workers: How many workers share rates and quotas.
+        run: The run of the server, the same for all its workers; None for one of its own.
+        issuer: Whose tokens are taken as keys; None for nobody's.
         grpc_address: Where gRPC answers, as `host:port`; None for not at all.
+        tls: Files of certificate and private key for gRPC; HTTPS is the server's own business.
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
@@ -64,7 +71,10 @@ class ServeSettings(NamedTuple):
     guarded: bool = False
     hosts: frozenset[str] | None = None
     workers: int = 1
+    run: int | None = None
+    issuer: Issuer | None = None
     grpc_address: str | None = None
+    tls: tuple[Path, Path] | None = None
 
 
 def create_app(
@@ -115,6 +125,9 @@ class DataPlane:
         for path, handlers in endpoints.routes().items():
             parts = path.split("/")
             self._routes.setdefault(len(parts), []).append((parts, handlers))
+        if self._access is not None:
+            self._closing.push_async_callback(self._access.stop)
+            self._run_beside(self._access.start())
         await self.watcher.poll()
         self._run_beside(self.watcher.watch())
         self._run_beside(self._metrics.publish())
@@ -132,7 +145,7 @@ class DataPlane:
     async def _open_grpc(self, address: str) -> None:
         hosts = self._settings.hosts
         host = min(hosts) if hosts else address
-        door = _load_grpc()(self._answer, address, host, self._settings.max_body_bytes)
+        door = _load_grpc()(self._answer, address, host, self._settings.max_body_bytes, self._settings.tls)
         await door.start()
         self._closing.push_async_callback(door.stop)
 
@@ -205,7 +218,7 @@ class DataPlane:
         is_page = not handlers and self._otherwise is not None
         try:
             if self._access is not None:
-                self._access.admit(None if is_page else route, headers)
+                await self._access.admit(None if is_page else route, headers)
             if is_page:
                 assert self._otherwise is not None
                 return await self._otherwise(scope, receive, send)
@@ -219,7 +232,7 @@ class DataPlane:
             finally:
                 self._busy -= 1
         except Exception as error:  # whatever fails, the caller gets an answer and others go on
-            response = error_response(error)
+            response = _explain(route, error)
         self._metrics.count_request(route, response.status, stopwatch() - started)
         return await send_response(send, response)
 
@@ -251,6 +264,11 @@ def _choose(handlers: dict[str, Handler], method: str, path: str) -> Handler:
     return handlers[method]
 
 
+def _explain(route: str, error: Exception) -> Response:
+    """An error in the form that the clients of an address read; V2's form is ours."""
+    return explain_failure(error) if route == "invocations" else error_response(error)
+
+
 def _overloaded() -> HttpProblem:
     text = "too many requests are in progress. Try again in a second"
     return HttpProblem(429, text, ((b"retry-after", b"1"),))
@@ -259,7 +277,9 @@ def _overloaded() -> HttpProblem:
 def _access(folder: Path, clock: Clock, settings: ServeSettings) -> Access | None:
     if not settings.guarded and settings.hosts is None:
         return None
-    return Access(folder, clock, settings.hosts, settings.workers, with_keys=settings.guarded)
+    tokens = None if settings.issuer is None else Tokens(settings.issuer, clock)
+    usage = Usage(folder, settings.workers, settings.run)
+    return Access(folder, clock, settings.hosts, usage, tokens, with_keys=settings.guarded)
 
 
 def _load_grpc() -> Any:

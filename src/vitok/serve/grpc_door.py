@@ -5,6 +5,7 @@ and errors are those of HTTP. Only started when a port is given; nothing else im
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
@@ -51,12 +52,16 @@ class GrpcDoor:
         address: `host:port`; several workers may share it.
         host: What the requests name as their host: that check is against browsers, and none speaks gRPC.
         max_body_bytes: Largest request.
+        tls: Files of certificate and private key; None for plain gRPC.
     """
 
-    def __init__(self, app: ASGIApp, address: str, host: str, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, address: str, host: str, max_body_bytes: int, tls: tuple[Path, Path] | None = None
+    ) -> None:
         self._app = app
         self._address = address
         self._host = host.encode()
+        self._tls = tls
         options = [
             ("grpc.so_reuseport", 1),
             ("grpc.max_receive_message_length", max_body_bytes + _ENVELOPE_BYTES),
@@ -79,11 +84,14 @@ class GrpcDoor:
         """Begins to listen.
 
         Raises:
-            Fault: the port cannot be bound.
+            Fault: the port cannot be bound, or the certificate cannot be read.
         """
         try:
-            self._server.add_insecure_port(self._address)
-        except RuntimeError as error:
+            if self._tls is None:
+                self._server.add_insecure_port(self._address)
+            else:
+                self._server.add_secure_port(self._address, _credentials(*self._tls))
+        except (RuntimeError, OSError) as error:
             raise Fault(
                 f"gRPC at {self._address}", "cannot be bound", "Choose another with --grpc-port."
             ) from error
@@ -151,6 +159,11 @@ class GrpcDoor:
         await self._app(scope, receive, send)
         start, *rest = sent
         return _Answer(start["status"], dict(start["headers"]), b"".join(part["body"] for part in rest))
+
+
+def _credentials(certificate: Path, private_key: Path) -> Any:
+    """What HTTPS shows its callers, shown to those of gRPC."""
+    return grpc.ssl_server_credentials([(private_key.read_bytes(), certificate.read_bytes())])
 
 
 def _handler(name: str, call: Callable[[Any, _Context], Awaitable[Any]]) -> Any:

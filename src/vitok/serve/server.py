@@ -3,7 +3,9 @@
 import errno
 import importlib.util
 import os
+import secrets
 import socket
+import ssl
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +15,7 @@ from vitok.release.keys import KEYS_FILE
 from vitok.serve.app import DataPlane, ServeSettings, create_app
 from vitok.serve.metrics import forget_counts
 from vitok.serve.observe import configure_logs
+from vitok.serve.oidc import Issuer, issuer_of_environment, variables_of
 
 DEFAULT_FACTORY = "vitok.serve.server:worker_app"
 PROJECT_VARIABLE = "VITOK_PROJECT"
@@ -22,6 +25,9 @@ _GRPC_VARIABLE = "VITOK_SERVE_GRPC"
 _GUARDED_VARIABLE = "VITOK_SERVE_GUARDED"
 _HOSTS_VARIABLE = "VITOK_SERVE_HOSTS"
 _WORKERS_VARIABLE = "VITOK_SERVE_WORKERS"
+_RUN_VARIABLE = "VITOK_SERVE_RUN"
+_CERTIFICATE_VARIABLE = "VITOK_SERVE_CERTIFICATE"
+_PRIVATE_KEY_VARIABLE = "VITOK_SERVE_PRIVATE_KEY"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BACKLOG = 1024
 _DRAIN_SECONDS = 10
@@ -41,15 +47,23 @@ def worker_folder() -> Path:
 def worker_settings() -> ServeSettings:
     """The settings of this worker, from the environment that `run_server` made."""
     supervisor = os.environ.get(_PARENT_VARIABLE)
-    hosts = os.environ.get(_HOSTS_VARIABLE)
+    hosts, run = os.environ.get(_HOSTS_VARIABLE), os.environ.get(_RUN_VARIABLE)
     return ServeSettings(
         durable=os.environ.get(DURABLE_VARIABLE) == "1",
         supervisor=None if supervisor is None else int(supervisor),
         guarded=os.environ.get(_GUARDED_VARIABLE) == "1",
         hosts=frozenset(hosts.split(",")) if hosts else None,
         workers=int(os.environ.get(_WORKERS_VARIABLE, "1")),
+        run=None if run is None else int(run),
+        issuer=issuer_of_environment(),
         grpc_address=os.environ.get(_GRPC_VARIABLE),
+        tls=_tls(),
     )
+
+
+def _tls() -> tuple[Path, Path] | None:
+    certificate, key = os.environ.get(_CERTIFICATE_VARIABLE), os.environ.get(_PRIVATE_KEY_VARIABLE)
+    return (Path(certificate), Path(key)) if certificate and key else None
 
 
 class Door(NamedTuple):
@@ -60,6 +74,7 @@ class Door(NamedTuple):
         guarded: Whether a key is needed also on a loopback address; on any other it always is.
         hosts: Names that the header `Host` may have; none means any, on loopback that of loopback.
         certificate, private_key: Files for TLS.
+        issuer: Whose tokens are taken as keys; with one, a key or token is always needed.
     """
 
     host: str = "127.0.0.1"
@@ -67,34 +82,50 @@ class Door(NamedTuple):
     hosts: tuple[str, ...] = ()
     certificate: Path | None = None
     private_key: Path | None = None
+    issuer: Issuer | None = None
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host in _LOOPBACK or self.host.startswith("127.")
 
-    def require_safe(self, project: Path, *, grpc: bool = False) -> None:
+    @property
+    def is_guarded(self) -> bool:
+        """Whether a key or token is needed."""
+        return self.guarded or not self.is_loopback or self.issuer is not None
+
+    def require_safe(self, project: Path) -> None:
         """Checks that the door is not open to the world.
 
-        Args:
-            grpc: Whether gRPC is to be answered too.
-
         Raises:
-            UserMistake: there are no keys, half of what TLS needs, a file that is not there, or gRPC beside TLS.
+            UserMistake: there are neither keys nor an issuer, half of what TLS needs, a file that is not there or not
+                what it must be, or an issuer that cannot be used.
         """
-        if (self.guarded or not self.is_loopback) and not (project / ".vitok" / KEYS_FILE).is_file():
+        if self.issuer is not None:
+            self.issuer.require_usable()
+        elif self.is_guarded and not (project / ".vitok" / KEYS_FILE).is_file():
             what = "would be open to everybody who can reach it: there are no keys"
             raise UserMistake(f"--host {self.host}", what, "Make one: vitok keys add NAME.")
         if (self.certificate is None) != (self.private_key is None):
             raise UserMistake("--tls-cert, --tls-key", "belong together", "Give both, or none.")
-        if grpc and self.certificate is not None:
-            what = "is not offered together with TLS: keys would cross the net in the clear"
-            raise UserMistake(
-                "--grpc-port", what, "Put a proxy with TLS before it, or leave one of them out."
-            )
         for option, path in (("--tls-cert", self.certificate), ("--tls-key", self.private_key)):
             if path is not None and not path.is_file():
                 raise UserMistake(option, f"{path} is not there", "Give a PEM file.")
+        if self.certificate is not None and self.private_key is not None:
+            _require_pair(self.certificate, self.private_key)
+
+
+def _require_pair(certificate: Path, private_key: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, private_key, password=lambda: b"")
+    except (OSError, ValueError) as error:  # SSLError among them; a key with a password needs one
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise UserMistake(
+            "--tls-cert, --tls-key",
+            f"{certificate} and {private_key} cannot be used: {reason}",
+            "Give a PEM certificate and its own PEM key, without a password.",
+        ) from error
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -194,9 +225,19 @@ def show_address(host: str, port: int) -> str:
 def _open(door: Door, workers: int) -> None:
     """Tells the workers who may come in."""
     hosts = door.hosts or (_LOOPBACK if door.is_loopback else ())
-    os.environ[_GUARDED_VARIABLE] = "1" if door.guarded or not door.is_loopback else "0"
+    os.environ[_GUARDED_VARIABLE] = "1" if door.is_guarded else "0"
+    os.environ[_RUN_VARIABLE] = str(secrets.randbits(62) | 1)
     os.environ[_HOSTS_VARIABLE] = ",".join(name.lower() for name in hosts)
     os.environ[_WORKERS_VARIABLE] = str(workers)
+    settings = {
+        _CERTIFICATE_VARIABLE: door.certificate and door.certificate.absolute(),
+        _PRIVATE_KEY_VARIABLE: door.private_key and door.private_key.absolute(),
+        **variables_of(door.issuer),
+    }
+    for variable, value in settings.items():
+        os.environ.pop(variable, None)
+        if value is not None:
+            os.environ[variable] = str(value)
 
 
 def _run_workers(config: Any, bound: socket.socket) -> None:

@@ -21,6 +21,19 @@ def _take(handle: int) -> bool:
     return True
 
 
+def take(path: Path) -> int | None:
+    """Takes the exclusive lock on a file, or returns None if somebody else holds it.
+
+    Returns:
+        A handle: `os.close` gives the lock back, and so does the end of the process, however it comes.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    if _take(handle):
+        return handle
+    os.close(handle)
+    return None
+
+
 @contextmanager
 def hold(path: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds an exclusive lock for the time of the block.

@@ -10,11 +10,11 @@ from vitok.journal import mover
 from vitok.journal import spool as spool_module
 from vitok.journal.index import Index, Lookup
 from vitok.journal.ledger import Ledger
-from vitok.journal.locks import take
 from vitok.journal.mover import move
 from vitok.journal.segments import spools
 from vitok.journal.spool import Spool
 from vitok.store.lake import Lake
+from vitok.store.locks import take
 
 
 class Killed(BaseException):

@@ -34,11 +34,13 @@ _KINDS: dict[str, Any] = {"number": "number", "category": "text", "boolean": "bo
 _TRIES = (
     64  # a version that fails on more pieces of a part than this has not met a few odd rows: it is broken
 )
-_THREADS = 2
+PREDICTING = (
+    2  # parts at once, each with one thread of the model: two threads on one part wait for each other
+)
 
 
 class Batch:
-    """The plan in force with its models loaded, for tables.
+    """The plan in force with its models loaded, for tables; safe to use from several threads.
 
     Args:
         intervals: Whether each row tells how sure its score is.
@@ -53,8 +55,7 @@ class Batch:
         spare = () if plan.fallback is None else (plan.fallback,)
         arms = {arm.digest: arm for arm in (*plan.live, *plan.shadows, *spare)}
         self._models = {
-            digest: load_model(blobs, digest, threads=_THREADS, version=arm.version)
-            for digest, arm in arms.items()
+            digest: load_model(blobs, digest, version=arm.version) for digest, arm in arms.items()
         }
         self._ranges: dict[str, Ranges] = {}
         if plan.policy.outlier is not None:

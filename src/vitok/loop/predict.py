@@ -1,6 +1,8 @@
 """Batch prediction: a table of any size in, a table out, by the plan in force, and everything in the journal."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +12,7 @@ from vitok.data.scans import Table
 from vitok.errors import DataMistake, NotFound, UserMistake
 from vitok.journal.mover import move
 from vitok.kernel.clock import stopwatch
-from vitok.loop.batch import Batch
+from vitok.loop.batch import PREDICTING, Batch
 from vitok.loop.batch_input import Input, chunks
 from vitok.loop.batch_journal import index_part, journal_part, journalled_parts
 from vitok.loop.batch_rows import Run
@@ -22,6 +24,7 @@ from vitok.release.plan import Plan
 
 PART_ROWS = 30_000  # with 30 inputs in the journal, some 100 MB on their way to the lake
 _BETWEEN_SECONDS = 1.0
+_Predicted = tuple[pl.DataFrame, pl.DataFrame | None]
 
 
 class Request(NamedTuple):
@@ -137,9 +140,9 @@ class _Job:
             self._project.say(f"Going on after {self.resumed:,} rows of an interrupted run.")
         begun = told = stopwatch()
         done = self.resumed
-        for number, rows in enumerate(chunks(self._tables, self.resumed, size), start=first):
-            self._predict(number, rows)
-            done += rows.height
+        for number, (output, journal) in enumerate(self._predicted(first), start=first):
+            self._keep(number, output, journal)
+            done += output.height
             now = stopwatch()
             if now - told >= _BETWEEN_SECONDS:
                 told = now
@@ -169,9 +172,22 @@ class _Job:
             index_part(self._project, ids)
         return count
 
-    def _predict(self, number: int, rows: pl.DataFrame) -> None:
-        is_journalled, start = self._request.is_journalled, number * self._request.part_rows
-        output, journal = self._batch.predict(rows, start, self._run, is_journalled=is_journalled)
+    def _predicted(self, first: int) -> Iterator[_Predicted]:
+        """The parts from a number on, in their order; while one is kept the next ones are predicted."""
+        size, is_journalled = self._request.part_rows, self._request.is_journalled
+        waiting: deque[Future[_Predicted]] = deque()
+        with ThreadPoolExecutor(PREDICTING) as pool:
+            for number, rows in enumerate(chunks(self._tables, self.resumed, size), start=first):
+                start = number * size
+                waiting.append(
+                    pool.submit(self._batch.predict, rows, start, self._run, is_journalled=is_journalled)
+                )
+                if len(waiting) > PREDICTING:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _keep(self, number: int, output: pl.DataFrame, journal: pl.DataFrame | None) -> None:
         self._work.store(number, output)
         if journal is not None:
             with self._work.writing():

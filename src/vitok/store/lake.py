@@ -135,7 +135,7 @@ class Lake:
     def _write(
         self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int] | None = None, **how: Any
     ) -> None:
-        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
         marks = [Transaction(writer, last) for writer, last in sorted((sequences or {}).items())]
@@ -147,6 +147,8 @@ class Lake:
                         self._address(table),
                         frame,
                         storage_options=self.options or None,
+                        # Inputs are JSON: half the size of the default, in the same time.
+                        writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
                         commit_properties=CommitProperties(app_transactions=marks) if marks else None,
                         **how,
                     ),

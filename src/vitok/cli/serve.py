@@ -16,7 +16,7 @@ from vitok.serve.oidc import (
     RATE_VARIABLE,
     Issuer,
 )
-from vitok.serve.server import Door, bind, reserve_grpc, run_server, show_address
+from vitok.serve.server import BUDGET_VARIABLE, Door, bind, reserve_grpc, run_server, show_address
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)]
@@ -79,6 +79,15 @@ SubjectQuotaOption = Annotated[
         "--oidc-quota", envvar=QUOTA_VARIABLE, help="Requests a day of each subject. Default: no limit."
     ),
 ]
+QueryBudgetOption = Annotated[
+    int | None,
+    typer.Option(
+        "--query-budget",
+        envvar=BUDGET_VARIABLE,
+        min=1,
+        help="Rows a day of one caller from which on an alert is raised; a quota refuses. Default: none.",
+    ),
+]
 
 
 def serve(
@@ -95,6 +104,7 @@ def serve(
     oidc_keys: IssuerKeysOption = None,
     oidc_rate: SubjectRateOption = None,
     oidc_quota: SubjectQuotaOption = None,
+    query_budget: QueryBudgetOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -107,7 +117,7 @@ def serve(
             "Release one with `vitok release VERSION`, or give --project DIR.",
         )
     issuer = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_rate, oidc_quota)
-    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer)
+    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer, query_budget)
     door.require_safe(project)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)

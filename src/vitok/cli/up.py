@@ -20,6 +20,7 @@ from vitok.cli.serve import (
     IssuerOption,
     PortOption,
     PrivateKeyOption,
+    QueryBudgetOption,
     SubjectQuotaOption,
     SubjectRateOption,
     WorkersOption,
@@ -49,6 +50,7 @@ def up(
     oidc_keys: IssuerKeysOption = None,
     oidc_rate: SubjectRateOption = None,
     oidc_quota: SubjectQuotaOption = None,
+    query_budget: QueryBudgetOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +61,7 @@ def up(
         release = releases.current(connection)
     opened.engine.dispose()
     issuer = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_rate, oidc_quota)
-    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer)
+    door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer, query_budget)
     door.require_safe(opened.folder)
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)

@@ -16,6 +16,7 @@ from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.notify import emit
 from vitok.loop.project import Project
 from vitok.loop.rules import judge_rules
+from vitok.loop.security import take_up_suspicions
 from vitok.model.bundle import REFERENCE, Manifest, load_manifest
 from vitok.monitor.alerts import Alert, new_alerts
 from vitok.monitor.drift import drift_findings
@@ -88,6 +89,7 @@ def _watch(project: Project, journal: JournalReader) -> Watched:
     with project.engine.connect() as connection:
         result.open.update(remembered.load_alerts(connection))
         known = remembered.window_states(connection)
+    take_up_suspicions(project, now, result.open, result.opened, result.resolved)
     if span is None:
         return result
     looks = _Looks(project, journal)
@@ -132,10 +134,14 @@ def _take_up(
 ) -> None:
     """Lets a window raise, carry on, or resolve alerts."""
     recent = remembered.load_alerts(connection, resolved_after=window.start - (cooldown or timedelta(days=1)))
+    # Alerts on callers know no windows: they stay as they are.
+    recent = {key: alert for key, alert in recent.items() if alert.kind != "security"}
+    others = {key: alert for key, alert in result.open.items() if alert.kind == "security"}
     kinds = [kind for kind, due in (("drift", before == ""), ("quality", window.state == "final")) if due]
     step = new_alerts(list(recent.values()), window, cooldown, kinds=kinds)  # type: ignore[arg-type]
     ids = {(alert.kind, alert.since): key for key, alert in recent.items() if alert.is_open}
     result.open.clear()
+    result.open.update(others)
     for alert in (*step.open, *step.resolved):
         key = ids.get((alert.kind, alert.since))
         if key is None:

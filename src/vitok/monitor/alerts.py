@@ -9,7 +9,7 @@ from vitok.kernel.clock import format_time
 from vitok.monitor.drift import SCORE, DriftFinding
 from vitok.monitor.windows import Window
 
-Kind = Literal["drift", "quality"]
+Kind = Literal["drift", "quality", "security"]
 Severity = Literal["notice", "alarm"]
 
 CALM_WINDOWS = 2

@@ -34,6 +34,7 @@ from vitok.serve.invocations import explain_failure
 from vitok.serve.metrics import Metrics
 from vitok.serve.observe import observer_of_surroundings
 from vitok.serve.oidc import Issuer, Tokens
+from vitok.serve.probing import Probing
 from vitok.serve.readers import Readers
 from vitok.serve.recorder import Recorder
 from vitok.serve.rows import OutcomeDesk
@@ -61,6 +62,7 @@ class ServeSettings(NamedTuple):
         workers: How many workers share rates and quotas.
         run: The run of the server, the same for all its workers; None for one of its own.
         issuer: Whose tokens are taken as keys; None for nobody's.
+        query_budget: Rows a day from which on a caller is told of; None for no budget.
         grpc_address: Where gRPC answers, as `host:port`; None for not at all.
         tls: Files of certificate and private key for gRPC; HTTPS is the server's own business.
     """
@@ -73,6 +75,7 @@ class ServeSettings(NamedTuple):
     workers: int = 1
     run: int | None = None
     issuer: Issuer | None = None
+    query_budget: int | None = None
     grpc_address: str | None = None
     tls: tuple[Path, Path] | None = None
 
@@ -110,7 +113,13 @@ class DataPlane:
         self._busy = 0
         self._readers = Readers()
         self._observer = observer_of_surroundings(clock)
-        self._access = _access(folder, clock, settings)
+        usage = Usage(folder, settings.workers, settings.run)
+        self._access = _access(folder, clock, settings, usage)
+        self._probing = (
+            Probing(folder, self.watcher.blobs, usage, clock, self._metrics, settings.query_budget)
+            if settings.guarded
+            else None
+        )
 
     async def start(self) -> None:
         """Opens the journal, loads the plan and starts to follow it."""
@@ -121,7 +130,7 @@ class DataPlane:
         recorder = Recorder(spool)
         desk = OutcomeDesk(lookup, recorder)
         batcher = Batcher(self.worker, recorder)
-        endpoints = Endpoints(self._clock, self.watcher, batcher, desk, self._metrics)
+        endpoints = Endpoints(self._clock, self.watcher, batcher, desk, self._metrics, self._probing)
         for path, handlers in endpoints.routes().items():
             parts = path.split("/")
             self._routes.setdefault(len(parts), []).append((parts, handlers))
@@ -213,12 +222,12 @@ class DataPlane:
     async def _serve(
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, found: _Found
     ) -> None:
-        started = stopwatch()
+        started, caller = stopwatch(), None
         route, handlers, names = found
         is_page = not handlers and self._otherwise is not None
         try:
             if self._access is not None:
-                await self._access.admit(None if is_page else route, headers)
+                caller = await self._access.admit(None if is_page else route, headers)
             if is_page:
                 assert self._otherwise is not None
                 return await self._otherwise(scope, receive, send)
@@ -226,6 +235,8 @@ class DataPlane:
             if self._busy >= self._policy().queue and scope["method"] == "POST":
                 raise _overloaded()
             request = await self._readers.read(scope, headers, receive, self._settings.max_body_bytes)
+            if caller is not None:
+                request = request._replace(caller=caller)
             self._busy += 1
             try:
                 response = await handler(request, names)
@@ -274,11 +285,10 @@ def _overloaded() -> HttpProblem:
     return HttpProblem(429, text, ((b"retry-after", b"1"),))
 
 
-def _access(folder: Path, clock: Clock, settings: ServeSettings) -> Access | None:
+def _access(folder: Path, clock: Clock, settings: ServeSettings, usage: Usage) -> Access | None:
     if not settings.guarded and settings.hosts is None:
         return None
     tokens = None if settings.issuer is None else Tokens(settings.issuer, clock)
-    usage = Usage(folder, settings.workers, settings.run)
     return Access(folder, clock, settings.hosts, usage, tokens, with_keys=settings.guarded)
 
 

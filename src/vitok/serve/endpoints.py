@@ -16,6 +16,7 @@ from vitok.serve.http import Handler, Request, Response
 from vitok.serve.intervals import wants_intervals
 from vitok.serve.metrics import Metrics
 from vitok.serve.predict import Answer, require_few
+from vitok.serve.probing import Probing
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 
 _INLINE_BYTES = 16 * 2**10  # a larger body is read in a thread, so that other requests do not wait
@@ -33,11 +34,13 @@ class Endpoints:
         batcher: Batcher,
         desk: OutcomeDesk,
         metrics: Metrics,
+        probing: Probing | None = None,
     ) -> None:
         self._clock = clock
         self._batcher = batcher
         self._desk = desk
         self._metrics = metrics
+        self._probing = probing
         self._about = About(watcher, metrics)
         self._deployment = self._about.deployment
         self._explainer = Explainer(watcher.blobs)
@@ -58,14 +61,14 @@ class Endpoints:
         deployment, received = self._deployment(names), self._clock()
         intervals = wants_intervals(request.query)
         rows = await _read(request, deployment.champion.schema.decode, request.body)
-        answer = await self._answer(deployment, rows, received)
+        answer = await self._answer(request, deployment, rows, received)
         return render_answer(deployment, answer, intervals=intervals)
 
     async def _explain(self, request: Request, names: list[str]) -> Response:
         deployment, received = self._deployment(names), self._clock()
         intervals = wants_intervals(request.query)
         rows = require_explainable(await _read(request, deployment.champion.schema.decode, request.body))
-        answer = await self._answer(deployment, rows, received)
+        answer = await self._answer(request, deployment, rows, received)
         plain = render_answer(deployment, answer, intervals=intervals)
         return await asyncio.to_thread(self._explainer.explained, deployment, rows, answer, plain)
 
@@ -73,7 +76,7 @@ class Endpoints:
         deployment, received, version = self._deployment(names), self._clock(), version_of(names)
         given = (deployment, request.body, request.headers, version)
         asked = await _read(request, v2.read_request, *given)
-        answer = await self._answer(deployment, asked.rows, received, version)
+        answer = await self._answer(request, deployment, asked.rows, received, version)
         return v2.render_answer(deployment, asked, answer, version)
 
     async def _invoke(self, request: Request, names: list[str]) -> Response:
@@ -81,16 +84,23 @@ class Endpoints:
             deployment, received = self._deployment(), self._clock()
             served, kind = deployment.champion, request.headers.get(b"content-type", b"")
             asked = await _read(request, invocations.read_invocation, served.schema, request.body, kind)
-            answer = await self._answer(deployment, asked.rows, received)
+            answer = await self._answer(request, deployment, asked.rows, received)
         except Exception as error:  # MLflow's clients read errors of another form
             return invocations.explain_failure(error)
         return invocations.render_predictions(served.model.manifest, asked.params, answer)
 
     async def _answer(
-        self, deployment: Deployment, rows: Rows, received: datetime, version: int | None = None
+        self,
+        request: Request,
+        deployment: Deployment,
+        rows: Rows,
+        received: datetime,
+        version: int | None = None,
     ) -> Answer:
         answer = await self._batcher.answer(deployment, require_few(rows), received, version)
         self._metrics.count_predictions(answer.records, recorded=answer.recorded)
+        if self._probing is not None and request.caller is not None:
+            self._probing.look(request.caller, deployment, rows, answer)
         return answer
 
     async def _take_outcomes(self, request: Request, names: list[str]) -> Response:

@@ -25,6 +25,7 @@ class Request(NamedTuple):
     headers: dict[bytes, bytes]
     body: bytes
     query: bytes = b""
+    caller: str | None = None
 
 
 class Response(NamedTuple):

@@ -30,6 +30,7 @@ class Counts(msgspec.Struct):
     requests: dict[str, int] = {}
     predictions: dict[str, int] = {}
     outcomes: dict[str, int] = {}
+    suspicions: dict[str, int] = {}
     buckets: list[int] = []
     seconds: float = 0.0
     unrecorded: int = 0
@@ -50,6 +51,7 @@ class Metrics:
         self._requests: Counter[tuple[str, int]] = Counter()
         self._predictions: Counter[tuple[int, str, str]] = Counter()
         self._outcomes: Counter[str] = Counter()
+        self._suspicions: Counter[str] = Counter()
         self._buckets = [0] * (len(_BOUNDS) + 1)
         self._seconds = 0.0
         self._unrecorded = 0
@@ -71,6 +73,10 @@ class Metrics:
     def count_outcomes(self, result: str, count: int) -> None:
         """Counts outcomes by what became of them."""
         self._outcomes[result] += count
+
+    def count_suspicion(self, pattern: str) -> None:
+        """Counts a caller who asks as somebody would who copies the model."""
+        self._suspicions[pattern] += 1
 
     def predicted(self, version: int) -> int:
         """How many rows a version has predicted so far, in whatever role."""
@@ -106,6 +112,7 @@ class Metrics:
             requests={f"{route}\t{status}": count for (route, status), count in self._requests.items()},
             predictions={f"{v}\t{role}\t{action}": n for (v, role, action), n in self._predictions.items()},
             outcomes=dict(self._outcomes),
+            suspicions=dict(self._suspicions),
             buckets=list(self._buckets),
             seconds=self._seconds,
             unrecorded=self._unrecorded,
@@ -113,7 +120,7 @@ class Metrics:
         )
 
     def _write(self) -> None:
-        total = sum(self._buckets) + sum(self._outcomes.values())
+        total = sum(self._buckets) + sum(self._outcomes.values()) + sum(self._suspicions.values())
         if total == self._published:
             return
         try:
@@ -138,7 +145,7 @@ def add_up(parts: Iterable[Counts]) -> Counts:
     """The counts of several workers as one."""
     total = Counts(buckets=[0] * (len(_BOUNDS) + 1))
     for part in parts:
-        for name in ("requests", "predictions", "outcomes"):
+        for name in ("requests", "predictions", "outcomes", "suspicions"):
             sums: dict[str, int] = getattr(total, name)
             for key, count in getattr(part, name).items():
                 sums[key] = sums.get(key, 0) + count
@@ -177,6 +184,8 @@ class _Collector:
         labels = ["version", "role", "action"]
         yield counter("vitok_predictions", "Rows that were predicted.", counts.predictions, labels)
         yield counter("vitok_outcomes", "Outcomes by what became of them.", counts.outcomes, ["result"])
+        text = "Callers who asked as somebody would who copies the model, by what was noticed, once a day."
+        yield counter("vitok_probing_suspected", text, counts.suspicions, ["pattern"])
         unrecorded = CounterMetricFamily("vitok_unrecorded", "Rows answered although the journal failed.")
         unrecorded.add_metric([], counts.unrecorded)
         yield unrecorded

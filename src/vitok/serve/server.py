@@ -25,6 +25,7 @@ _GRPC_VARIABLE = "VITOK_SERVE_GRPC"
 _GUARDED_VARIABLE = "VITOK_SERVE_GUARDED"
 _HOSTS_VARIABLE = "VITOK_SERVE_HOSTS"
 _WORKERS_VARIABLE = "VITOK_SERVE_WORKERS"
+BUDGET_VARIABLE = "VITOK_QUERY_BUDGET"
 _RUN_VARIABLE = "VITOK_SERVE_RUN"
 _CERTIFICATE_VARIABLE = "VITOK_SERVE_CERTIFICATE"
 _PRIVATE_KEY_VARIABLE = "VITOK_SERVE_PRIVATE_KEY"
@@ -47,6 +48,7 @@ def worker_folder() -> Path:
 def worker_settings() -> ServeSettings:
     """The settings of this worker, from the environment that `run_server` made."""
     supervisor = os.environ.get(_PARENT_VARIABLE)
+    budget = os.environ.get(BUDGET_VARIABLE)
     hosts, run = os.environ.get(_HOSTS_VARIABLE), os.environ.get(_RUN_VARIABLE)
     return ServeSettings(
         durable=os.environ.get(DURABLE_VARIABLE) == "1",
@@ -56,6 +58,7 @@ def worker_settings() -> ServeSettings:
         workers=int(os.environ.get(_WORKERS_VARIABLE, "1")),
         run=None if run is None else int(run),
         issuer=issuer_of_environment(),
+        query_budget=int(budget) if budget else None,
         grpc_address=os.environ.get(_GRPC_VARIABLE),
         tls=_tls(),
     )
@@ -75,6 +78,7 @@ class Door(NamedTuple):
         hosts: Names that the header `Host` may have; none means any, on loopback that of loopback.
         certificate, private_key: Files for TLS.
         issuer: Whose tokens are taken as keys; with one, a key or token is always needed.
+        query_budget: Rows a day from which on a caller is told of; None for no budget.
     """
 
     host: str = "127.0.0.1"
@@ -83,6 +87,7 @@ class Door(NamedTuple):
     certificate: Path | None = None
     private_key: Path | None = None
     issuer: Issuer | None = None
+    query_budget: int | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -232,6 +237,7 @@ def _open(door: Door, workers: int) -> None:
     settings = {
         _CERTIFICATE_VARIABLE: door.certificate and door.certificate.absolute(),
         _PRIVATE_KEY_VARIABLE: door.private_key and door.private_key.absolute(),
+        BUDGET_VARIABLE: door.query_budget,
         **variables_of(door.issuer),
     }
     for variable, value in settings.items():

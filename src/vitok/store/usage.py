@@ -160,6 +160,18 @@ class Usage:
             self._own, self._own.add(label) if place is None else place, label, self._others, self._run
         )
 
+    def watched(self, caller: str, day: int) -> "Record | None":
+        """The same for a caller who has no limits; None for further callers once half of the room is taken.
+
+        Raises:
+            OSError: the files cannot be made.
+            Fault: a file is damaged.
+        """
+        own = self._own if day == self._day else None
+        if own is not None and own.words[_USED] >= CALLERS // 2 and own.find(label_of(caller)) is None:
+            return None
+        return self.record(caller, day)
+
     def _open(self, day: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._lock is None:
@@ -191,12 +203,12 @@ class Usage:
 class Record:
     """One caller's counts of a day: one's own to write, the others' to read."""
 
-    __slots__ = ("_label", "_others", "_own", "_place", "_run")
+    __slots__ = ("_others", "_own", "_place", "_run", "label")
 
     def __init__(self, own: _Table, place: int, label: bytes, others: list[_Table], run: int) -> None:
         self._own = own
         self._place = place
-        self._label = label
+        self.label = label
         self._others = others
         self._run = run
 
@@ -204,7 +216,7 @@ class Record:
         """A count of all workers together."""
         found = self._own.words[self._place + field]
         for table in self._others:
-            place = table.find(self._label)
+            place = table.find(self.label)
             if place is not None:
                 found += table.words[place + field]
         return found
@@ -215,11 +227,31 @@ class Record:
 
     def mark(self, sign: int) -> bool:
         """Sets a sign that no worker has set today; false if one has."""
-        places = [(self._own, self._place), *((table, table.find(self._label)) for table in self._others)]
+        places = [(self._own, self._place), *((table, table.find(self.label)) for table in self._others)]
         if any(table.words[place + SIGNS] & sign for table, place in places if place is not None):
             return False
         self._own.words[self._place + SIGNS] |= sign
         return True
+
+    def has_own_mark(self, sign: int) -> bool:
+        """Whether this worker has set the sign today."""
+        return bool(self._own.words[self._place + SIGNS] & sign)
+
+    def shares_of_others(self, field: int, least_rows: int) -> list[float]:
+        """Of each other caller of the same model the share of its rows that a field counts.
+
+        Args:
+            field: STRANGE or NEAR.
+            least_rows: Callers with fewer rows are left out.
+        """
+        model, sums = self._own.words[self._place + MODEL], dict[bytes, list[int]]()
+        for table in (self._own, *self._others):
+            for label, place in table.labels():
+                if label != self.label and table.words[place + MODEL] == model:
+                    found = sums.setdefault(label, [0, 0])
+                    found[0] += table.words[place + ROWS]
+                    found[1] += table.words[place + field]
+        return [hits / rows for rows, hits in sums.values() if rows >= least_rows]
 
     def count_rows(self, model: int, rows: int, strange: int, near: int) -> tuple[int, int, int]:
         """Counts rows that a model answered, and gives the sums of all workers; another model begins anew."""
@@ -230,15 +262,14 @@ class Record:
         own[place + ROWS] += rows
         own[place + STRANGE] += strange
         own[place + NEAR] += near
-        sums = [own[place + ROWS], own[place + STRANGE], own[place + NEAR]]
+        rows, strange, near = own[place + ROWS], own[place + STRANGE], own[place + NEAR]
         for table in self._others:
-            other = table.find(self._label)
+            other = table.find(self.label)
             if other is not None and table.words[other + MODEL] == model:
-                sums = [
-                    each + table.words[other + field]
-                    for each, field in zip(sums, (ROWS, STRANGE, NEAR), strict=True)
-                ]
-        return sums[0], sums[1], sums[2]
+                rows += table.words[other + ROWS]
+                strange += table.words[other + STRANGE]
+                near += table.words[other + NEAR]
+        return rows, strange, near
 
     def draw(self, rate: float, now: float) -> float:
         """Takes one from the bucket that all workers share; it holds a second's worth and fills at the rate.
@@ -260,7 +291,7 @@ class Record:
             own.reals[place + RATE] = rate
         granted, lost = own.words[place + GRANTED], own.reals[place + LOST]
         for table in self._others:
-            other = table.find(self._label)
+            other = table.find(self.label)
             if other is not None and table.words[_RUN] == self._run and table.reals[other + RATE] == rate:
                 granted += table.words[other + GRANTED]
                 lost = max(lost, table.reals[other + LOST])

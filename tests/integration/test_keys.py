@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import httpx
+import psutil
 import pytest
 
 from certificates import write_certificate
@@ -79,10 +80,47 @@ def test_keys_from_the_first_to_the_last(project):
     mistake_of("keys", "revoke", "shop", "--project", project, says=["'shop'", "does not exist"])
 
 
+def test_quota_holds_for_all_workers_when_they_are_killed_and_when_the_server_starts_again(project):
+    quota, workers = 60, 2
+    key = run_vitok("keys", "add", "shop", "--quota", quota, "--project", project).json["key"]
+    headers = {"authorization": f"Bearer {key}", "connection": "close"}  # so that the workers take turns
+    granted, beaten = 0, 0
+
+    def ask(client, url, most):
+        nonlocal granted, beaten
+        for _ in range(most):
+            try:
+                answer = client.post(url + PATH, json={"rows": [FLIGHT]}, headers=headers)
+            except httpx.TransportError:
+                beaten += 1  # it may have been counted, and its answer lost with the worker
+                continue
+            if answer.status_code == 429:
+                assert answer.json()["error"] == "key 'shop' has used its 60 requests of today"
+                return
+            assert answer.status_code == 200
+            granted += 1
+
+    for _ in range(2):
+        with Served(project, "--guarded", "--workers", workers) as server, httpx.Client() as client:
+            url = server.ready(client, f"http://127.0.0.1:{server.port}")
+            ask(client, url, 14)
+            for child in psutil.Process(server.process.pid).children():
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.send_signal(signal.SIGKILL)
+            server.ready(client, url)
+            ask(client, url, 14)
+    with Served(project, "--guarded", "--workers", 1) as server, httpx.Client() as client:
+        ask(client, server.ready(client, f"http://127.0.0.1:{server.port}"), 100)
+    assert quota - beaten <= granted <= quota + workers - 1
+
+
 def test_server_does_not_open_to_the_world_without_keys(project):
     says = ["--host 0.0.0.0", "there are no keys", "vitok keys add"]
     mistake_of("serve", "--host", "0.0.0.0", "--port", 0, "--project", project, says=says)
     mistake_of("serve", "--tls-cert", "x.pem", "--port", 0, "--project", project, says=["belong together"])
+    words = ("serve", "--port", 0, "--project", project, "--query-budget")
+    mistake_of(*words, 100, says=["--query-budget", "nobody knows who asks", "--guarded"])
+    mistake_of(*words, 0, says=["--query-budget", "0 is no budget"])
 
 
 def test_files_of_tls_that_cannot_be_used_are_told_before_anything_starts(project):

@@ -84,7 +84,6 @@ QueryBudgetOption = Annotated[
     typer.Option(
         "--query-budget",
         envvar=BUDGET_VARIABLE,
-        min=1,
         help="Rows a day of one caller from which on an alert is raised; a quota refuses. Default: none.",
     ),
 ]

@@ -104,13 +104,20 @@ class Door(NamedTuple):
 
         Raises:
             UserMistake: there are neither keys nor an issuer, half of what TLS needs, a file that is not there or not
-                what it must be, or an issuer that cannot be used.
+                what it must be, an issuer that cannot be used, or a budget that is none or of callers whom
+                nobody names.
         """
         if self.issuer is not None:
             self.issuer.require_usable()
         elif self.is_guarded and not (project / ".vitok" / KEYS_FILE).is_file():
             what = "would be open to everybody who can reach it: there are no keys"
             raise UserMistake(f"--host {self.host}", what, "Make one: vitok keys add NAME.")
+        if self.query_budget is not None and self.query_budget <= 0:
+            what = f"{self.query_budget} is no budget"
+            raise UserMistake("--query-budget", what, "Give a positive number, or leave it out.")
+        if self.query_budget is not None and not self.is_guarded:
+            what = "has no effect: without keys or tokens nobody knows who asks"
+            raise UserMistake("--query-budget", what, "Add --guarded, or leave it out.")
         if (self.certificate is None) != (self.private_key is None):
             raise UserMistake("--tls-cert, --tls-key", "belong together", "Give both, or none.")
         for option, path in (("--tls-cert", self.certificate), ("--tls-key", self.private_key)):

@@ -128,8 +128,12 @@ def test_files_of_tls_that_cannot_be_used_are_told_before_anything_starts(projec
     (project / "other").mkdir()
     _, other = write_certificate(project / "other")
     words = ("serve", "--port", 0, "--project", project)
-    for pair in ((certificate, other), (key, certificate), (project / "vitok.yaml", key)):
-        says = ["--tls-cert, --tls-key", str(pair[0]), "cannot be used", "without a password"]
+    for pair, why in (
+        ((certificate, other), "the key is that of another certificate"),
+        ((key, certificate), "they are no PEM, or the key has a password"),
+        ((project / "vitok.yaml", key), "they are no PEM, or the key has a password"),
+    ):
+        says = ["--tls-cert, --tls-key", str(pair[0]), f"cannot be used: {why}", "without a password"]
         mistake_of(*words, "--tls-cert", pair[0], "--tls-key", pair[1], says=says)
     absent = project / "absent.pem"
     mistake_of(*words, "--tls-cert", absent, "--tls-key", key, says=["--tls-cert", "absent.pem is not there"])

@@ -131,8 +131,12 @@ def _require_pair(certificate: Path, private_key: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, private_key, password=lambda: b"")
-    except (OSError, ValueError) as error:  # SSLError among them; a key with a password needs one
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    except (OSError, ValueError) as error:  # SSLError among them
+        reason = "they are no PEM, or the key has a password"
+        if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            reason = "the key is that of another certificate"
+        elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+            reason = error.strerror or str(error)
         raise UserMistake(
             "--tls-cert, --tls-key",
             f"{certificate} and {private_key} cannot be used: {reason}",

@@ -1,14 +1,19 @@
-"""Charts as Vega-Lite specifications: from the objects that commands print, nothing reckoned anew.
+"""Charts as Vega-Lite specifications: from the objects that commands print, nothing reckoned anew."""
 
-Colours are Okabe and Ito's, which readers with any colour vision tell apart; kinds differ by shape or dash as well.
-"""
-
-import textwrap
 from typing import Any
 
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
-_WIDTH, _HEIGHT = 640, 300
-_WRAP = 105  # characters that fit above a chart of that width
+from vitok.report.chart_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    HEIGHT,
+    ORANGE,
+    RED,
+    WIDTH,
+    chart_title,
+    finished,
+)
+
 _NAMES = {
     "used": "in use",
     "best": "best on these rows",
@@ -45,7 +50,7 @@ def roi_chart(payload: dict[str, Any]) -> dict[str, Any]:
     page = alt.vconcat(*panels, spacing=40).resolve_scale(
         color="independent", shape="independent", x="independent"
     )
-    return _finished(page)
+    return finished(page)
 
 
 def effort_chart(payload: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def effort_chart(payload: dict[str, Any]) -> dict[str, Any]:
     refused = payload["refused"]
     said = advice["sentence"] if advice else f"The effort {refused['what']}. {refused['remedy']}"
     title = f"{metric} over effort: bars are 90 % intervals, the grey line is the best so far"
-    return _finished(alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, title=_title(title, said)))
+    return finished(alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=chart_title(title, said)))
 
 
 def _fitted(payload: dict[str, Any], x: Any) -> list[Any]:
@@ -115,13 +120,13 @@ def _profit(decisions: dict[str, Any]) -> Any:
         "name:N",
         title="90 % intervals in brackets",
         scale=alt.Scale(domain=names, range=[colours[mark["kind"]] for mark in marked]),
-        legend=alt.Legend(orient="bottom", columns=1, labelLimit=_WIDTH, symbolSize=90),
+        legend=alt.Legend(orient="bottom", columns=1, labelLimit=WIDTH, symbolSize=90),
     )
     shape = alt.Shape(
         "name:N",
         title="90 % intervals in brackets",
         scale=alt.Scale(domain=names, range=[_SYMBOLS[mark["kind"]] for mark in marked]),
-        legend=alt.Legend(orient="bottom", columns=1, labelLimit=_WIDTH, symbolSize=90),
+        legend=alt.Legend(orient="bottom", columns=1, labelLimit=WIDTH, symbolSize=90),
     )
     points = alt.Chart(alt.InlineData(values=[mark for mark in marked if mark["threshold"] is not None]))
     lines = alt.Chart(alt.InlineData(values=[mark for mark in marked if mark["threshold"] is None]))
@@ -133,7 +138,7 @@ def _profit(decisions: dict[str, Any]) -> Any:
     ]
     where = "in production" if decisions["basis"] == "production" else "the latest accepted"
     title = f"What decisions of version {decisions['version']} ({where}) earn, by threshold"
-    return alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, title=_title(title))
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=chart_title(title))
 
 
 def _marked(name: str, found: dict[str, Any]) -> dict[str, Any]:
@@ -167,8 +172,8 @@ def _cash_flow(years: list[dict[str, Any]]) -> Any:
         .mark_rule(color="#333333")
         .encode(y=alt.Y("zero:Q", title=""))
     )
-    title = _title("Cash flow, undiscounted; the build cost is in the first year")
-    return alt.layer(bars, zero, line).properties(width=_WIDTH, height=_HEIGHT * 2 // 3, title=title)
+    title = chart_title("Cash flow, undiscounted; the build cost is in the first year")
+    return alt.layer(bars, zero, line).properties(width=WIDTH, height=HEIGHT * 2 // 3, title=title)
 
 
 def _tornado(tornado: list[dict[str, Any]], npv: float) -> Any:
@@ -190,8 +195,8 @@ def _tornado(tornado: list[dict[str, Any]], npv: float) -> Any:
         color=alt.Color("end:N", title="The figure", scale=colour),
     )  # fmt: skip
     rule = alt.Chart(alt.InlineData(values=[{"npv": npv}])).mark_rule(color="#333333").encode(x=x)
-    title = _title("What matters most: net present value at both ends of each uncertain figure")
-    return alt.layer(bars, rule).properties(width=_WIDTH, height=44 * len(order) + 10, title=title)
+    title = chart_title("What matters most: net present value at both ends of each uncertain figure")
+    return alt.layer(bars, rule).properties(width=WIDTH, height=44 * len(order) + 10, title=title)
 
 
 def _learning(waiting: dict[str, Any]) -> Any:
@@ -213,28 +218,5 @@ def _learning(waiting: dict[str, Any]) -> Any:
         )
         layers.insert(0, line.encode(x=x, y=y))
     said = waiting["advice"] or {"sentence": waiting["refused"] and waiting["refused"]["what"]}
-    title = _title("More rows: the learning curve and its power law (broken line)", said["sentence"])
-    return alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT * 3 // 4, title=title)
-
-
-def _title(text: str, below: str = "") -> Any:
-    import altair as alt
-
-    return alt.TitleParams(
-        text=text,
-        subtitle=textwrap.wrap(below, _WRAP) if below else [],
-        anchor="start",
-        frame="group",
-        fontSize=14,
-        subtitleFontSize=11,
-        subtitleColor="#333333",
-        offset=10,
-    )
-
-
-def _finished(chart: Any) -> dict[str, Any]:
-    """The specification with the common looks."""
-    looks = chart.configure(background="white", padding=16).configure_view(stroke=None)
-    looks = looks.configure_axis(labelFontSize=11, titleFontSize=12, gridColor="#e5e5e5", titlePadding=8)
-    found: dict[str, Any] = looks.configure_legend(labelFontSize=11, titleFontSize=11).to_dict()
-    return found
+    title = chart_title("More rows: the learning curve and its power law (broken line)", said["sentence"])
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT * 3 // 4, title=title)

@@ -6,7 +6,7 @@ import pytest
 
 from vitok.errors import NotFound, UserMistake
 from vitok.loop.example import write_example
-from vitok.loop.release import release_version
+from vitok.loop.release import release_at_once
 from vitok.loop.replay import replay
 from vitok.loop.turn import run_turn
 from vitok.registry import releases, turns, versions
@@ -24,7 +24,7 @@ def project(tmp_path_factory):
     opened = open_project(folder)
     result = run_turn(opened, as_of=MARCH, quick=True)
     assert result.accepted, [gate.reason for gate in result.verdict.gates]
-    release_version(opened, result.version.number)
+    release_at_once(opened, result.version.number, actor="test")
     return opened
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from vitok.charter.expressions import Comparison, Gap, Schedule
 from vitok.charter.load import Document
 from vitok.charter.problems import Problem, Severity
+from vitok.charter.releasecheck import release_contradictions
 from vitok.charter.section import Path
 from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS
@@ -26,7 +27,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     yield from _names(document)
     yield from _threshold(document)
     yield from _costs(document)
-    yield from _guards(document)
+    yield from release_contradictions(document)
     yield from _retraining(document)
     yield from _people(document)
     yield from _service(document)
@@ -109,19 +110,6 @@ def _costs(document: Document) -> Iterator[Problem]:
         what = f"threshold {decide.threshold:g} is far from {best:.3g}, the best one by decide.costs"
         where = document.place(("decide", "threshold"))
         yield Problem(where, what, "Write best, or correct the costs.", "warning")
-
-
-def _guards(document: Document) -> Iterator[Problem]:
-    guard = document.charter.release.guard
-    if guard is None or guard.quality is None:
-        return
-    for gate, text in zip(document.rules.gates, document.charter.accept, strict=True):
-        if isinstance(gate, Comparison) and gate.bound.reference == "champion" and gate.part is None:
-            margin = abs(gate.bound.offset)
-            if guard.quality > margin:
-                what = f"the guard tolerates a loss of {guard.quality:g} in production that the gate `{text}` refuses"
-                where = document.place(("release", "guard", "quality"))
-                yield Problem(where, what, f"Write at most {margin:g}, or widen the gate.", "warning")
 
 
 def _retraining(document: Document) -> Iterator[Problem]:

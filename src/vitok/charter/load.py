@@ -12,6 +12,7 @@ from vitok.charter.dialect import Loader
 from vitok.charter.model import Charter
 from vitok.charter.rules import Rules, parse_rules
 from vitok.charter.section import Path, key_of
+from vitok.charter.segments import Segments, parse_segments
 from vitok.charter.watchers import Watcher, parse_watcher
 from vitok.errors import CharterMistake, did_you_mean, shortened
 from vitok.kernel.digests import digest_json
@@ -38,6 +39,7 @@ class Document:
     Args:
         conditions: Of `plan.milestones`, in their order.
         watchers: Of `risks`, in their order; None where nothing watches.
+        segments: Of `release`.
     """
 
     charter: Charter
@@ -45,6 +47,7 @@ class Document:
     decisions: Decisions
     conditions: tuple[Condition, ...]
     watchers: tuple[Watcher | None, ...]
+    segments: Segments
     positions: dict[Path, tuple[int, int]]
     name: str
     digest: str
@@ -202,4 +205,5 @@ def load_charter(text: str, name: str = "vitok.yaml") -> Document:
         for index, risk in enumerate(charter.risks)
     )
     digest = digest_json(charter.as_json())
-    return Document(charter, rules, decisions, conditions, watchers, positions, name, digest)
+    segments = parse_segments(charter, place)
+    return Document(charter, rules, decisions, conditions, watchers, segments, positions, name, digest)

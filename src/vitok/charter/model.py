@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
+from vitok.charter.releasing import Release
 from vitok.charter.section import Later, Role, Section, Text
 from vitok.charter.serving import Notify, Serve
-from vitok.charter.values import Budget, Duration, Figure, Money, Multiple, Period, Share, ShareRange
+from vitok.charter.values import Budget, Duration, Figure, Money, Period, Share, ShareRange
 
 
 class Kpi(Section):
@@ -213,41 +214,6 @@ class Decide(Section):
         None,
         description="The answer for a row that a condition of `scope.out` describes. Default: `hand_over`.",
         examples=["default(false)"],
-    )
-
-
-class Guard(Section):
-    """Limits that a new version must keep while it is rolled out."""
-
-    errors: Multiple | None = Field(
-        None, description="Error rate relative to the champion's.", examples=["1.5x"]
-    )
-    latency: Multiple | None = Field(
-        None, description="Latency relative to the champion's.", examples=["1.5x"]
-    )
-    quality: float | None = Field(None, description="Tolerated loss of quality.", examples=[0.02])
-
-
-class Release(Section):
-    """How an accepted version reaches users."""
-
-    strategy: Literal["immediate", "shadow", "canary", "blue-green", "ab", "flag"] = Field(
-        "immediate",
-        description="`immediate` switches all traffic at once; the others come later and "
-        "`release` refuses them until then.",
-        examples=["immediate"],
-    )
-    shares: Annotated[list[Share], Later("`immediate` needs no steps")] = Field(
-        [], description="Steps of a canary.", examples=[["5%", "25%", "50%"]]
-    )
-    guard: Annotated[Guard | None, Later("nothing is compared while a version is rolled out")] = Field(
-        None, description="Limits during the roll-out."
-    )
-    alpha: Annotated[float | None, Later("roll-outs make no test yet")] = Field(
-        None, gt=0, lt=1, description="Chance of a false rollback.", examples=[0.05]
-    )
-    max_hours: Annotated[float | None, Later("roll-outs have no duration yet")] = Field(
-        None, gt=0, description="Longest roll-out.", examples=[72.0]
     )
 
 

@@ -43,12 +43,6 @@ def _marked(section: BaseModel, path: Path) -> Iterator[tuple[Path, Later]]:
 
 def _not_yet(document: Document) -> Iterator[Problem]:
     charter = document.charter
-    if charter.release.strategy != "immediate":
-        what = (
-            f"strategy {charter.release.strategy!r} is not available in this "
-            "version: `vitok release` refuses it"
-        )
-        yield Problem(document.place(("release", "strategy")), what, "Write immediate.", "warning")
     for risk in ("low", "medium", "high"):
         if getattr(charter.approve, risk) != "auto":
             what = f"approvals cannot be collected in this version: releases of class {risk} are refused"

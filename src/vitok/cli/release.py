@@ -1,35 +1,57 @@
 """`vitok release`: an accepted version goes into production."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from vitok.charter.releasing import Strategy
 from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
-from vitok.loop.release import release_json, release_version
+from vitok.errors import UserMistake
+from vitok.journal.ledger import Ledger
+from vitok.loop.keep import collect
+from vitok.loop.rollout import release_version
 from vitok.wire import open_project
+
+_KNOWN = get_args(Strategy)
 
 
 def release(
     version: Annotated[int, typer.Argument(help="Number of an accepted version.")],
     strategy: Annotated[
-        str | None, typer.Option(help="How; this version knows immediate. Default: the charter's.")
+        str | None, typer.Option(help=f"How: {', '.join(_KNOWN)}. Default: the charter's.")
     ] = None,
+    flag: Annotated[str | None, typer.Option(help="The segment, with the strategy flag.")] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Puts an accepted version into production. Exit code 3 if its verdict or a missing approval forbids it."""
-    payload = release_json(
-        release_version(open_project(project, say=say), version, strategy=strategy, actor=actor())
-    )
-    show(as_json, payload, describe(payload))
+    """Brings an accepted version into production. Exit code 3 if its verdict or a missing approval forbids it."""
+    if strategy is not None and strategy not in _KNOWN:
+        raise UserMistake(f"--strategy {strategy}", "is not known", f"Known: {', '.join(_KNOWN)}.")
+    if flag is not None and strategy not in (None, "flag"):
+        raise UserMistake("--flag", f"has no meaning with the strategy {strategy}", "Leave one of them out.")
+    opened = open_project(project, say=say)
+    collect(opened)
+    chosen: Any = strategy
+    found = release_version(
+        opened, Ledger(opened.lake), version, strategy=chosen, flag=flag, actor=actor()
+    ).as_json()
+    show(as_json, found, describe(found))
 
 
 def describe(payload: dict[str, Any]) -> str:
     """A release for people."""
-    how = f"{payload['strategy']}, release {payload['release']}, epoch {payload['epoch']}"
-    return f"Version {payload['version']} answers all requests ({how})."
+    named = "by the plan of the workers" if payload["release"] is None else f"release {payload['release']}"
+    how = f"{payload['strategy']}, {named}, epoch {payload['epoch']}"
+    number = payload["rollout"]
+    if number is None:
+        return f"Version {payload['version']} answers all requests ({how})."
+    if payload["state"] in ("aborted", "rolled back", "inconclusive"):
+        return f"The roll-out {number} of version {payload['version']} is over: {payload['state']} ({how})."
+    share = f"answers {payload['share']:.0%} of the units"
+    does = "mirrors all requests" if payload["state"] == "shadow" else share
+    return f"Version {payload['version']} {does}: roll-out {number}, {payload['state']} ({how})."
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command(epilog="Example: vitok release 2")(release)
+    app.command(epilog="Example: vitok release 2 --strategy canary")(release)

@@ -6,8 +6,8 @@ import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
 from vitok.cli.release import describe
-from vitok.loop.release import release_json
-from vitok.loop.release import rollback as go_back
+from vitok.kernel.clock import system_clock
+from vitok.loop.rollback import roll_back
 from vitok.wire import open_project
 
 
@@ -16,8 +16,14 @@ def rollback(
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Goes back to the version that was in production before this one."""
-    payload = release_json(go_back(open_project(project, say=say), actor=actor(), reason=reason))
+    """Ends the roll-out under way, or goes back to the version before.
+
+    It works without the database and with a broken charter too: then the plan that the workers follow is changed, and
+    the record is made when both are back.
+    """
+    payload = roll_back(
+        lambda: open_project(project, say=say), project.resolve(), system_clock, actor=actor(), reason=reason
+    )
     show(as_json, payload, describe(payload))
 
 

@@ -31,6 +31,9 @@ _PREDICTIONS: dict[str, Any] = {
     "warnings": pl.String,
     "action": pl.String,
     "reason": pl.String,
+    "routed": pl.Int64,
+    "micros": pl.Int64,
+    "together": pl.Int64,
 }
 _OUTCOMES: dict[str, Any] = {
     "worker": pl.String,
@@ -53,6 +56,7 @@ _DEFAULTS: dict[str, Any] = {
     "warnings": "[]",
     "action": "model",
     "reason": "",
+    "together": 1,
     "replace": False,
 }
 _TYPES: dict[str, pl.DataType] = {
@@ -80,6 +84,9 @@ class _Stored(msgspec.Struct):
     warnings: msgspec.Raw
     action: str = "model"
     reason: str = ""
+    routed: int | None = None
+    micros: int | None = None
+    together: int = 1
 
 
 _decode_prediction = msgspec.json.Decoder(_Stored).decode
@@ -110,6 +117,9 @@ def prediction_frame(entries: Iterable[tuple[str, Entry]]) -> pl.DataFrame:
                 bytes(record.warnings).decode(),
                 record.action,
                 record.reason,
+                record.routed,
+                record.micros,
+                record.together,
             )
         )
     return pl.DataFrame(rows, schema=PREDICTIONS, orient="row")

@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from vitok.journal.frames import OUTCOMES, PREDICTIONS, conform, decode_inputs
+from vitok.journal.records import FAILED
 from vitok.store.lake import Lake
 
 
@@ -27,7 +28,7 @@ class _Reading(ABC):
             Columns as `vitok.journal.frames.PREDICTIONS` names them; `score` is null for multiclass, `proba`
             for all else.
         """
-        rows = self._rows("predictions")
+        rows = self._answered()
         if start is not None:
             rows = rows.filter(pl.col("time") >= start)
         if end is not None:
@@ -44,10 +45,14 @@ class _Reading(ABC):
             Columns `id`, `value` (JSON text) and `time` (when it became known).
         """
         rows = self._rows("outcomes")
-        if ids is not None:
-            rows = rows.join(ids.lazy().select("id").unique(), on="id", how="semi")
         if as_of is not None:
             rows = rows.filter(pl.col("time") <= as_of)
+        return self._standing(rows, ids)
+
+    def _standing(self, rows: pl.LazyFrame, ids: pl.DataFrame | None) -> pl.DataFrame:
+        """Of several outcomes of one id the last replacement, else the first report."""
+        if ids is not None:
+            rows = rows.join(ids.lazy().select("id").unique(), on="id", how="semi")
         rows = rows.sort("received", "worker", "seq")
         replaced = rows.filter("replace").unique("id", keep="last", maintain_order=True)
         first = rows.filter(~pl.col("replace")).unique("id", keep="first", maintain_order=True)
@@ -68,7 +73,7 @@ class _Reading(ABC):
             The columns of `predictions` without warnings, and without inputs unless they are asked for; and `value`
             (JSON text) and `label_time`.
         """
-        rows = self._rows("predictions").drop(*(["warnings"] if with_inputs else ["inputs", "warnings"]))
+        rows = self._answered().drop(*(["warnings"] if with_inputs else ["inputs", "warnings"]))
         if as_of is not None:
             rows = rows.filter(pl.col("received") <= as_of)
         if start is not None and end is not None:
@@ -85,6 +90,33 @@ class _Reading(ABC):
         found = latest.collect()
         outcomes = self.outcomes(as_of, found).rename({"time": "label_time"})
         return found.join(outcomes, on="id", how="inner", maintain_order="left")
+
+    def since(self, start: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+        """All rows that were asked from a moment on, also of shadows, and those that failed.
+
+        Returns:
+            The columns of `predictions` without warnings, and without inputs unless they are asked for.
+        """
+        rows = self._rows("predictions").filter(pl.col("received") >= start)
+        rows = rows.drop(*(["warnings"] if with_inputs else ["inputs", "warnings"]))
+        return rows.sort("received", "worker", "seq").collect()
+
+    def reported(self, ids: pl.DataFrame, by: datetime) -> pl.DataFrame:
+        """The outcome that stood for each of some ids when a moment had come.
+
+        Args:
+            ids: With the column `id`.
+            by: Reports that arrived later are left out.
+
+        Returns:
+            Columns `id` and `value` (JSON text).
+        """
+        return self._standing(self._rows("outcomes").filter(pl.col("received") <= by), ids).select(
+            "id", "value"
+        )
+
+    def _answered(self) -> pl.LazyFrame:
+        return self._rows("predictions").filter(pl.col("action") != FAILED)
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Times of the first and the last prediction, None if there are none."""

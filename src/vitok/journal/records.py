@@ -27,8 +27,12 @@ class Prediction(msgspec.Struct, frozen=True):
             class; None if no version could tell.
         decision: The class or value that was answered; None if a person decides.
         warnings: What the caller was told about the row.
-        action: Who decided: `model`, `rule`, `default`, `fallback` (another version), or `hand_over` (a person will).
+        action: Who decided: `model`, `rule`, `default`, `fallback` (another version), or `hand_over` (a person will);
+            `failed` where nobody could, and the caller got an error.
         reason: The rule, limit or failure behind an action that is not the model's.
+        routed: The version that the plan chose, where another one answered; else None.
+        micros: Microseconds that the version took for all rows that it scored together; None if it failed.
+        together: How many those were.
     """
 
     id: str
@@ -46,6 +50,9 @@ class Prediction(msgspec.Struct, frozen=True):
     warnings: list[str] = []
     action: str = "model"
     reason: str = ""
+    routed: int | None = None
+    micros: int | None = None
+    together: int = 1
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -67,6 +74,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 Record = Prediction | Outcome
+FAILED = "failed"
 decode_outcome = msgspec.json.Decoder(Outcome).decode
 
 

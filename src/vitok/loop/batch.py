@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from vitok.loop.batch_rows import (
 from vitok.model.bundle import numeric_ranges
 from vitok.model.runtime import load_model
 from vitok.release.decide import Ranges
+from vitok.release.decide_frame import rows_that_fit
 from vitok.release.plan import Arm, Plan
 from vitok.release.route import route_many
 from vitok.store.blobs import Blobs
@@ -145,7 +147,7 @@ class Batch:
         if len(self.plan.live) == 1:
             yield from self._guarded(self.plan.champion, rows)
             return
-        arms = route_many(self.plan, rows[UNIT].to_list())
+        arms = route_many(self.plan, rows[UNIT].to_list(), partial(rows_that_fit, rows))
         for place in np.unique(arms):
             yield from self._guarded(self.plan.arms[place], rows.filter(pl.Series(arms == place)))
 
@@ -168,10 +170,12 @@ class Batch:
 
     def _fall_back(self, failed: Arm, rows: pl.DataFrame, error: Fault) -> Piece:
         """The version before, else the charter's default, else the error."""
-        spare = self.plan.fallback
+        is_champion = failed.digest == self.plan.champion.digest
+        spare = self.plan.fallback if is_champion or not self.plan.policy.previous else self.plan.champion
         if spare is not None and spare.digest != failed.digest:
             with suppress(Fault, DataMistake):  # else the default answers, or the first error is told
-                return Piece(rows, spare, self._models[spare.digest].score_frame(rows), str(error))
+                scores = self._models[spare.digest].score_frame(rows)
+                return Piece(rows, spare, scores, str(error), failed.version)
         if self.plan.policy.default is None:
             raise error
         return Piece(rows, failed, None, str(error))

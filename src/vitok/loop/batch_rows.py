@@ -48,12 +48,14 @@ class Piece(NamedTuple):
         rows: With the columns `ROW`, `ID`, `UNIT`, `TIME`.
         scores: None if no version could tell.
         error: Why it was not the version that should have answered; empty if it was.
+        routed: The version that should have answered, where another one did.
     """
 
     rows: pl.DataFrame
     arm: Arm
     scores: Scores | None
     error: str
+    routed: int | None = None
 
 
 def answer_frame(
@@ -117,6 +119,7 @@ def journal_frame(
         digest=pl.lit(arm.digest),
         role=pl.lit("fallback" if piece.scores is None else arm.role),
         epoch=pl.lit(epoch),
+        routed=pl.lit(piece.routed, dtype=pl.Int64),
         score=pl.lit(None) if many else answers[names[0]],
         proba=pl.lit(None),
     )

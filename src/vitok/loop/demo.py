@@ -11,7 +11,7 @@ from vitok.kernel.clock import stopwatch
 from vitok.loop.check import check_project
 from vitok.loop.example import write_example
 from vitok.loop.project import Project
-from vitok.loop.release import release_version
+from vitok.loop.release import release_at_once
 from vitok.loop.replay import replay
 from vitok.loop.turn import run_turn
 
@@ -66,7 +66,7 @@ def run_demo(
         )
     mark = done("run", mark)
     say(f"4/5 Releasing version {first.version.number} (vitok release {first.version.number})")
-    release_version(project, first.version.number, actor=actor)
+    release_at_once(project, first.version.number, actor=actor)
     mark = done("release", mark)
     say("5/5 March to December as production would have been (vitok replay --policy never --policy monthly)")
     results = replay(project, _POLICIES, start=_MARCH, end=_NEW_YEAR, step=None)

@@ -43,6 +43,14 @@ class JournalReader(Protocol):
         """Inputs of predictions as columns."""
         ...
 
+    def since(self, start: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+        """All rows that were asked from a moment on."""
+        ...
+
+    def reported(self, ids: pl.DataFrame, by: datetime) -> pl.DataFrame:
+        """Outcomes of some ids that had arrived by a moment."""
+        ...
+
     def span(self) -> tuple[datetime, datetime] | None:
         """Times of the first and the last prediction, None if there are none."""
         ...

@@ -11,6 +11,8 @@ from vitok.loop.notify import deliver, emit_hand_overs
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
+from vitok.loop.rollback import record_pending
+from vitok.loop.rollout import advance
 from vitok.loop.tick import tick
 from vitok.loop.watch import Watched, watch
 
@@ -57,10 +59,13 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
     project = open_project()
     while not stop.is_set():
         try:
+            record_pending(project)
             publish_plan(project)
             now, moved = project.clock(), collect(project, told)
             if moved.predictions:
                 emit_hand_overs(project, now - timedelta(seconds=moved.lag_seconds))
+            if moved.predictions or moved.outcomes:
+                advance(project, Ledger(project.lake))
             deliver(project)
             if due is None or project.clock() >= due:
                 project = _reopened(open_project, project)

@@ -2,7 +2,7 @@
 
 from vitok.charter.answers import AFTER, Rule
 from vitok.charter.load import Document
-from vitok.charter.predicates import columns_of
+from vitok.charter.predicates import Condition, columns_of
 from vitok.charter.section import Path
 from vitok.errors import CharterMistake
 from vitok.model.bundle import Manifest
@@ -28,6 +28,19 @@ def policy_of(document: Document) -> Policy:
         decimals=serve.decimals,
         memory_mb=serve.memory,
     )
+
+
+def require_segment(document: Document, manifest: Manifest, condition: Condition) -> None:
+    """Checks that a segment of a release can be tested on the rows of a model.
+
+    Raises:
+        CharterMistake: it names a column that is no input of the model.
+    """
+    known = {field.name for field in manifest.inputs}  # what the journal keeps of a row
+    unknown = sorted(columns_of(condition) - known)
+    if unknown:
+        what = f"a segment asks for {unknown[0]!r}, which is no input of the model"
+        raise CharterMistake(document.place(("release",)), what, f"Inputs: {', '.join(sorted(known))}.")
 
 
 def require_columns(document: Document, manifest: Manifest) -> None:

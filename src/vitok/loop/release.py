@@ -1,12 +1,16 @@
 """Putting a version into production, and taking it back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from vitok.errors import Busy, NotFound, Refused, UserMistake, VitokError
+from vitok.errors import Busy, Fault, NotFound, Refused, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
@@ -14,37 +18,63 @@ from vitok.loop.notify import emit
 from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
-from vitok.registry import releases, versions
+from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import ACCEPTED, Arm, Plan
 from vitok.release.risk import risk_class
 from vitok.store.blobs import write_atomically
 
 PLAN_FILE = "plan.json"
-_SUPPORTED = "immediate"
 
 
-def release_version(
-    project: Project, number: int, *, strategy: str | None = None, actor: str = "user"
-) -> releases.Release:
-    """Releases an accepted version.
+@dataclass(frozen=True)
+class Change:
+    """What puts a plan in force.
 
     Args:
-        strategy: None for the charter's; this version of Vitok knows `immediate`.
-        actor: Who asks for it.
+        strategy: As the list of releases names it.
+        before: The state that the release in force so far takes.
+        salt: Of the routing; empty for the project's own.
+    """
+
+    strategy: str
+    actor: str
+    before: str
+    evidence: dict[str, Any]
+    salt: str = ""
+
+
+def release_at_once(project: Project, number: int, *, actor: str) -> releases.Release:
+    """Gives an accepted version all traffic.
 
     Raises:
         NotFound: no such version, or its bundle is gone.
         Refused: its verdict is not *accepted*, or it needs approvals.
+        Busy: a roll-out is under way.
         CharterMistake: a rule names a column that requests do not have.
-        UserMistake: the strategy comes later.
     """
-    chosen = strategy or project.charter.release.strategy
-    if chosen != _SUPPORTED:
-        raise UserMistake(
-            "release.strategy", f"{chosen!r} is not available in this version", "Use --strategy immediate."
-        )
+    version, now_released = releasable(project, number)
+    if now_released is not None and now_released.version == number:
+        if now_released.plan.policy != policy_of(project.document):
+            evidence = {"verdict": version.turn, "policy": "the charter's rules for answers changed"}
+            return _activate(project, version, Change("immediate", actor, "superseded", evidence))
+        publish_plan(project)
+        return now_released
+    risk = require_approvals(project, version, now_released)
+    evidence = {"verdict": version.turn, "risk": risk}
+    return _activate(project, version, Change("immediate", actor, "superseded", evidence))
+
+
+def releasable(project: Project, number: int) -> tuple[versions.Version, releases.Release | None]:
+    """An accepted version whose bundle is whole, and the release in force.
+
+    Raises:
+        NotFound: no such version, or its bundle is gone.
+        Refused: its verdict is not *accepted*.
+        Busy: a roll-out is under way.
+    """
     with project.engine.connect() as connection:
         version, now_released = versions.get(connection, number), releases.current(connection)
+        under_way = rollouts.current(connection)
     if version.verdict != ACCEPTED:
         failed = "; ".join(gate["reason"] for gate in version.gates if not gate["passed"])
         waits = version.verdict == "waiting"
@@ -55,17 +85,37 @@ def release_version(
             if waits
             else "Improve the model or revise the gates, then run again.",
         )
-    if now_released is not None and now_released.version == number:
-        if now_released.plan.policy != policy_of(project.document):
-            evidence = {"verdict": version.turn, "policy": "the charter's rules for answers changed"}
-            return _activate(project, version, chosen, actor, "superseded", evidence)
-        publish_plan(project)
-        return now_released
-    risk = _require_approvals(project, version, now_released)
-    return _activate(project, version, chosen, actor, "superseded", {"verdict": version.turn, "risk": risk})
+    if under_way is not None:
+        raise Busy(
+            "release",
+            f"the roll-out of version {under_way.version} is {under_way.state}",
+            "Let it end, or end it with `vitok rollback`.",
+        )
+    require_whole(project, version)
+    return version, now_released
 
 
-def rollback(project: Project, *, actor: str = "user", reason: str = "by hand") -> releases.Release:
+def require_whole(project: Project, version: versions.Version) -> None:
+    """Reads every byte of a bundle, so that what is missing or damaged is known before it is needed.
+
+    Raises:
+        NotFound: a file of it is gone.
+        Fault: a byte of it is damaged.
+    """
+    manifest = load_manifest(project.blobs, version.digest)
+    require_columns(project.document, manifest)
+    missing = [name for name, digest in manifest.files.items() if not project.blobs.has(digest)]
+    if missing:
+        raise NotFound(
+            f"version {version.number}",
+            f"files of its bundle are gone: {', '.join(missing)}",
+            "Restore .vitok/blobs from a backup.",
+        )
+    for digest in manifest.files.values():
+        project.blobs.get(digest)
+
+
+def go_back(project: Project, *, actor: str = "user", reason: str = "by hand") -> releases.Release:
     """Goes back to the version that was in production before.
 
     Raises:
@@ -85,10 +135,10 @@ def rollback(project: Project, *, actor: str = "user", reason: str = "by hand") 
             )
         version = versions.get(connection, earlier.version)
     evidence = {"reason": reason, "from": now_released.version}
-    return _activate(project, version, "rollback", actor, "rolled back", evidence)
+    return _activate(project, version, Change("rollback", actor, "rolled back", evidence))
 
 
-def _require_approvals(project: Project, version: versions.Version, released: releases.Release | None) -> str:
+def require_approvals(project: Project, version: versions.Version, released: releases.Release | None) -> str:
     """The risk class of the change, if nobody has to agree to it."""
     new = _comparable(project, version.digest)
     old = None if released is None else _comparable(project, released.plan.champion.digest)
@@ -111,58 +161,28 @@ def _comparable(project: Project, digest: str) -> dict[str, Any]:
     return manifest
 
 
-def _activate(
-    project: Project,
-    version: versions.Version,
-    strategy: str,
-    actor: str,
-    before: str,
-    evidence: dict[str, Any],
-) -> releases.Release:
-    manifest = load_manifest(project.blobs, version.digest)
-    require_columns(project.document, manifest)
-    missing = [name for name, digest in manifest.files.items() if not project.blobs.has(digest)]
-    if missing:
-        raise NotFound(
-            f"version {version.number}",
-            f"files of its bundle are gone: {', '.join(missing)}",
-            "Restore .vitok/blobs from a backup.",
+def _activate(project: Project, version: versions.Version, change: Change) -> releases.Release:
+    require_whole(project, version)
+    with in_force(project) as connection:
+        release = put_in_force(
+            project, connection, version, (Arm(version.number, version.digest, "champion", 1.0),), change
         )
-    now = project.clock()
+        kind = "rollback" if change.strategy == "rollback" else "release"
+        told = {"epoch": release.epoch, "version": version.number, "actor": change.actor, **change.evidence}
+        emit(connection, project.charter, project.clock(), kind, f"version {version.number}", told)
+    return release
+
+
+@contextmanager
+def in_force(project: Project) -> Iterator[Connection]:
+    """A transaction that changes the plan; when it is over, the workers are told.
+
+    Raises:
+        Busy: another one changed the plan at the same moment.
+    """
     try:
         with project.engine.begin() as connection:
-            last = releases.current(connection)
-            fallback = _fallback(project, connection, version)
-            plan = Plan(
-                epoch=1 if last is None else last.epoch + 1,
-                project=project.charter.project,
-                strategy=strategy,
-                arms=(Arm(version.number, version.digest, "champion", 1.0),),
-                verdicts={version.digest: f"{ACCEPTED}:{version.turn}"} | _verdict(fallback),
-                created=format_time(now),
-                policy=policy_of(project.document),
-                fallback=None if fallback is None else Arm(fallback.number, fallback.digest, "fallback", 0.0),
-            )
-            release = releases.activate(
-                connection,
-                plan,
-                release_id=new_id(now),
-                now=now,
-                actor=actor,
-                before=before,
-                evidence=evidence,
-            )
-            audit.record(
-                connection,
-                now,
-                actor,
-                strategy,
-                f"version {version.number}",
-                {"epoch": plan.epoch, **evidence},
-            )
-            kind = "rollback" if strategy == "rollback" else "release"
-            told = {"epoch": plan.epoch, "version": version.number, "actor": actor, **evidence}
-            emit(connection, project.charter, now, kind, f"version {version.number}", told)
+            yield connection
     except IntegrityError as error:
         raise Busy(
             "release",
@@ -170,6 +190,42 @@ def _activate(
             "Look at `vitok releases`, then try again.",
         ) from error
     publish_plan(project)
+
+
+def put_in_force(
+    project: Project, connection: Connection, version: versions.Version, arms: tuple[Arm, ...], change: Change
+) -> releases.Release:
+    """Makes a plan of these arms and puts it in force.
+
+    Args:
+        version: Of the champion among them.
+    """
+    now, last = project.clock(), releases.current(connection)
+    fallback = _fallback(project, connection, version)
+    verdicts = {arm.digest: versions.get(connection, arm.version) for arm in arms}
+    plan = Plan(
+        epoch=1 if last is None else last.epoch + 1,
+        project=project.charter.project,
+        strategy=change.strategy,
+        arms=arms,
+        verdicts={digest: f"{found.verdict}:{found.turn}" for digest, found in verdicts.items()}
+        | _verdict(fallback),
+        created=format_time(now),
+        policy=policy_of(project.document),
+        fallback=None if fallback is None else Arm(fallback.number, fallback.digest, "fallback", 0.0),
+        salt=change.salt,
+    )
+    release = releases.activate(
+        connection,
+        plan,
+        release_id=new_id(now),
+        now=now,
+        actor=change.actor,
+        before=change.before,
+        evidence=change.evidence,
+    )
+    subject, told = f"version {version.number}", {"epoch": plan.epoch, **change.evidence}
+    audit.record(connection, now, change.actor, change.strategy, subject, told)
     return release
 
 
@@ -201,8 +257,16 @@ def publish_plan(project: Project) -> None:
     if release is None:
         return
     path, content = project.state / PLAN_FILE, release.plan.to_json()
-    if not path.exists() or path.read_bytes() != content:
+    if not path.exists() or (path.read_bytes() != content and not _is_newer(path, release.epoch)):
         write_atomically(path, content)
+
+
+def _is_newer(path: Path, epoch: int) -> bool:
+    """Whether the workers follow a plan that was made while the database was away."""
+    try:
+        return Plan.from_json(path.read_bytes()).epoch > epoch
+    except Fault:
+        return False
 
 
 def release_json(release: releases.Release) -> dict[str, Any]:

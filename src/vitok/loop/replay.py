@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from vitok.loop.tick import tick
 from vitok.model.bundle import load_manifest
 from vitok.model.runtime import Model, load_model
 from vitok.registry import releases, turns, versions
+from vitok.release.decide_frame import rows_that_fit
 from vitok.release.plan import Plan
 from vitok.release.route import route_many
 from vitok.store.blobs import Blobs
@@ -198,7 +200,7 @@ class _Run:
             release = releases.current(connection)
         assert release is not None
         plan: Plan = release.plan
-        arms = route_many(plan, batch[UNIT].to_list())
+        arms = route_many(plan, batch[UNIT].to_list(), partial(rows_that_fit, batch))
         for index in np.unique(arms):
             arm = plan.arms[index]
             part = batch.filter(pl.Series(arms == index))

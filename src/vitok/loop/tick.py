@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from vitok.charter.expressions import Comparison, Trigger
-from vitok.errors import Refused, VitokError
+from vitok.errors import Busy, Refused, VitokError
 from vitok.loop.journals import JournalReader
 from vitok.loop.project import Project
-from vitok.loop.release import release_version
+from vitok.loop.rollout import advance, release_version
 from vitok.loop.rules import judge_rules
 from vitok.loop.turn import run_turn
 from vitok.loop.watch import Watched, watch
 from vitok.model.bundle import load_manifest
 from vitok.monitor.triggers import Decision, Facts, decide_turn
-from vitok.registry import releases, turns, versions
+from vitok.registry import releases, rollouts, turns, versions
 from vitok.registry import windows as remembered
+from vitok.registry.rollouts import Rollout
 from vitok.stats.estimates import Estimate
 
 ACTOR = "vitok"
@@ -29,9 +30,10 @@ class Tick:
     Args:
         watched: Windows and alerts.
         decision: Whether a turn was due, and why or why not.
-        event: `promoted`, `refused`, or `failed` if a turn ran, else None.
+        event: `promoted`, `releasing` (a roll-out began), `refused`, or `failed` if a turn ran, else None.
         version: The version that the turn registered.
         message: How the turn ended.
+        rollout: The roll-out that this look moved on, None if it moved none.
     """
 
     watched: Watched
@@ -39,33 +41,38 @@ class Tick:
     event: str | None = None
     version: int | None = None
     message: str = ""
+    rollout: Rollout | None = None
 
 
 def tick(project: Project, journal: JournalReader, triggers: Sequence[Trigger]) -> Tick:
-    """Watches, and starts a turn if a trigger holds; an accepted version is released at once.
+    """Watches, moves a roll-out on, and starts a turn if a trigger holds; an accepted version is released.
 
     Args:
         triggers: The charter's, or those of a policy that is replayed.
     """
     watched = watch(project, journal)
+    moved = advance(project, journal)
     decision = _decide(project, journal, watched, triggers)
     if decision.reason:
         project.say(f"{'Turn starts' if decision.start else 'No turn'}: {decision.reason}")
     if not decision.start:
-        return Tick(watched, decision)
+        return Tick(watched, decision, rollout=moved)
     try:
         result = run_turn(project, as_of=project.clock(), quick=True, trigger=decision.reason, actor=ACTOR)
     except VitokError as error:
-        return Tick(watched, decision, "failed", None, str(error))
+        return Tick(watched, decision, "failed", None, str(error), moved)
     number = result.version.number
     if not result.accepted:
         failed = [gate.reason for gate in result.verdict.gates if not gate.passed]
-        return Tick(watched, decision, "refused", number, "; ".join(failed))
+        return Tick(watched, decision, "refused", number, "; ".join(failed), moved)
     try:
-        release_version(project, number, actor=ACTOR)
-    except Refused as error:
-        return Tick(watched, decision, "refused", number, str(error))
-    return Tick(watched, decision, "promoted", number, f"version {number} answers from now on")
+        released = release_version(project, journal, number, actor=ACTOR)
+    except (Refused, Busy) as error:
+        return Tick(watched, decision, "refused", number, str(error), moved)
+    if released.rollout is None:
+        return Tick(watched, decision, "promoted", number, f"version {number} answers from now on", moved)
+    how = f"version {number} is rolled out: {released.rollout.way.strategy}"
+    return Tick(watched, decision, "releasing", number, how, moved)
 
 
 def _rules(
@@ -97,6 +104,8 @@ def _decide(
         release = releases.current(connection)
         if release is None or not triggers:
             return Decision(False, "")
+        if rollouts.current(connection) is not None:
+            return Decision(False, "")  # two changes at once could not be told apart
         past = turns.all_turns(connection)
         accepted = versions.get(connection, release.version).metrics
         final = remembered.last_windows(connection, 1, state="final")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from vitok.charter.predicates import AllOf, AnyOf, Condition, IsIn, IsNull, Not, Value
-from vitok.release.policy import Answer, Policy, Rule
+from vitok.release.policy import Answer, Policy
 
 _OPERATORS: dict[str, Any] = {
     "<": pl.Expr.__lt__,
@@ -61,16 +61,16 @@ def decide_frame(
     """
     sheet, rows = _Sheet(len(scores)), _as_requests_have_it(frame)
     for rule in policy.scope:
-        sheet.give(_fits(rows, rule), rule.answer, "default", rule.name)
+        sheet.give(_fits(rows, rule.when), rule.answer, "default", rule.name)
     for rule in policy.before:
-        sheet.give(_fits(rows, rule), rule.answer, "rule", rule.name)
+        sheet.give(_fits(rows, rule.when), rule.answer, "rule", rule.name)
     if policy.outlier is not None and strange is not None:
         odd, limit = strange, policy.outlier
         say = "{} inputs outside of what training saw".format
         sheet.give(odd >= limit.limit, limit.answer, "default", lambda place: say(odd[place]))
     answered = _with_answers(rows, scores, decisions) if policy.after else rows
     for rule in policy.after:
-        sheet.give(_fits(answered, rule), rule.answer, "rule", rule.name)
+        sheet.give(_fits(answered, rule.when), rule.answer, "rule", rule.name)
     if policy.unsure is not None:
         distance, limit = _distances(scores, threshold), policy.unsure
         tell = "score within {:.3g} of the threshold".format
@@ -155,8 +155,17 @@ def _operate(column: pl.Expr, operator: str, value: pl.Expr) -> pl.Expr:
     return found
 
 
-def _fits(rows: pl.DataFrame, rule: Rule) -> npt.NDArray[np.bool_]:
-    found = rows.select(expression(rule.when, rows.schema).fill_null(False).alias("fits"))["fits"]
+def rows_that_fit(frame: pl.DataFrame, condition: Condition) -> npt.NDArray[np.bool_]:
+    """For each row whether it meets a condition for certain, shape (n,).
+
+    Args:
+        frame: At least one column; one that is not there counts as missing.
+    """
+    return _fits(_as_requests_have_it(frame), condition)
+
+
+def _fits(rows: pl.DataFrame, condition: Condition) -> npt.NDArray[np.bool_]:
+    found = rows.select(expression(condition, rows.schema).fill_null(False).alias("fits"))["fits"]
     # A condition on columns that are not there is one value for all rows.
     return np.resize(found.to_numpy(), rows.height) if rows.height else np.zeros(0, dtype=np.bool_)
 

@@ -4,11 +4,17 @@ from typing import Literal
 
 import msgspec
 
+from vitok.charter.predicates import Condition
 from vitok.errors import Fault
 from vitok.release.policy import Policy
 
-Role = Literal["champion", "challenger", "shadow", "fallback"]
+Role = Literal["champion", "challenger", "variant", "shadow", "fallback"]
 ACCEPTED = "accepted"
+FORMAT = 2
+
+
+class _Head(msgspec.Struct):
+    format: int = FORMAT
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -17,15 +23,17 @@ class Arm(msgspec.Struct, frozen=True):
     Args:
         version: Number of the version.
         digest: Digest of its bundle.
-        role: `champion` answers by default, `challenger` takes its share, `shadow` predicts without
-            answering.
+        role: `champion` answers by default, `challenger` and `variant` (of an A/B test) take their share, `shadow`
+            predicts without answering.
         share: Share of the units that it answers, 0 to 1; 0 for a shadow.
+        when: The rows that it answers, of its share of the units; the others go to the champion. None for all.
     """
 
     version: int
     digest: str
     role: Role
     share: float
+    when: Condition | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -33,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     Args:
         epoch: Grows with every new plan of the project.
-        project: Name of the project; also the salt of the routing.
+        project: Name of the project.
         strategy: The strategy that made the plan.
         arms: The versions; exactly one champion.
         verdicts: By digest: `accepted`, or `accepted:` and the id of the verdict. A bundle without such an
@@ -41,6 +49,9 @@ class Plan(msgspec.Struct, frozen=True):
         created: ISO 8601 in UTC.
         policy: How workers decide and behave.
         fallback: The version that answers if another fails; it was accepted, and in production before.
+        salt: What the routing hashes with each unit. Every roll-out has its own, so that not always the same units
+            try what is new.
+        format: Of the document; a worker does not serve one that is newer than itself.
 
     Raises:
         Fault: the arms contradict each other.
@@ -54,6 +65,8 @@ class Plan(msgspec.Struct, frozen=True):
     created: str
     policy: Policy = Policy()
     fallback: Arm | None = None
+    salt: str = ""
+    format: int = FORMAT
 
     def __post_init__(self) -> None:
         champions = [arm for arm in self.arms if arm.role == "champion"]
@@ -66,6 +79,8 @@ class Plan(msgspec.Struct, frozen=True):
             raise self._fault("has a share outside of 0 to 1", "Give shares between 0 and 1.")
         if any(arm.share for arm in self.arms if arm.role == "shadow"):
             raise self._fault("gives a shadow a share", "A shadow answers nothing: its share is 0.")
+        if any(arm.when is not None for arm in self.arms if arm.role not in ("challenger", "variant")):
+            raise self._fault("limits the champion or a shadow to some rows", "Only challengers have limits.")
         total = sum(arm.share for arm in self.live)
         if abs(total - 1) > 1e-9:
             raise self._fault(
@@ -79,8 +94,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def live(self) -> tuple[Arm, ...]:
-        """The arms that answer: challengers in their order, then the champion."""
-        challengers = tuple(arm for arm in self.arms if arm.role == "challenger")
+        """The arms that answer: challengers and variants in their order, then the champion."""
+        challengers = tuple(arm for arm in self.arms if arm.role in ("challenger", "variant"))
         return (*challengers, *(arm for arm in self.arms if arm.role == "champion"))
 
     @property
@@ -101,9 +116,13 @@ class Plan(msgspec.Struct, frozen=True):
         """Reads a plan back.
 
         Raises:
-            Fault: it is damaged or contradicts itself.
+            Fault: it is damaged, contradicts itself, or was written by a newer Vitok.
         """
         try:
+            found = msgspec.json.decode(text, type=_Head)
+            if found.format > FORMAT:
+                what = f"has format {found.format}, this Vitok reads up to {FORMAT}"
+                raise Fault("release plan", what, "Update this Vitok, or release with it again.")
             return msgspec.json.decode(text, type=Plan)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Fault("release plan", f"cannot be read: {error}", "Release the version again.") from error

@@ -32,6 +32,7 @@ from vitok.serve.http import (
 )
 from vitok.serve.invocations import explain_failure
 from vitok.serve.metrics import Metrics
+from vitok.serve.mirror import Mirror
 from vitok.serve.observe import observer_of_surroundings
 from vitok.serve.oidc import Issuer, Tokens
 from vitok.serve.probing import Probing
@@ -129,7 +130,9 @@ class DataPlane:
         self._closing.callback(lookup.close)
         recorder = Recorder(spool)
         desk = OutcomeDesk(lookup, recorder)
-        batcher = Batcher(self.worker, recorder)
+        mirror = Mirror(self.worker, recorder, self._metrics.count_shadows)
+        self._closing.push_async_callback(mirror.close)
+        batcher = Batcher(self.worker, recorder, mirror)
         endpoints = Endpoints(self._clock, self.watcher, batcher, desk, self._metrics, self._probing)
         for path, handlers in endpoints.routes().items():
             parts = path.split("/")
@@ -162,9 +165,8 @@ class DataPlane:
         """Ends this worker if a model hangs it; only where a supervisor starts another."""
 
         def mark() -> None:
-            if self.watcher.current is not None:
-                for arm in self.watcher.current.plan.arms:
-                    self.watcher.trouble.mark_hang(arm.digest)
+            if self.watcher.trouble.asked is not None:
+                self.watcher.trouble.mark_hang(self.watcher.trouble.asked)
 
         return Watchdog(lambda: self._policy().timeout_seconds, lambda: self._policy().memory_mb, mark)
 

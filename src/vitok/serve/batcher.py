@@ -5,14 +5,14 @@ the graph and of a commit is shared; alone, a request goes through at once.
 """
 
 import asyncio
-from collections.abc import Awaitable
 from datetime import datetime
 from typing import NamedTuple
 
 from vitok.model.schema import Rows
 from vitok.serve.deployment import Deployment
 from vitok.serve.http import HttpProblem
-from vitok.serve.predict import Answer, predict
+from vitok.serve.mirror import Mirror
+from vitok.serve.predict import Answer, predict, timed_out
 from vitok.serve.recorder import Entry, Recorder
 
 _INLINE_ROWS = 256  # more rows are scored in a thread, so that other requests do not wait
@@ -31,17 +31,19 @@ class Batcher:
 
     Args:
         worker: Id of the worker.
+        mirror: Takes what was answered, for the shadows.
     """
 
-    def __init__(self, worker: str, recorder: Recorder) -> None:
+    def __init__(self, worker: str, recorder: Recorder, mirror: Mirror) -> None:
         self._worker = worker
         self._recorder = recorder
+        self._mirror = mirror
         self._waiting: list[_Job] = []
 
     async def answer(
         self, deployment: Deployment, rows: Rows, received: datetime, version: int | None = None
     ) -> Answer:
-        """The predictions for the rows of one request, recorded.
+        """The predictions for the rows of one request, recorded; or its error, if the rows have failed.
 
         Args:
             version: The version to ask, instead of the one that the plan routes each unit to.
@@ -49,16 +51,12 @@ class Batcher:
         Raises:
             NotFound: the version is not in production.
             RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
-            Fault: a model fails.
-            HttpProblem: the records could not be written (503).
+            HttpProblem: the records could not be written (503), or it took too long (504).
         """
         loop = asyncio.get_running_loop()
         if len(rows) > _INLINE_ROWS:
-            moments = [received] * len(rows)
-            work = asyncio.to_thread(predict, deployment, rows, moments, self._worker, version)
-            answer = await _in_time(work, deployment)
             job = _Job(deployment, rows, received, version, loop.create_future())
-            self._recorder.write([_entry(job, answer)])
+            self._write([(job, await self._apart(job))])
             return await job.done
         done: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append(_Job(deployment, rows, received, version, done))
@@ -71,48 +69,52 @@ class Batcher:
         groups: dict[tuple[int, int | None], list[_Job]] = {}
         for job in waiting:
             groups.setdefault((id(job.deployment), job.version), []).append(job)
-        entries = [entry for jobs in groups.values() for entry in self._answers(jobs)]
-        if entries:
-            self._recorder.write(entries)
+        answered = [pair for jobs in groups.values() for pair in self._answers(jobs)]
+        if answered:
+            self._write(answered)
 
-    def _answers(self, jobs: list[_Job]) -> list[Entry]:
-        """What the jobs of one deployment are answered; one that fails hears of it, and leaves no entry."""
+    def _write(self, answered: list[tuple[_Job, Answer]]) -> None:
+        self._recorder.write([_entry(job, answer) for job, answer in answered])
+        for job, answer in answered:
+            if answer.error is None:
+                self._mirror.take(job.deployment, job.rows, answer.records)
+
+    async def _apart(self, job: _Job) -> Answer:
+        """The answer to many rows, made in a thread; or the records of their failure in time."""
+        seconds, moments = job.deployment.plan.policy.timeout_seconds, [job.received] * len(job.rows)
+        given = (job.deployment, job.rows, moments, self._worker, job.version)
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(predict, *given), seconds)
+        except TimeoutError:
+            what = f"the request took longer than {seconds:g} s. Send fewer rows"
+            return Answer([], timed_out(*given), HttpProblem(504, what))
+
+    def _answers(self, jobs: list[_Job]) -> list[tuple[_Job, Answer]]:
+        """What the jobs of one deployment are answered; one that cannot be asked hears of it, and gets none."""
         first = jobs[0]
-        if len(jobs) == 1 or first.deployment.shadows or first.deployment.in_trouble:
-            return [entry for job in jobs if (entry := self._alone(job)) is not None]
+        if len(jobs) == 1 or first.deployment.in_trouble:
+            return [(job, answer) for job in jobs if (answer := self._alone(job)) is not None]
         rows = Rows(first.rows.schema, [row for job in jobs for row in job.rows.found])
         moments = [job.received for job in jobs for _ in job.rows.found]
         try:
             whole = predict(first.deployment, rows, moments, self._worker, first.version, fall_back=False)
         except Exception:  # one of them is at fault: alone, each learns whether it was
-            return [entry for job in jobs if (entry := self._alone(job)) is not None]
-        entries, start = [], 0
+            return [(job, answer) for job in jobs if (answer := self._alone(job)) is not None]
+        answered, start = [], 0
         for job in jobs:
             end = start + len(job.rows)
-            answer = Answer(whole.records[start:end], [])
-            answer.predictions = whole.predictions[start:end]
-            entries.append(_entry(job, answer))
+            answered.append((job, Answer(whole.predictions[start:end], whole.records[start:end])))
             start = end
-        return entries
+        return answered
 
-    def _alone(self, job: _Job) -> Entry | None:
+    def _alone(self, job: _Job) -> Answer | None:
         try:
             moments = [job.received] * len(job.rows)
-            answer = predict(job.deployment, job.rows, moments, self._worker, job.version)
+            return predict(job.deployment, job.rows, moments, self._worker, job.version)
         except Exception as error:  # the request hears of it, whatever it is
             if not job.done.done():
                 job.done.set_exception(error)
             return None
-        return _entry(job, answer)
-
-
-async def _in_time(work: Awaitable[Answer], deployment: Deployment) -> Answer:
-    seconds = deployment.plan.policy.timeout_seconds
-    try:
-        return await asyncio.wait_for(work, seconds)
-    except TimeoutError as error:
-        what = f"the request took longer than {seconds:g} s. Send fewer rows"
-        raise HttpProblem(504, what) from error
 
 
 def _entry(job: _Job, answer: Answer) -> Entry:
@@ -120,4 +122,5 @@ def _entry(job: _Job, answer: Answer) -> Entry:
         answer.recorded = False
         return answer
 
-    return Entry(answer.records, answer, job.done, unrecorded if job.deployment.unrecorded else None)
+    must_tell = job.deployment.unrecorded or answer.error is not None
+    return Entry(answer.records, answer, job.done, unrecorded if must_tell else None)

@@ -2,15 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from vitok.charter.predicates import Condition, Read, Test, compile_condition
 from vitok.errors import Refused, VitokError
 from vitok.model.bundle import numeric_ranges
 from vitok.model.runtime import Model, load_model
-from vitok.model.schema import RequestSchema
+from vitok.model.schema import RequestSchema, Rows
 from vitok.release.decide import Decider, Ranges
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Policy
@@ -62,8 +66,25 @@ class Deployment:
         self.served = {arm.version: served(arm) for arm in plan.arms}
         self.champion = self.served[plan.champion.version]
         self.shadows = [self.served[arm.version] for arm in plan.shadows]
+        self._tests = _tests(plan, self.champion.schema)
+        self._trouble = trouble
         self.unrecorded = plan.policy.unrecorded == "answer"
         self.fallback = None if plan.fallback is None else served(plan.fallback)
+
+    def fits(self, rows: Rows, condition: Condition) -> npt.NDArray[np.bool_]:
+        """For each row whether it meets a condition of the plan's arms for certain."""
+        test = self._tests[condition]
+        return np.array([test(row) is True for row in rows.found], dtype=np.bool_)
+
+    def asking(self, served: Served) -> None:
+        """Takes note of whom the next scores are asked of, should they never come."""
+        self._trouble.asked = served.arm.digest
+
+    def spare_of(self, failed: Served) -> Served | None:
+        """Who answers for a version that fails: the champion for all others, for itself the version before."""
+        if failed is not self.champion and self.plan.policy.previous:
+            return self.champion
+        return self.fallback
 
     def find(self, version: int) -> Served | None:
         """The arm or the fallback of this version."""
@@ -77,15 +98,20 @@ class Deployment:
         return any(served.breaker.is_open for served in self.served.values())
 
 
-def _decider(policy: Policy, model: Model, schema: RequestSchema, blobs: Blobs) -> Decider:
+def _tests(plan: Plan, schema: RequestSchema) -> dict[Condition, Test]:
+    conditions = [arm.when for arm in plan.arms if arm.when is not None]
+    return {condition: compile_condition(condition, _reader(schema)) for condition in conditions}
+
+
+def _reader(schema: RequestSchema) -> Read:
     attributes = schema.attributes
+    return lambda name: attrgetter(attributes[name]) if name in attributes else lambda row: None
+
+
+def _decider(policy: Policy, model: Model, schema: RequestSchema, blobs: Blobs) -> Decider:
     ranges = None if policy.outlier is None else Ranges(*numeric_ranges(model.manifest, blobs))
     threshold = model.manifest.threshold if model.manifest.positive is not None else None
-
-    def read(name: str) -> Callable[[Any], Any]:
-        return attrgetter(attributes[name]) if name in attributes else lambda row: None
-
-    return Decider(policy, read, threshold, ranges)
+    return Decider(policy, _reader(schema), threshold, ranges)
 
 
 def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model], trouble: Trouble) -> Deployment:

@@ -99,6 +99,8 @@ class Endpoints:
     ) -> Answer:
         answer = await self._batcher.answer(deployment, require_few(rows), received, version)
         self._metrics.count_predictions(answer.records, recorded=answer.recorded)
+        if answer.error is not None:
+            raise answer.error
         if self._probing is not None and request.caller is not None:
             self._probing.look(request.caller, deployment, rows, answer)
         return answer

@@ -24,7 +24,7 @@ def wants_intervals(query: bytes) -> bool:
     if not query:
         return False
     wanted = False
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=10):
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if name != "interval" or value.lower() not in _YES:
             raise HttpProblem(400, f"query: {name[:50]}={value[:50]} is not known. Ask interval=true")
         wanted = _YES[value.lower()]

@@ -34,6 +34,7 @@ class Counts(msgspec.Struct):
     buckets: list[int] = []
     seconds: float = 0.0
     unrecorded: int = 0
+    missed: int = 0
     memory_bytes: int = 0
 
 
@@ -55,6 +56,7 @@ class Metrics:
         self._buckets = [0] * (len(_BOUNDS) + 1)
         self._seconds = 0.0
         self._unrecorded = 0
+        self._missed = 0
         self._published = -1
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
@@ -64,11 +66,16 @@ class Metrics:
         self._seconds += seconds
 
     def count_predictions(self, predictions: list[Prediction], *, recorded: bool = True) -> None:
-        """Counts predictions, shadows too."""
+        """Counts predictions."""
         for prediction in predictions:
             self._predictions[prediction.version, prediction.role, prediction.action] += 1
         if not recorded:
             self._unrecorded += len(predictions)
+
+    def count_shadows(self, predictions: list[Prediction], missed: int) -> None:
+        """Counts what shadows predicted, and rows that they were too busy to see."""
+        self.count_predictions(predictions)
+        self._missed += missed
 
     def count_outcomes(self, result: str, count: int) -> None:
         """Counts outcomes by what became of them."""
@@ -116,6 +123,7 @@ class Metrics:
             buckets=list(self._buckets),
             seconds=self._seconds,
             unrecorded=self._unrecorded,
+            missed=self._missed,
             memory_bytes=memory_mb() * 2**20,
         )
 
@@ -152,6 +160,7 @@ def add_up(parts: Iterable[Counts]) -> Counts:
         total.buckets = [a + b for a, b in zip(total.buckets, part.buckets, strict=False)]
         total.seconds += part.seconds
         total.unrecorded += part.unrecorded
+        total.missed += part.missed
         total.memory_bytes = max(total.memory_bytes, part.memory_bytes)
     return total
 
@@ -189,6 +198,9 @@ class _Collector:
         unrecorded = CounterMetricFamily("vitok_unrecorded", "Rows answered although the journal failed.")
         unrecorded.add_metric([], counts.unrecorded)
         yield unrecorded
+        missed = CounterMetricFamily("vitok_shadow_missed", "Rows that shadows were too busy to see.")
+        missed.add_metric([], counts.missed)
+        yield missed
         yield _histogram(
             HistogramMetricFamily("vitok_request_seconds", "Time until the answer was ready."), counts
         )

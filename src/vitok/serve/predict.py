@@ -1,13 +1,14 @@
 """The use case of the data plane: checked rows in, journal records of their predictions out."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from vitok.errors import Fault, NotFound, RequestMistake
-from vitok.journal.records import Prediction, as_text
-from vitok.kernel.clock import parse_time
+from vitok.journal.records import FAILED, Prediction, as_text
+from vitok.kernel.clock import parse_time, stopwatch
 from vitok.kernel.ids import new_id
 from vitok.model.schema import Rows
 from vitok.release.decide import Decision, strangeness
@@ -19,17 +20,25 @@ MAX_ROWS = 10_000
 
 
 class Answer:
-    """Predictions that answer a request, in the order of its rows, and all that is to be recorded.
+    """Predictions that answer a request, in the order of its rows.
 
-    `recorded` is false if the journal could not take them and the charter says to answer all the same.
+    Args:
+        predictions: As the caller sees them.
+        records: As the journal takes them.
+        error: Why the caller gets no predictions after all; the records then are of the rows that failed.
     """
 
-    __slots__ = ("predictions", "recorded", "records")
+    __slots__ = ("error", "predictions", "recorded", "records")
 
-    def __init__(self, predictions: list[Prediction], shadows: list[Prediction]) -> None:
-        self.predictions = predictions  # as the caller sees them
-        self.recorded = True
-        self.records = [*predictions, *shadows] if shadows else predictions
+    def __init__(
+        self, predictions: list[Prediction], records: list[Prediction], error: Exception | None = None
+    ) -> None:
+        self.predictions = predictions
+        self.records = records
+        self.error = error
+        self.recorded = (
+            True  # false if the journal could not take them and the charter says to answer all the same
+        )
 
 
 class _Batch(NamedTuple):
@@ -61,7 +70,7 @@ def predict(
     *,
     fall_back: bool = True,
 ) -> Answer:
-    """Routes, scores and decides rows.
+    """Routes, scores and decides rows; where a version fails and nobody else can answer, the answer is its error.
 
     Args:
         rows: As the champion's schema (or the asked version's) returned them; of one request, or of several.
@@ -71,7 +80,7 @@ def predict(
 
     Raises:
         RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
-        Fault: a model fails, and no fallback can answer.
+        Fault: a model fails, and the fallback is not to be asked.
     """
     asker = served_version(deployment, version)
     batch = _identify(asker, rows, received)
@@ -79,15 +88,69 @@ def predict(
         answered = _guarded(deployment, asker, asker, batch, worker, fall_back=fall_back)
     else:
         answered = _predict_routed(deployment, asker, batch, worker, fall_back=fall_back)
-    shadows: list[Prediction] = []
+    failed = [each for each in answered if each.action == FAILED]
+    if failed:
+        return Answer(
+            [], failed, Fault(f"version {failed[0].version}", failed[0].reason, "See the server's log.")
+        )
+    return Answer(shown(answered, deployment.plan.policy.decimals), answered)
+
+
+def mirror(deployment: Deployment, rows: Rows, answered: list[Prediction], worker: str) -> list[Prediction]:
+    """What the shadows would have answered; a shadow that fails is recorded as failed.
+
+    Args:
+        rows: As the champion's schema (or the asked version's) returned them.
+        answered: What was recorded for each row.
+    """
+    batch = _Batch(
+        rows,
+        [each.id for each in answered],
+        [each.unit for each in answered],
+        [each.time for each in answered],
+        [each.received for each in answered],
+    )
+    askers = (served for served in deployment.served.values() if served.schema is rows.schema)
+    asker = next(askers, deployment.champion)
+    found: list[Prediction] = []
     for served in deployment.shadows:
         try:
-            shadows += _predict(served, asker, batch, deployment.plan.epoch, worker)
-        except Exception as error:  # a shadow must never disturb an answer
+            found += _predict(served, asker, batch, deployment.plan.epoch, worker)
+        except (Fault, RequestMistake) as error:
             log.warning("shadow version %s failed: %s", served.arm.version, error)
-    answer = Answer(answered, shadows)
-    answer.predictions = shown(answered, deployment.plan.policy.decimals)
-    return answer
+            found += _failed(served, batch, deployment.plan.epoch, worker, str(error))
+    return found
+
+
+def timed_out(
+    deployment: Deployment, rows: Rows, received: list[datetime], worker: str, version: int | None
+) -> list[Prediction]:
+    """What the journal keeps of rows whose request took too long: each as a failure of the version it was routed to.
+
+    Args:
+        version: The version that was asked, instead of the one that the plan routes each unit to.
+    """
+    asker = served_version(deployment, version)
+    batch = _identify(asker, rows, received)
+    arms = {asker.arm.version: list(range(len(rows)))}
+    if version is None and len(deployment.plan.live) > 1:
+        arms = _places(deployment, batch)
+    epoch = deployment.plan.epoch
+    return [
+        each
+        for arm, places in arms.items()
+        for each in _failed(deployment.served[arm], batch.part(places), epoch, worker, "timed out")
+    ]
+
+
+def _failed(served: Served, batch: _Batch, epoch: int, worker: str, reason: str) -> list[Prediction]:
+    arm = served.arm
+    head = (arm.version, arm.digest, arm.role, epoch, worker)
+    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
+    return [
+        Prediction(key, unit, time, received, *head, inputs, None, None, [], FAILED, reason)
+        for key, unit, time, received, inputs in columns
+    ]
 
 
 def shown(predictions: list[Prediction], decimals: int | None) -> list[Prediction]:
@@ -160,15 +223,21 @@ def _texts(rows: Rows, name: str | None) -> list[str | None]:
 def _predict_routed(
     deployment: Deployment, asker: Served, batch: _Batch, worker: str, *, fall_back: bool
 ) -> list[Prediction]:
-    places: dict[int, list[int]] = {}
-    for place, arm in enumerate(route_many(deployment.plan, batch.units).tolist()):
-        places.setdefault(arm, []).append(place)
     answered: dict[int, Prediction] = {}
-    for arm, chosen in places.items():
-        served = deployment.served[deployment.plan.arms[arm].version]
+    for version, chosen in _places(deployment, batch).items():
+        served = deployment.served[version]
         found = _guarded(deployment, served, asker, batch.part(chosen), worker, fall_back=fall_back)
         answered.update(zip(chosen, found, strict=True))
     return [answered[place] for place in range(len(batch.rows))]
+
+
+def _places(deployment: Deployment, batch: _Batch) -> dict[int, list[int]]:
+    """The rows that each version is to answer, by the plan."""
+    places: dict[int, list[int]] = {}
+    arms = route_many(deployment.plan, batch.units, partial(deployment.fits, batch.rows))
+    for place, arm in enumerate(arms.tolist()):
+        places.setdefault(deployment.plan.arms[arm].version, []).append(place)
+    return places
 
 
 def _guarded(
@@ -182,6 +251,7 @@ def _guarded(
             deployment, served, asker, batch, worker, Fault(name, reason, "See the server's log.")
         )
     try:
+        deployment.asking(served)
         found = _predict(served, asker, batch, epoch, worker)
     except Fault as error:
         if not fall_back:
@@ -196,8 +266,8 @@ def _guarded(
 def _fall_back(
     deployment: Deployment, failed: Served, asker: Served, batch: _Batch, worker: str, error: Fault
 ) -> list[Prediction]:
-    """The version before, else the charter's default, else the error."""
-    epoch, spare, default = deployment.plan.epoch, deployment.fallback, deployment.plan.policy.default
+    """The version before, else the charter's default; else the rows have failed."""
+    epoch, spare, default = deployment.plan.epoch, deployment.spare_of(failed), deployment.plan.policy.default
     if spare is not None and spare.arm.digest != failed.arm.digest and not spare.breaker.is_open:
         try:
             found = _predict(spare, asker, batch, epoch, worker)
@@ -207,12 +277,15 @@ def _fall_back(
         else:
             return [
                 structs.replace(
-                    each, action="fallback" if each.action == "model" else each.action, reason=str(error)
+                    each,
+                    action="fallback" if each.action == "model" else each.action,
+                    reason=str(error),
+                    routed=failed.arm.version,
                 )
                 for each in found
             ]
     if default is None:
-        raise error
+        return _failed(failed, batch, epoch, worker, str(error))
     action, arm = ("hand_over" if default.hand_over else "default"), failed.arm
     columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
     head = (arm.version, arm.digest, "fallback", epoch, worker)
@@ -224,6 +297,7 @@ def _fall_back(
 
 def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: str) -> list[Prediction]:
     model, rows, arm = served.model, batch.rows, served.arm
+    started = stopwatch()
     if served is not asker and served.shape != asker.shape:
         known = set(served.schema.names)
         rows = served.schema.check([{name: row[name] for name in row if name in known} for row in rows])
@@ -241,6 +315,7 @@ def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: s
         strict=True,
     )
     version, digest, role = arm.version, arm.digest, arm.role
+    micros, together = round((stopwatch() - started) * 1e6), len(rows)
     return [
         Prediction(
             key,
@@ -256,9 +331,13 @@ def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: s
             score,
             value,
             warnings,
-            *why,
+            action,
+            reason,
+            None,
+            micros,
+            together,
         )
-        for key, unit, time, received, inputs, score, (value, *why), warnings in columns
+        for key, unit, time, received, inputs, score, (value, action, reason), warnings in columns
     ]
 
 

@@ -46,6 +46,7 @@ class Trouble:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.asked: str | None = None  # the bundle that was asked last
         self._breakers: dict[str, Breaker] = {}
 
     def breaker(self, digest: str) -> Breaker:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0004"  # the newest migration; a database at this revision needs no Alembic at start-up
+HEAD = "0005"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -160,6 +160,39 @@ events = Table(
     Column("due", Instant, nullable=False),
     Column("state", String(20), nullable=False),
     Column("error", Text, nullable=False),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("started", Instant, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("actor", String(200), nullable=False),
+    Column("way", JSON, nullable=False),
+    Column("baseline", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("rollout", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("time", Instant, nullable=False),
+    Column("before", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("epoch", Integer),
+    Column("actor", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("seen", JSON, nullable=False),
 )
 
 audit = Table(

@@ -15,7 +15,7 @@ from vitok.loop.batch_rows import Run
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Answer, Limit, Policy, Rule
 from vitok.serve.deployment import load_deployment
-from vitok.serve.predict import predict
+from vitok.serve.predict import mirror, predict
 from vitok.serve.trouble import Trouble
 from vitok.store.blobs import Blobs
 
@@ -72,7 +72,8 @@ def frame_of(given):
 def served(plan, blobs, given, folder):
     deployment = load_deployment(plan, blobs, {}, Trouble(folder / "trouble"))
     checked = deployment.champion.schema.check(given)
-    return predict(deployment, checked, [NOW] * len(given), "worker")
+    answer = predict(deployment, checked, [NOW] * len(given), "worker")
+    return answer, [*answer.records, *mirror(deployment, checked, answer.records, "worker")]
 
 
 def batched(plan, blobs, given):
@@ -93,14 +94,14 @@ def test_batch_and_server_answer_and_record_alike(tmp_path, blobs, policy, outpu
         policy = Policy(scope=(rule("distance < 300", Answer(False, "a")),), unsure=Limit(0.1, HAND_OVER))
     one, two, three = (flight_bundle(blobs, bias, output, **changes) for bias in (0.0, 0.4, -0.2))
     plan = plan_of((one, "champion", 0), (two, "challenger", 0.3), (three, "shadow", 0), policy=policy)
-    answer = served(plan, blobs, rows(), tmp_path)
+    answer, records = served(plan, blobs, rows(), tmp_path)
     found, journal = batched(plan, blobs, rows())
     assert found["id"].to_list() == [each.id for each in answer.predictions]
     wanted = [(e.version, e.decision, e.action, e.reason or None) for e in answer.predictions]
     given = found["decision"]
     assert list(zip(found["version"], given, found["action"], found["reason"], strict=True)) == wanted
     assert len({each.version for each in answer.predictions}) == 2
-    by_key = {(each.id, each.version): each for each in answer.records}
+    by_key = {(each.id, each.version): each for each in records}
     assert journal.height == len(by_key) == 800
     for row in journal.iter_rows(named=True):
         each = by_key[row["id"], row["version"]]
@@ -122,7 +123,7 @@ def test_broken_version_is_answered_by_the_one_before_else_by_default(tmp_path, 
     good, broken = flight_bundle(blobs), flight_bundle(blobs, float("nan"))
     spare = Arm(7, good, "fallback", 0.0)
     plan = plan_of((broken, "champion", 0), policy=POLICY, fallback=spare)
-    answer = served(plan_of((good, "champion", 0), policy=POLICY), blobs, rows(50), tmp_path)
+    answer, _ = served(plan_of((good, "champion", 0), policy=POLICY), blobs, rows(50), tmp_path)
     found, journal = batched(plan, blobs, rows(50))
     wanted = ["fallback" if each.action == "model" else each.action for each in answer.predictions]
     assert found["action"].to_list() == wanted

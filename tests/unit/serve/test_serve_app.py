@@ -256,18 +256,22 @@ def test_shadow_is_recorded_but_never_answers_nor_disturbs(home):
 
     async def work(app, client):
         answer = await client.post("/models/flights/predict", json={"rows": [FLIGHT | {"flight": "a"}]})
+        await asyncio.sleep(0.1)  # the shadow is asked after the answer
         app.watcher.current.shadows[0].model._session = None
         return answer, await client.post("/models/flights/predict", json={"rows": [FLIGHT | {"flight": "b"}]})
 
     answer, second = scenario(home, work)
     assert answer.json()["version"] == 1
     assert second.status_code == 200
-    frame = moved(home).predictions()
-    assert sorted(frame.select("id", "role").rows()) == [
-        ("a", "champion"),
-        ("a", "shadow"),
-        ("b", "champion"),
+    frame = moved(home).since(datetime(2000, 1, 1, tzinfo=UTC))
+    assert sorted(frame.select("id", "role", "action").rows()) == [
+        ("a", "champion", "model"),
+        ("a", "shadow", "model"),
+        ("b", "champion", "model"),
+        ("b", "shadow", "failed"),
     ]
+    assert frame["micros"].is_null().to_list() == [action == "failed" for action in frame["action"]]
+    assert moved(home).predictions().height == 3  # what failed is no prediction
 
 
 def test_model_that_fails_gives_500_without_a_stack_trace(home):

@@ -10,6 +10,8 @@ from vitok.stats.intervals import normal_quantile
 from vitok.stats.scores import Floats
 from vitok.stats.sequential import ErrorShare
 
+_NOTHING = 1e-16  # chances that are left out of a walk; ten thousand of them still are nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -160,17 +162,19 @@ def stopping_law(test: ErrorShare, ratio: float, share: float, alpha: float, mos
     """
     theta = ratio * share / (ratio * share + 1 - share)
     champion, challenger = test.steps(np.array([False, True]), share)
-    bar, hits = -math.log(alpha), np.arange(most + 1)
-    law, stopped = np.zeros(most), np.zeros(most + 1)
-    stopped[0] = 1.0  # the chance of so many of the challenger, not stopped yet
+    bar, begin, law = -math.log(alpha), np.array(test.logs), np.zeros(most)
+    least, mass = 0, np.ones(1)  # the chance of so many of the challenger (from `least` on), not stopped yet
     for units in range(1, most + 1):
-        mass = stopped[: units + 1] * (1 - theta)
-        mass[1:] += stopped[:units] * theta
-        count = hits[: units + 1, None]
-        logs = np.array(test.logs) + count * challenger + (units - count) * champion
+        mass = np.append(mass, 0.0) * (1 - theta) + np.append(0.0, mass) * theta
+        alive = np.flatnonzero(mass > _NOTHING)
+        if len(alive) == 0:
+            break
+        mass, least = mass[alive[0] : alive[-1] + 1], least + int(alive[0])
+        count = np.arange(least, least + len(mass))[:, None]
+        logs = begin + count * challenger + (units - count) * champion
         has_crossed = np.logaddexp.reduce(logs, axis=1) >= bar
         law[units - 1] = mass[has_crossed].sum()
-        stopped[: units + 1] = np.where(has_crossed, 0.0, mass)
+        mass = np.where(has_crossed, 0.0, mass)
     return law
 
 

@@ -1,0 +1,50 @@
+"""What the journal says of traffic: how many units come a day, and how many of them fail."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from vitok.journal.records import FAILED
+from vitok.store.lake import Lake
+
+_LIVE = ("champion", "challenger", "variant", "fallback")
+_DAY = timedelta(days=1)
+
+
+class Units(NamedTuple):
+    """Units of a period.
+
+    Args:
+        seen: How many there were.
+        failed: Those whose first request failed, or was answered by another version than the one it was routed to.
+        days: From the first of them to the end of the period.
+    """
+
+    seen: int
+    failed: int
+    days: float
+
+    @property
+    def per_day(self) -> float:
+        """New units a day."""
+        return self.seen / self.days
+
+
+def units_of(lake: Lake, now: datetime, days: int) -> Units | None:
+    """The units of the last days, by the journal; None if there are none."""
+    if not lake.exists("predictions"):
+        return None
+    rows = lake.scan("predictions").filter(
+        (pl.col("received") >= now - days * _DAY) & (pl.col("received") <= now) & pl.col("role").is_in(_LIVE)
+    )
+    failed = (pl.col("action") == FAILED) | (pl.col("role") == "fallback")
+    firsts = rows.group_by("unit").agg(
+        failed.sort_by("received", "worker", "seq").first().alias("failed"), pl.col("received").min()
+    )
+    count, bad, first = (
+        firsts.select(pl.len(), pl.col("failed").sum(), pl.col("received").min().alias("first"))
+        .collect()
+        .row(0)
+    )
+    return Units(count, bad, max((now - first) / _DAY, 1.0)) if count else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vitok.charter.expressions import Comparison
 from vitok.charter.problems import Problem
+from vitok.charter.releasing import Guard
 from vitok.kernel.clock import format_duration
 
 if TYPE_CHECKING:
@@ -44,9 +45,13 @@ def _needs(document: "Document") -> Iterator[Problem]:
     if release.strategy == "ab" and release.ab.primary == "profit" and costs is None:
         where = document.place(("release", "ab", "primary"))
         yield Problem(where, "money is compared, but decide.costs is not given", "Give the costs.", "error")
-    if release.strategy in _GRADUAL and {guard.errors, guard.latency, guard.quality, guard.profit} == {None}:
+    if release.strategy in _GRADUAL and all(each is None for each in _limits(guard)):
         where = document.place(("release", "guard"))
         yield Problem(where, "without any limit no version is ever promoted", "Give errors: 1.5x.", "error")
+    if guard.conversion is not None and charter.task.type != "binary":
+        where = document.place(("release", "guard", "conversion"))
+        what = f"outcomes of a {charter.task.type} task are not positive or negative"
+        yield Problem(where, what, "Leave it out.", "error")
     if release.strategy == "pilot" and release.pilot is None:
         where = document.place(("release", "strategy"))
         yield Problem(where, "a pilot needs the rows that it begins with", "Write release.pilot.", "error")
@@ -57,6 +62,11 @@ def _needs(document: "Document") -> Iterator[Problem]:
         where = document.place(("release", "guard"))
         what = "outcomes decide, but task.time is not given: the time of the request stands for it"
         yield Problem(where, what, "Name the column with the moment of the decision.", "warning")
+
+
+def _limits(guard: Guard) -> list[object]:
+    """All limits, None for those that are not set."""
+    return [getattr(guard, name) for name in Guard.model_fields if name != "negligible"]
 
 
 def _durations(document: "Document") -> Iterator[Problem]:

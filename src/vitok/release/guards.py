@@ -19,6 +19,8 @@ from vitok.stats.scores import Floats
 from vitok.stats.sequential import ErrorShare, ratio_interval
 
 Bools = npt.NDArray[np.bool_]
+FEWER_BY = (1.05, 1.1, 1.25, 1.5, 2.0)  # by how much a rate of outcomes differs, where it does
+SLOW_SHARE = 0.05  # of the units that may exceed a p95
 MISMATCH_ALPHA = 0.001  # a wrong split is no matter of the version: it must not add to its false alarms
 
 
@@ -30,6 +32,8 @@ class Limits(msgspec.Struct, frozen=True):
         quality, profit: Tolerated losses; None for no limit.
         negligible: Share of failing or slow units up to which their ratio does not matter.
         alpha: Chance of taking back a version that is no worse.
+        conversion: Tolerated drop of the units with the positive outcome, as a share of the champion's.
+        latency_p95: Milliseconds that at most one unit in twenty may exceed.
     """
 
     errors: float | None
@@ -38,12 +42,16 @@ class Limits(msgspec.Struct, frozen=True):
     profit: float | None
     negligible: float
     alpha: float
+    conversion: float | None = None
+    latency_p95: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The limits that are set."""
         return tuple(
-            name for name in ("errors", "latency", "quality", "profit") if getattr(self, name) is not None
+            name
+            for name in ("errors", "latency", "quality", "profit", "conversion", "latency_p95")
+            if getattr(self, name) is not None
         )
 
     @property
@@ -115,7 +123,7 @@ class Finding(msgspec.Struct, frozen=True):
         if self.champion is None or self.challenger is None:
             return f"{self.guard}: nothing to compare yet"
         state = "broken" if self.broken else "kept" if self.kept else "not decided"
-        if self.guard.startswith(("errors", "latency")):
+        if self.guard.startswith(("errors", "latency", "conversion")):
             told = f"{self.challenger:.2%} of units against {self.champion:.2%}"
             return f"{self.guard} {state}: {told}, ratio between {self.low:.2f} and {self.high:.2f}"
         told = f"{self.challenger:.4g} against {self.champion:.4g}"
@@ -196,6 +204,44 @@ def judge_values(guard: str, seen: Values, limit: float, limits: Limits, alpha: 
         high,
         len(seen.values),
     )
+
+
+def judge_conversions(guard: str, seen: Values, limit: float, limits: Limits, alpha: float) -> Finding:
+    """Compares how many units have the positive outcome; the test of failures, the other way round.
+
+    Args:
+        seen: A unit with a value above 0 has the outcome.
+        limit: The tolerated drop, as a share of the champion's.
+        alpha: The part of this comparison.
+    """
+    has = seen.values > 0
+    news, found = int(np.count_nonzero(seen.arms)), Events(seen.arms[has], seen.shares[has], has, (0, 0))
+    olds, hits = len(seen.arms) - news, int(np.count_nonzero(found.arms))
+    rest = len(found.arms) - hits
+    worse = ErrorShare.against_at_least(1.0, FEWER_BY).update_many(found.arms, found.shares)
+    kept = ErrorShare.against_at_most(1 - limit, FEWER_BY).update_many(found.arms, found.shares)
+    estimate = (hits + 0.5) / (news + 1) / ((rest + 0.5) / (olds + 1))
+    return Finding(
+        guard,
+        limit,
+        worse.crossed(alpha) and estimate < 1 - limit,
+        kept.crossed(limits.alpha),
+        worse.highest,
+        -math.log(alpha),
+        _rate(rest, olds),
+        _rate(hits, news),
+        *_ratio(found, alpha),
+        len(seen.values),
+    )
+
+
+def judge_slowness(guard: str, seen: Events, limits: Limits, alpha: float) -> Finding:
+    """Judges a version that may exceed a fixed time for one unit in twenty.
+
+    Args:
+        seen: `firsts` says which units of the new version did.
+    """
+    return judge_against_past(guard, seen, SLOW_SHARE, limits, alpha)
 
 
 def judge_pairs(guard: str, old: Floats, new: Floats, span: float, limit: float, limits: Limits) -> Finding:

@@ -25,7 +25,7 @@ def releases(context: typer.Context, project: ProjectOption = HERE, as_json: Jso
     told = [rollout_json(opened, None, each) for each in ways]
     payload = {
         "releases": found,
-        "rollouts": [{k: v for k, v in each.items() if k != "steps"} for each in told],
+        "rollouts": [{k: v for k, v in each.items() if k not in ("steps", "now")} for each in told],
     }
     show(as_json, payload, _list(payload))
 
@@ -84,6 +84,9 @@ def _told(payload: dict[str, Any]) -> str:
         if step["reproduced"] is not None:
             again = "the same evidence" if step["reproduced"] else "OTHER evidence: rows came or went since"
             lines.append(f"    made anew from the journal: {again}")
+    if payload["now"]:
+        lines.append("now")
+        lines += [f"    {finding['sentence']}" for finding in payload["now"] if finding["guard"] != "split"]
     return "\n".join(lines)
 
 

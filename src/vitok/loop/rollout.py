@@ -297,10 +297,15 @@ def rollout_json(project: Project, journal: JournalReader | None, rollout: Rollo
     """The object that `vitok releases show --json` prints.
 
     Args:
-        journal: To make the evidence of each step anew, and compare; None to leave that out.
+        journal: To make the evidence of each step anew, and compare, and to tell what is known now; None to leave
+            that out.
     """
     with project.engine.connect() as connection:
         steps = rollouts.all_transitions(connection, rollout.number)
+        plans = plans_of(connection, rollout.number)
+    now = None
+    if journal is not None and rollout.position.is_open:
+        now = observe(project, journal, rollout, plans, project.clock()).evidence
     told = []
     for step in steps:
         again = None if journal is None else reproduce(project, journal, rollout, step.number)
@@ -329,6 +334,7 @@ def rollout_json(project: Project, journal: JournalReader | None, rollout: Rollo
         "ended": None if rollout.ended is None else format_time(rollout.ended),
         "actor": rollout.actor,
         "steps": told,
+        "now": _findings(now),
     }
 
 

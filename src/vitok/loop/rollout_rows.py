@@ -18,7 +18,7 @@ from vitok.stats.intervals import wilson
 PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _SKEW = timedelta(hours=1)  # by which a worker's clock may be off
 _PAST = timedelta(days=7)
-_LEAST_ROWS, _MOST_ROWS = 200, 50_000
+_LEAST_ROWS, _LEAST_OF_SIZE, _MOST_ROWS = 200, 100, 50_000
 _SLOT = "100ms"
 _LIVE = ("champion", "challenger", "variant", "fallback")
 
@@ -144,7 +144,9 @@ def _slow(rows: pl.DataFrame) -> dict[str, dict[str, float]]:
     grouped = timed.group_by("size").agg(
         pl.len(), *(pl.col("micros").quantile(level).alias(name) for name, level in PERCENTILES.items())
     )
-    enough = grouped.filter(pl.col("len") >= _LEAST_ROWS).sort("size")
+    enough = grouped.filter(pl.col("len") >= _LEAST_OF_SIZE).sort("size")
+    if enough.is_empty() and timed.height >= _LEAST_ROWS:  # many sizes, each of them rare
+        enough = grouped.sort("len").tail(1)
     return {str(row["size"]): {name: row[name] for name in PERCENTILES} for row in enough.to_dicts()}
 
 

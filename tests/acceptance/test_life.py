@@ -127,7 +127,7 @@ def test_life_from_a_table_to_a_watched_release(tmp_path, vitok, mistake, make):
     assert doctor.code == 0, doctor.json
     mistake("rollback", "--project", home, says=["no version before 1"])
     (release,) = vitok("releases", "--project", home).json["releases"]
-    assert release["state"] == "promoted"
+    assert release["state"] == "in force"
     assert key
 
 
@@ -152,9 +152,10 @@ def test_second_version_is_released_and_taken_back(released, vitok, mistake):
     assert [(r["version"], r["state"]) for r in history] == [
         (1, "superseded"),
         (2, "rolled back"),
-        (1, "promoted"),
+        (1, "in force"),
     ]
-    mistake("rollback", "--project", released, says=["no version before"])
+    again = vitok("rollback", "--project", released)
+    assert again.json == back.json
     assert vitok("doctor", "--project", released).code == 0
 
 
@@ -167,7 +168,7 @@ def test_refused_version_is_kept_and_cannot_be_released(drafted, vitok, mistake)
     assert any(not gate["passed"] for gate in turn.json["gates"])
     assert [v["verdict"] for v in vitok("models", "--project", drafted).json["versions"]] == ["refused"]
     mistake("release", 1, "--project", drafted, code=3, says=["version 1", "refused", "gates"])
-    assert vitok("releases", "--project", drafted).json == {"releases": []}
+    assert vitok("releases", "--project", drafted).json == {"releases": [], "rollouts": []}
     mistake(
         "predict", drafted / "cancer.csv", "-o", drafted / "o.csv", "--project", drafted, says=["no version"]
     )

@@ -116,7 +116,7 @@ def require_whole(project: Project, version: versions.Version) -> None:
 
 
 def go_back(project: Project, *, actor: str = "user", reason: str = "by hand") -> releases.Release:
-    """Goes back to the version that was in production before.
+    """Goes back to the version that was in production before; done again it changes nothing.
 
     Raises:
         NotFound: there is none, or its bundle is gone.
@@ -126,6 +126,9 @@ def go_back(project: Project, *, actor: str = "user", reason: str = "by hand") -
         if not history:
             raise NotFound("rollback", "nothing has been released yet", "Release a version first.")
         now_released = history[-1]
+        if now_released.strategy == "rollback":  # two people in haste must not go back twice
+            publish_plan(project)
+            return now_released
         earlier = releases.rollback_target(history)
         if earlier is None:
             raise NotFound(

@@ -14,6 +14,7 @@ from vitok.kernel.ids import new_id
 from vitok.loop.project import Project
 from vitok.loop.release import PLAN_FILE
 from vitok.loop.rollout import end_by_hand
+from vitok.model.bundle import load_manifest
 from vitok.registry import releases, rollouts
 from vitok.release.plan import Arm, Plan
 from vitok.release.rollout import Move
@@ -79,33 +80,34 @@ def _by_file(state: Path, clock: Clock, actor: str, reason: str, trouble: str) -
         raise Fault(
             "rollback", f"{trouble}; and there is no plan of the workers", "Mend the database."
         ) from error
-    target = _target(plan)
-    blobs = Blobs(state / "blobs")
-    blobs.get(target.digest)  # what is gone or damaged must not get the traffic
-    now = format_time(clock())
-    made = msgspec.structs.replace(
-        plan,
-        epoch=plan.epoch + 1,
-        strategy="rollback",
-        arms=(Arm(target.version, target.digest, "champion", 1.0),),
-        created=now,
-        fallback=None,
-    )
     told = f"{reason} (the database was away: {trouble})"
-    write_atomically(state / PENDING_FILE, msgspec.json.encode(Pending(made, now, actor, told)))
-    write_atomically(state / PLAN_FILE, made.to_json())
+    made = plan if plan.strategy == "rollback" else _taken_back(plan, state, format_time(clock()))
+    if made is not plan:
+        pending = Pending(made, made.created, actor, told)
+        write_atomically(state / PENDING_FILE, msgspec.json.encode(pending))
+        write_atomically(state / PLAN_FILE, made.to_json())
     return {
         "release": None,
         "epoch": made.epoch,
-        "version": target.version,
+        "version": made.champion.version,
         "strategy": "rollback",
-        "state": "promoted",
+        "state": releases.IN_FORCE,
         "share": 1.0,
-        "created": now,
+        "created": made.created,
         "actor": actor,
         "evidence": {"reason": told},
         "rollout": None,
     }
+
+
+def _taken_back(plan: Plan, state: Path, now: str) -> Plan:
+    target, blobs = _target(plan), Blobs(state / "blobs")
+    for digest in (target.digest, *load_manifest(blobs, target.digest).files.values()):
+        blobs.get(digest)  # what is gone or damaged must not get the traffic
+    arms = (Arm(target.version, target.digest, "champion", 1.0),)
+    return msgspec.structs.replace(
+        plan, epoch=plan.epoch + 1, strategy="rollback", arms=arms, created=now, fallback=None
+    )
 
 
 def _target(plan: Plan) -> Arm:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from vitok.release.plan import Plan
 from vitok.store.schema import releases
 
+IN_FORCE = "in force"
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -20,7 +22,7 @@ class Release:
         id: Short name.
         version: The version that was released, or rolled back to.
         strategy: `immediate` or `rollback`.
-        state: `promoted` while in force, `superseded` after a later release, `rolled back` if it was taken back.
+        state: `in force`, `superseded` after a later release, `rolled back` if it was taken back.
         actor: Who asked for it.
         evidence: Why it was allowed.
     """
@@ -78,9 +80,9 @@ def activate(
     Args:
         before: The state that the release in force so far takes.
     """
-    connection.execute(update(releases).where(releases.c.state == "promoted").values(state=before))
+    connection.execute(update(releases).where(releases.c.state == IN_FORCE).values(state=before))
     values = {"epoch": plan.epoch, "id": release_id, "created": now, "version": plan.champion.version}
-    values |= {"strategy": plan.strategy, "state": "promoted", "actor": actor, "evidence": evidence}
+    values |= {"strategy": plan.strategy, "state": IN_FORCE, "actor": actor, "evidence": evidence}
     connection.execute(insert(releases).values(**values, plan=msgspec.to_builtins(plan)))
     release = current(connection)
     assert release is not None

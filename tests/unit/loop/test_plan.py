@@ -54,7 +54,7 @@ def turn(number, day, state="accepted"):
 
 
 def release(number, day):
-    return Release(number, f"r{number}", START + day * DAY, number, "immediate", "promoted", "ada", None, {})
+    return Release(number, f"r{number}", START + day * DAY, number, "immediate", "in force", "ada", None, {})
 
 
 def facts(day=0, document=DOCUMENT, **known):

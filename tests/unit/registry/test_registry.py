@@ -59,4 +59,4 @@ def test_release_in_force_is_the_last_one_and_the_one_before_is_superseded(conne
             connection, plan, release_id=f"r{epoch}", now=NOW, actor="ada", before="superseded", evidence={}
         )
     assert releases.current(connection).version == 2
-    assert [r.state for r in releases.all_releases(connection)] == ["superseded", "promoted"]
+    assert [r.state for r in releases.all_releases(connection)] == ["superseded", "in force"]

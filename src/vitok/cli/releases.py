@@ -4,11 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
+from vitok.cli.charts import PlotOption, require_plot, write_chart
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.errors import UserMistake
 from vitok.journal.ledger import Ledger
 from vitok.loop.keep import collect
+from vitok.loop.propose import Asked, propose_rollout
 from vitok.loop.release import release_json
 from vitok.loop.rollout import rollout_json
+from vitok.loop.rollout_picture import rollout_picture
 from vitok.registry import rollouts
 from vitok.registry.releases import all_releases
 from vitok.wire import open_project
@@ -58,16 +62,79 @@ def _list(payload: dict[str, Any]) -> str:
 
 def show_rollout(
     number: Annotated[int, typer.Argument(help="Number of a roll-out.")],
+    plot: PlotOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Tells each step of a roll-out with its evidence, and makes the evidence anew from the journal."""
+    require_plot(plot)
     opened = open_project(project, say=say)
     collect(opened)
     with opened.engine.connect() as connection:
         found = rollouts.get(connection, number)
     payload = rollout_json(opened, Ledger(opened.lake), found)
+    if plot is not None:
+        write_chart(rollout_picture(opened, Ledger(opened.lake), found), plot)
+        payload["plot"] = str(plot)
     show(as_json, payload, _told(payload))
+
+
+def propose(
+    rollback_cost: Annotated[float, typer.Option(help="Money that a false rollback costs.")],
+    error_cost: Annotated[
+        float | None, typer.Option(help="Money that one failure costs. Default: release.exposure.per_answer.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="The champion's failure rate, such as 1%. Default: of the last 30 days."),
+    ] = None,
+    bad: Annotated[str, typer.Option(help="A bad version's rate over it.")] = "2x",
+    chance: Annotated[str, typer.Option(help="Chance that a version is bad.")] = "10%",
+    traffic: Annotated[float | None, typer.Option(help="Units a day. Default: of the last 30 days.")] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Proposes the first share and alpha of a canary by what errors and false rollbacks cost."""
+    opened = open_project(project, say=say)
+    asked = Asked(
+        rollback_cost,
+        error_cost,
+        None if base is None else _figure(base, "--base", "%", 0.01),
+        _figure(bad, "--bad", "x", 1.0),
+        _figure(chance, "--chance", "%", 0.01),
+        traffic,
+    )
+    payload = propose_rollout(opened, asked)
+    show(as_json, payload, _offers(payload))
+
+
+def _figure(text: str, option: str, unit: str, scale: float) -> float:
+    """A number, or one with its unit."""
+    number = text.strip().removesuffix(unit)
+    try:
+        return float(number) * (scale if number != text.strip() else 1.0)
+    except ValueError as error:
+        raise UserMistake(f"{option} {text}", "is no figure", f"Write a number, such as 2{unit}.") from error
+
+
+def _offers(payload: dict[str, Any]) -> str:
+    """The cheapest that find a bad version in time; if there are none, those that find it oftenest."""
+    good = [offer for offer in payload["offers"] if offer["in_time"]]
+    shown = good or sorted(payload["offers"], key=lambda offer: -offer["finds"])
+    rows = [
+        [
+            f"{offer['share']:.0%}",
+            offer["alpha"],
+            f"{offer['finds']:.0%}",
+            f"{offer['requests']:,.0f}",
+            f"{offer['harm']:,.0f}",
+            f"{offer['false_rollback']:.1%}",
+            f"{offer['cost']:,.1f}",
+        ]
+        for offer in shown[:8]
+    ]
+    names = ["first share", "alpha", "found", "after requests", "harm", "false rollback", "cost on average"]
+    return f"{table(rows, names)}\n\n{payload['sentence']}"
 
 
 def _told(payload: dict[str, Any]) -> str:
@@ -94,5 +161,8 @@ def register(app: typer.Typer) -> None:
     """Adds the verb with its parts."""
     group = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
     group.callback(epilog="Example: vitok releases --json")(releases)
-    group.command("show", epilog="Example: vitok releases show 1")(show_rollout)
+    group.command("show", epilog="Example: vitok releases show 1 --plot roll-out.png")(show_rollout)
+    group.command("propose", epilog="Example: vitok releases propose --error-cost 60 --rollback-cost 2000")(
+        propose
+    )
     app.add_typer(group, name="releases", epilog="Example: vitok releases --json")

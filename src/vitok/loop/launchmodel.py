@@ -156,7 +156,9 @@ def _gradual(facts: Facts) -> Finding:
             True, f"version {last.version} by {last.strategy}, {evidence.day(last.created)}", last.created
         )
     what = f"{len(facts.releases)} release(s), each switched all traffic at once"
-    return Finding(False, what, remedy="This version of Vitok knows no other way; release at a quiet hour.")
+    return Finding(
+        False, what, remedy="State release.strategy: canary, or vitok release VERSION --strategy canary."
+    )
 
 
 MODEL: dict[str, Check] = {

@@ -48,10 +48,11 @@ def _needs(document: "Document") -> Iterator[Problem]:
     if release.strategy in _GRADUAL and all(each is None for each in _limits(guard)):
         where = document.place(("release", "guard"))
         yield Problem(where, "without any limit no version is ever promoted", "Give errors: 1.5x.", "error")
-    if guard.conversion is not None and charter.task.type != "binary":
-        where = document.place(("release", "guard", "conversion"))
+    converts = {("guard", "conversion"): guard.conversion is not None}
+    converts[("ab", "primary")] = release.ab.primary == "conversion"
+    for path in [path for path, is_set in converts.items() if is_set and charter.task.type != "binary"]:
         what = f"outcomes of a {charter.task.type} task are not positive or negative"
-        yield Problem(where, what, "Leave it out.", "error")
+        yield Problem(document.place(("release", *path)), what, "Take quality.", "error")
     if release.strategy == "pilot" and release.pilot is None:
         where = document.place(("release", "strategy"))
         yield Problem(where, "a pilot needs the rows that it begins with", "Write release.pilot.", "error")
@@ -80,7 +81,7 @@ def _durations(document: "Document") -> Iterator[Problem]:
         where = document.place(("release", "step"))
         what = f"the steps alone take {format_duration(steps)}: the time is over before a decision"
         yield Problem(where, what, "Raise max_hours, or shorten release.step.", "error")
-    late = [name for name in ("quality", "profit") if getattr(release.guard, name) is not None]
+    late = [name for name in ("quality", "profit", "conversion") if getattr(release.guard, name) is not None]
     if late and delay >= longest:
         where = document.place(("release", "guard", late[0]))
         what = f"labels come after {format_duration(delay)}, the roll-out ends before: {late[0]} is never decided"

@@ -84,8 +84,9 @@ class Comparison(Section):
 
     share: Share = Field(0.5, gt=0, le=0.5, description="Share of the units of the new version.")
     horizon: Period = Field("14d", validate_default=True, description="How long it lasts.", examples=["14d"])
-    primary: Literal["quality", "profit"] = Field(
-        "quality", description="What decides: right decisions, or money a decision."
+    primary: Literal["quality", "profit", "conversion"] = Field(
+        "quality",
+        description="What decides: right decisions, money a decision, or units with the positive outcome.",
     )
     effect: float = Field(
         0.01, gt=0, description="Smallest difference worth acting on, in units of `primary`.", examples=[0.01]

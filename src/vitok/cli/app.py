@@ -24,6 +24,7 @@ VERBS = {
     "release": "release",
     "rollback": "rollback",
     "releases": "releases",
+    "ab": "ab",
     "up": "up",
     "serve": "serve",
     "keys": "keys",

@@ -10,7 +10,7 @@ import polars as pl
 from vitok.loop.journals import JournalReader
 from vitok.loop.outcome_values import Figures, unit_values
 from vitok.loop.project import Project
-from vitok.loop.rollout_rows import PERCENTILES, RowFilter, rollout_rows, slow_flags
+from vitok.loop.rollout_rows import PERCENTILES, RowFilter, one_of_each_slot, rollout_rows, slow_flags
 from vitok.model.bundle import load_manifest
 from vitok.registry import versions
 from vitok.registry.rollouts import Rollout
@@ -20,8 +20,10 @@ from vitok.release.guards import (
     Limits,
     Values,
     judge_against_past,
+    judge_conversions,
     judge_events,
     judge_pairs,
+    judge_slowness,
     judge_split,
     judge_values,
 )
@@ -100,7 +102,18 @@ def _of_arms(rollout: Rollout, live: pl.DataFrame, figures: Figures) -> list[Fin
         limit = getattr(limits, name)
         if limit is not None:
             found.append(judge_values(name, figures.of(name), limit, limits, limits.each))
-    return found
+    if limits.conversion is not None:
+        values = figures.of("conversion")
+        found.append(judge_conversions("conversion", values, limits.conversion, limits, limits.each))
+    return [*found, *_slowness(both, limits)]
+
+
+def _slowness(live: pl.DataFrame, limits: Limits) -> list[Finding]:
+    """Whether the new version keeps a fixed time."""
+    if limits.latency_p95 is None:
+        return []
+    flagged = one_of_each_slot(live).with_columns(slow=pl.col("micros") > 1000 * limits.latency_p95)
+    return [judge_slowness("latency_p95", events(flagged, "slow"), limits, limits.each)]
 
 
 def _of_pairs(rollout: Rollout, rows: pl.DataFrame, figures: Figures) -> list[Finding]:
@@ -121,7 +134,7 @@ def _of_pairs(rollout: Rollout, rows: pl.DataFrame, figures: Figures) -> list[Fi
         limit = getattr(limits, name)
         if limit is not None:
             found.append(judge_pairs(name, *figures.pairs(name), limit, limits))
-    return found
+    return [*found, *_slowness(rows, limits)]
 
 
 def _pairs(rows: pl.DataFrame) -> pl.DataFrame:
@@ -145,7 +158,7 @@ def _of_past(rollout: Rollout, live: pl.DataFrame) -> list[Finding]:
             part = limits.each / len(PERCENTILES)
             seen = events(flagged, name)
             found.append(judge_against_past(f"latency {name}", seen, rates.get(name, 0.0), limits, part))
-    return found
+    return [*found, *_slowness(live, limits)]
 
 
 def events(rows: pl.DataFrame, flag: str) -> Events:

@@ -25,8 +25,8 @@ class Figures:
     """Figures of units whose outcomes were due.
 
     Args:
-        live: One line for each unit in the order of first sight: `is_new`, `share`, `quality`, and `profit` if there
-            are costs.
+        live: One line for each unit in the order of first sight: `is_new`, `share`, `quality`, for a binary task
+            `conversion`, and `profit` if there are costs.
         paired: The same for rows that a shadow scored as well: the figures of both.
         spans: The least and the most of each figure.
     """
@@ -77,7 +77,7 @@ def unit_values(
     due = due.filter(pl.col("decision").is_not_null() & ~pl.col("failed"))
     reported = journal.reported(due.select("id"), now)
     labelled = due.join(reported, on="id", how="inner", maintain_order="left")
-    figures, spans = _figures(project, manifest, labelled)
+    figures, spans = row_figures(project, manifest, labelled)
     live = figures.filter(~pl.col("is_shadow")).unique("id", keep="first", maintain_order=True)
     shadow = figures.filter("is_shadow").unique("id", keep="first", maintain_order=True)
     names = list(spans)
@@ -97,10 +97,10 @@ def _by_unit(project: Project, rows: pl.DataFrame, names: list[str], now: dateti
     return grouped.agg(pl.col("is_new").first(), pl.col("share").first(), *means)
 
 
-def _figures(
+def row_figures(
     project: Project, manifest: Manifest, rows: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, tuple[float, float]]]:
-    """Rows with the columns `quality` and, with costs, `profit`; and between what they lie."""
+    """Rows with `quality`, of a binary task `conversion`, with costs `profit`; and between what they lie."""
     if not manifest.classes:
         return _closeness(rows)
     truth = pl.col("value").map_elements(lambda text: as_text(json.loads(text)), return_dtype=pl.String)
@@ -109,10 +109,14 @@ def _figures(
     )
     rows = rows.with_columns(quality=(pl.col("truth") == pl.col("decision")).cast(pl.Float64))
     spans = {"quality": (0.0, 1.0)}
-    costs = cost_tuple(project)
-    if costs is None or manifest.positive is None:
+    if manifest.positive is None:
         return rows, spans
     positive = as_text(manifest.classes[manifest.positive])
+    rows = rows.with_columns(conversion=(pl.col("truth") == positive).cast(pl.Float64))
+    spans["conversion"] = (0.0, 1.0)
+    costs = cost_tuple(project)
+    if costs is None:
+        return rows, spans
     is_so, is_said = pl.col("truth") == positive, pl.col("decision") == positive
     tp, fp, fn, tn = costs
     money = pl.when(is_so & is_said).then(tp).when(is_said).then(fp).when(is_so).then(fn).otherwise(tn)

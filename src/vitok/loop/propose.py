@@ -1,5 +1,6 @@
 """`vitok releases propose`: the first share and the alpha of a roll-out, from what errors and rollbacks cost."""
 
+import math
 from typing import Any, NamedTuple
 
 import msgspec
@@ -71,7 +72,7 @@ def _stakes(project: Project, asked: Asked, seen: Units | None) -> tuple[Stakes,
         error_cost, cost_from = release.exposure.per_answer, "release.exposure.per_answer"
     if error_cost is None:
         raise UserMistake("--error-cost", "is not given", "Say what one failing request costs, such as 60.")
-    if traffic is not None and traffic <= 0:
+    if traffic is not None and not 0 < traffic < math.inf:
         raise UserMistake("--traffic", f"{traffic:g} units a day show nothing", "Give a number above 0.")
     requests = None if traffic is None else traffic * release.max_hours / 24
     limits = sum(each is not None for each in _limits(project)) or 1

@@ -121,9 +121,14 @@ def slow_flags(rows: pl.DataFrame, baseline: dict[str, Any], limit: float) -> pl
             return _flagged(timed.clear(), {0: dict.fromkeys(PERCENTILES, 1.0)}, limit)
         slow = {int(size): found for size, found in _slow(first).items()}
         timed = timed.filter(pl.col("received") > first["received"].max())
-    slots = timed.with_columns(slot=pl.col("received").dt.truncate(_SLOT))
-    chosen = slots.unique(["slot", "is_shadow"], keep="first", maintain_order=True).drop("slot")
-    return _flagged(chosen, slow, limit)
+    return _flagged(one_of_each_slot(timed), slow, limit)
+
+
+def one_of_each_slot(rows: pl.DataFrame) -> pl.DataFrame:
+    """The first row with a time of each tenth of a second; rows that were scored together share theirs."""
+    slots = rows.filter(pl.col("micros").is_not_null())
+    slots = slots.with_columns(slot=pl.col("received").dt.truncate(_SLOT))
+    return slots.unique(["slot", "is_shadow"], keep="first", maintain_order=True).drop("slot")
 
 
 def _flagged(rows: pl.DataFrame, slow: dict[int, dict[str, float]], limit: float) -> pl.DataFrame:

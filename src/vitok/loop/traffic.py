@@ -17,11 +17,13 @@ class Units(NamedTuple):
 
     Args:
         seen: How many there were.
+        rows: Their requests' rows.
         failed: Those whose first request failed, or was answered by another version than the one it was routed to.
         days: From the first of them to the end of the period.
     """
 
     seen: int
+    rows: int
     failed: int
     days: float
 
@@ -40,11 +42,10 @@ def units_of(lake: Lake, now: datetime, days: int) -> Units | None:
     )
     failed = (pl.col("action") == FAILED) | (pl.col("role") == "fallback")
     firsts = rows.group_by("unit").agg(
-        failed.sort_by("received", "worker", "seq").first().alias("failed"), pl.col("received").min()
+        failed.sort_by("received", "worker", "seq").first().alias("failed"),
+        pl.col("received").min(),
+        pl.len().alias("rows"),
     )
-    count, bad, first = (
-        firsts.select(pl.len(), pl.col("failed").sum(), pl.col("received").min().alias("first"))
-        .collect()
-        .row(0)
-    )
-    return Units(count, bad, max((now - first) / _DAY, 1.0)) if count else None
+    told = firsts.select(pl.len(), pl.col("rows").sum(), pl.col("failed").sum(), pl.col("received").min())
+    seen, rows_seen, bad, first = told.collect().row(0)
+    return Units(seen, rows_seen, bad, max((now - first) / _DAY, 1.0)) if seen else None

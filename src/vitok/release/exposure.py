@@ -5,6 +5,7 @@ x cost of one. A version that is no worse is taken back with a small chance, and
 exact law of the test (`vitok.stats.abdesign.stopping_law`), without simulation.
 """
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -50,8 +51,8 @@ class Stakes(msgspec.Struct, frozen=True):
             )
         if not 0 < self.chance < 1:
             raise ValueError(f"{self.chance:g} is no chance that a version is bad")
-        if min(self.error_cost, self.rollback_cost) <= 0:
-            raise ValueError("what costs nothing needs no proposal")
+        if not (0 < self.error_cost < math.inf and 0 < self.rollback_cost < math.inf):
+            raise ValueError("costs must be above 0: what costs nothing needs no proposal")
 
 
 class Offer(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from vitok.report.chart_style import (
 Moments = tuple[datetime, datetime]
 _MOST_POINTS = 400  # of one line: more cannot be seen
 _MOST_EVENTS = 12
+_AHEAD = 4  # times the way so far that the axis of time may be long
 _TOP = 1.15  # of the axis of evidence, where 1 is certain
 _LINE = 15  # pixels of a line of text
 _PAGE, _PANEL = 16, 13  # sizes of titles
@@ -242,11 +243,13 @@ def comparison_chart(
         effect: Smallest difference worth acting on.
         what: What differs, with its unit.
         below: What the page says, in a sentence.
-        ends: When the comparison ends.
+        ends: When the comparison ends; shown once a fair part of the way is behind.
     """
     import altair as alt
 
-    span = _span([*(point[0] for point in points), *([] if ends is None else [ends])])
+    span = _span([point[0] for point in points])
+    if ends is not None and span[1] < ends <= span[0] + _AHEAD * (span[1] - span[0]):
+        span = span[0], ends
     seen = [points[place] for place in _places(len(points))]
     rows = [
         {"time": _text(time), "estimate": estimate, "low": low, "high": high}

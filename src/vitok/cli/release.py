@@ -46,7 +46,8 @@ def describe(payload: dict[str, Any]) -> str:
     if number is None:
         return f"Version {payload['version']} answers all requests ({how})."
     if payload["state"] in ("aborted", "rolled back", "inconclusive"):
-        return f"The roll-out {number} of version {payload['version']} is over: {payload['state']} ({how})."
+        over = f"The roll-out {number} of version {payload['candidate']} is over ({payload['state']})"
+        return f"{over}: version {payload['version']} answers all requests ({how})."
     share = f"answers {payload['share']:.0%} of the units"
     does = "mirrors all requests" if payload["state"] == "shadow" else share
     return f"Version {payload['version']} {does}: roll-out {number}, {payload['state']} ({how})."

@@ -97,6 +97,7 @@ def _by_file(state: Path, clock: Clock, actor: str, reason: str, trouble: str) -
         "actor": actor,
         "evidence": {"reason": told},
         "rollout": None,
+        "candidate": None,
     }
 
 

@@ -61,11 +61,14 @@ class Released:
     def as_json(self) -> dict[str, Any]:
         """The object that `vitok release --json` prints."""
         found = release_json(self.release)
-        if self.rollout is None:
-            return found | {"rollout": None}
-        share = self.rollout.way.stages[self.rollout.stage].share
-        told = {"rollout": self.rollout.number, "version": self.rollout.version, "state": self.rollout.state}
-        return found | told | {"share": share, "strategy": self.rollout.way.strategy}
+        rollout = self.rollout
+        if rollout is None:
+            return found | {"rollout": None, "candidate": None}
+        told = {"rollout": rollout.number, "candidate": rollout.version, "state": rollout.state}
+        if not rollout.position.is_open:
+            return found | told
+        share, strategy = rollout.way.stages[rollout.stage].share, rollout.way.strategy
+        return found | told | {"version": rollout.version, "share": share, "strategy": strategy}
 
 
 def release_version(

@@ -1,12 +1,12 @@
 """Roll-outs against what goes wrong: real registry, router and decisions; traffic that can be steered."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from examples import flight_bundle
+from rollouts import GUARD, START, two_versions
 from vitok.errors import Busy, CharterMistake, Fault, NotFound, Refused, UserMistake
 from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import VirtualClock
@@ -16,37 +16,13 @@ from vitok.loop.rollout import advance, end_by_hand, release_version, rollout_js
 from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import Plan
 from vitok.release.route import position
-from vitok.store.blobs import Blobs
 from vitok.store.schema import versions as versions_table
-from vitok.wire import open_project
 
-START = datetime(2013, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-CHARTER = """\
-project: flights
-goal: {statement: Warn early}
-task: {type: binary, target: late, id: flight, entity: tail, time: departure, label_delay: 4h}
-data: {sources: {flights: flights.csv}}
-accept: [roc_auc > baseline]
-decide: {costs: {tp: 40, fp: -5, fn: -60, tn: 0}}
-release: {strategy: canary, shares: [10%, 50%], step: 1h, max_hours: 48, guard: {errors: 1.5x, latency: 3x}, RELEASE}
-"""
 
 
-def made(folder, release="alpha: 0.05", guard=None):
-    """A project with version 1 in production and version 2 accepted, without any training."""
-    text = CHARTER.replace("RELEASE", release)
-    if guard is not None:
-        text = text.replace("{errors: 1.5x, latency: 3x}", guard)
-    (folder / "vitok.yaml").write_text(text)
-    project = open_project(folder, clock=VirtualClock(START))
-    blobs = Blobs(folder / ".vitok" / "blobs")
-    with project.engine.begin() as connection:
-        for bias in (0.0, 0.1):
-            facts = {"created": START, "turn": f"t{bias}", "verdict": "accepted", "gates": [], "metrics": {}}
-            versions.register(connection, digest=flight_bundle(blobs, bias), summary={}, **facts)
-    release_at_once(project, 1, actor="ada")
-    return project
+def made(folder, release="alpha: 0.05", guard=GUARD):
+    return two_versions(folder, VirtualClock(START), release, guard)
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""A project with one version in production and another accepted, without any training."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from examples import flight_bundle
+from vitok.kernel.clock import Clock
+from vitok.loop.release import release_at_once
+from vitok.registry import versions
+from vitok.store.blobs import Blobs
+from vitok.wire import open_project
+
+START = datetime(2013, 3, 1, tzinfo=UTC)
+CHARTER = """\
+project: flights
+goal: {statement: Warn early}
+task: {type: binary, target: late, id: flight, entity: tail, time: departure, label_delay: 4h}
+data: {sources: {flights: flights.csv}}
+accept: [roc_auc > baseline]
+decide: {costs: {tp: 40, fp: -5, fn: -60, tn: 0}}
+release: {strategy: canary, shares: [10%, 50%], step: 1h, max_hours: 48, guard: GUARD, RELEASE}
+"""
+GUARD = "{errors: 1.5x, latency: 3x}"
+
+
+def two_versions(folder: Path, clock: Clock, release: str = "alpha: 0.05", guard: str = GUARD) -> Any:
+    """Makes the project; `release` are further keys of the charter's section."""
+    (folder / "vitok.yaml").write_text(CHARTER.replace("RELEASE", release).replace("GUARD", guard))
+    project = open_project(folder, clock=clock)
+    blobs = Blobs(folder / ".vitok" / "blobs")
+    with project.engine.begin() as connection:
+        for bias in (0.0, 0.1):
+            facts: dict[str, Any] = {"created": clock(), "turn": f"t{bias}", "verdict": "accepted"}
+            digest = flight_bundle(blobs, bias)
+            versions.register(connection, digest=digest, gates=[], metrics={}, summary={}, **facts)
+    release_at_once(project, 1, actor="ada")
+    return project

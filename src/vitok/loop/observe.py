@@ -207,7 +207,7 @@ def _primary(rollout: Rollout, figures: Figures, now: datetime) -> Finding | Non
         return None
     name, _ = way.primary
     values = figures.of(name)
-    limits = Limits(None, None, None, None, way.limits.negligible, way.limits.alpha)
+    limits = Limits(None, None, None, None, way.limits.negligible, way.limits.alpha / 2)  # of each side
     if way.reading == "always":
         return judge_values(name, values, 0.0, limits, way.limits.alpha / 2)
     if now < rollout.started + timedelta(seconds=way.longest_seconds):

@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,9 @@ import pytest
 
 from commands import edit, mistake_of, run_vitok
 from vitok.journal.frames import OUTCOMES, PREDICTIONS, conform
+from vitok.journal.ledger import Ledger
+from vitok.kernel.clock import system_clock
+from vitok.loop.abread import read_ab
 from vitok.registry import releases, rollouts
 from vitok.wire import open_project
 
@@ -37,9 +41,9 @@ def shop(tmp_path_factory, drafted_once):
 
 
 @pytest.fixture(scope="module")
-def tested(tmp_path_factory, released_once):
-    """A project whose second version is compared with the first, which is right less often."""
-    folder = tmp_path_factory.mktemp("tested") / "cancer"
+def begun(tmp_path_factory, released_once):
+    """A project whose second version is compared with the first; nothing has been asked yet."""
+    folder = tmp_path_factory.mktemp("begun") / "cancer"
     shutil.copytree(released_once, folder)
 
     def change(charter):
@@ -49,35 +53,43 @@ def tested(tmp_path_factory, released_once):
     edit(folder, change)
     assert run_vitok("run", "--quick", "--project", folder).code == 0
     assert run_vitok("release", 2, "--strategy", "ab", "--project", folder).code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory, begun):
+    """The same after many answers: the new version is right more often."""
+    folder = tmp_path_factory.mktemp("tested") / "cancer"
+    shutil.copytree(begun, folder)
     record(folder)
     return folder
 
 
-def record(folder):
-    """Puts answers of both versions and their outcomes into the journal: 80 % right, and 90 %."""
-    project, rng = open_project(folder), np.random.default_rng(1)
+def record(folder, new=0.9, units=UNITS, seed=1):
+    """Puts answers of both versions and their outcomes into the journal: 80 % right, and by default 90 %."""
+    project, rng = open_project(folder), np.random.default_rng(seed)
     with project.engine.connect() as connection:
         rollout, release = rollouts.current(connection), releases.current(connection)
     assert rollout is not None
     assert release is not None
-    is_new = rng.random(UNITS) < 0.5
-    is_bad = rng.random(UNITS) < 0.4
-    is_right = rng.random(UNITS) < np.where(is_new, 0.9, 0.8)
+    is_new = rng.random(units) < 0.5
+    is_bad = rng.random(units) < 0.4
+    is_right = rng.random(units) < np.where(is_new, new, 0.8)
     names = np.array(["benign", "malignant"])
-    times = [rollout.started + timedelta(microseconds=10 * n) for n in range(UNITS)]
-    ids = [f"unit-{n}" for n in range(UNITS)]
+    times = [rollout.started + timedelta(microseconds=10 * n) for n in range(units)]
+    ids = [f"unit-{n}" for n in range(units)]
     predictions = pl.DataFrame(
         {
             "id": ids,
             "time": times,
-            "worker": ["one"] * UNITS,
-            "seq": range(UNITS),
+            "worker": ["one"] * units,
+            "seq": range(units),
             "version": np.where(is_new, 2, 1),
             "role": np.where(is_new, "variant", "champion"),
-            "epoch": [release.epoch] * UNITS,
-            "score": np.full(UNITS, 0.5),
+            "epoch": [release.epoch] * units,
+            "score": np.full(units, 0.5),
             "decision": names[(is_bad == is_right).astype(int)],
-            "micros": np.full(UNITS, 300),
+            "micros": np.full(units, 300),
         }
     )
     outcomes = pl.DataFrame(
@@ -203,6 +215,53 @@ def test_reading_is_told_in_words(tested):
     assert "Version 2 is better than version 1 by more than the 0.02 that is worth acting on" in out
     assert "Units are split as planned." in out
     assert "decisions a year" in out
+
+
+def in_days(folder, days=0.0):
+    """What the test says so many days from now."""
+    project = open_project(folder, clock=lambda: system_clock() + timedelta(days=days))
+    found = read_ab(project, Ledger(project.lake))
+    project.engine.dispose()
+    return found
+
+
+def test_nothing_is_known_before_the_first_outcome(begun, tmp_path):
+    picture = tmp_path / "ab.html"
+    found = run_vitok("ab", "read", "--plot", picture, "--project", begun).json
+    assert (found["decision"], found["difference"], found["money"], found["sequence"]) == (
+        "open",
+        None,
+        None,
+        [],
+    )
+    assert found["sentence"].startswith("Nothing is known yet")
+    assert "Nothing to compare yet" in picture.read_text(encoding="utf-8")
+
+
+def test_versions_that_hardly_differ_and_worse_ones_are_told(begun, tmp_path):
+    same = Path(shutil.copytree(begun, tmp_path / "same"))
+    record(same, new=0.8, units=40_000)
+    found = in_days(same)
+    assert found["decision"] == "no difference worth acting on"
+    assert "do not differ by 0.02 or more" in found["sentence"]
+    worse = Path(shutil.copytree(begun, tmp_path / "worse"))
+    record(worse, new=0.7)
+    found = in_days(worse)
+    assert found["decision"] == "worse"
+    assert found["money"]["per_year"]["high"] < 0
+
+
+def test_test_that_is_read_at_its_end_decides_nothing_before(begun, tmp_path):
+    folder = Path(shutil.copytree(begun, tmp_path / "cancer"))
+    edit(folder, lambda charter: charter["release"]["ab"].update(reading="horizon"))
+    assert run_vitok("rollback", "--project", folder).code == 0
+    assert run_vitok("release", 2, "--strategy", "ab", "--project", folder).code == 0
+    record(folder)
+    early, late = in_days(folder), in_days(folder, days=14.1)
+    assert (early["decision"], late["decision"]) == ("too early", "better")
+    assert "read at its end, in 14.0 days" in early["sentence"]
+    widths = [found["difference"]["high"] - found["difference"]["low"] for found in (early, late)]
+    assert widths[1] < widths[0]  # one test at the end is sharper
 
 
 def test_readings_that_cannot_be_are_told_in_one_line(shop, tested):

@@ -6,6 +6,7 @@ Dying between any two steps leaves records in the spool that the lake has alread
 from the sequence number and does only what is missing.
 """
 
+import math
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -21,6 +22,7 @@ from vitok.journal.index import Index
 from vitok.journal.records import Kind, decode_outcome
 from vitok.journal.segments import spools
 from vitok.journal.spool import drop_through, read_after, remove_if_dead
+from vitok.kernel.clock import stopwatch
 from vitok.store.lake import Lake
 from vitok.store.locks import take
 
@@ -51,12 +53,13 @@ class Moved(NamedTuple):
     is_busy: bool = False
 
 
-def move(folder: Path, lake: Lake, now: datetime) -> Moved:
+def move(folder: Path, lake: Lake, now: datetime, within_seconds: float = math.inf) -> Moved:
     """Moves all records of all spools of a journal into the lake.
 
     Args:
         folder: The journal's folder.
         now: The present, for the age of what is moved.
+        within_seconds: When it stops although more has arrived meanwhile; under load a move might else never end.
 
     Raises:
         UserMistake: the lake's disk is full; nothing was dropped from the spools.
@@ -65,7 +68,7 @@ def move(folder: Path, lake: Lake, now: datetime) -> Moved:
     if handle is None:
         return Moved(is_busy=True)
     try:
-        return _Move(folder, lake, now).run()
+        return _Move(folder, lake, now).run(within_seconds)
     finally:
         os.close(handle)
 
@@ -89,14 +92,16 @@ class _Move:
         self.problems: dict[str, str] = {}
         self.oldest = now
 
-    def run(self) -> Moved:
-        index = Index(self.folder)
+    def run(self, within_seconds: float) -> Moved:
+        index, began = Index(self.folder), stopwatch()
         try:
             while batches := self._read_spools():
                 for kind in _TABLES:
                     self._append(kind, batches)
                 self._remember(index, batches)
                 self._drop(batches)
+                if stopwatch() - began >= within_seconds:
+                    break
         finally:
             index.close()
         removed = tuple(worker for worker in spools(self.folder) if self._removes(worker))

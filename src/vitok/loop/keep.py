@@ -17,6 +17,7 @@ from vitok.loop.tick import tick
 from vitok.loop.watch import Watched, watch
 
 _MOVE_SECONDS = 2.0
+_COLLECT_SECONDS = 5.0
 _LOOKS_PER_WINDOW = 20
 _LONGEST_PAUSE, _SHORTEST_PAUSE = timedelta(minutes=5), timedelta(seconds=5)
 
@@ -27,7 +28,7 @@ def collect(project: Project, told: set[str] | None = None) -> Moved:
     Args:
         told: What was told before and is not told again; what is told now is added.
     """
-    moved = move(project.state / JOURNAL, project.lake, project.clock())
+    moved = move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS)
     told = set() if told is None else told
     for problem in moved.problems:
         if problem not in told:

@@ -112,6 +112,15 @@ def test_large_spool_is_moved_in_batches(folder, lake, monkeypatch):
     spool.close()
 
 
+def test_a_move_ends_in_time_though_more_keeps_arriving(folder, lake, monkeypatch):
+    monkeypatch.setattr(mover, "_BATCH", 7)
+    spool = Spool(folder, "w")
+    spool.append([prediction(f"{number:02}") for number in range(20)])
+    assert [move(folder, lake, NOW, within_seconds=0).predictions for _ in range(4)] == [7, 7, 6, 0]
+    assert len(set(ids(lake))) == 20
+    spool.close()
+
+
 def test_second_mover_returns_at_once(folder, lake):
     Spool(folder, "w").close()
     handle = take(folder / "mover.lock")

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from vitok.kernel.clock import stopwatch
 from vitok.loop.example import write_example
-from vitok.loop.release import release_version
+from vitok.loop.release import release_at_once
 from vitok.loop.replay import replay
 from vitok.loop.turn import run_turn
 from vitok.model.runtime import load_model
@@ -47,7 +47,7 @@ def main() -> None:
         write_example(home)
         project = open_project(home)
         version = run_turn(project, as_of=START, quick=True).version.number
-        release_version(project, version)
+        release_at_once(project, version, actor="bench")
         floors, replays, predictions = [], [], 0
         for _ in range(REPEATS):
             seconds, predictions = floor(project)

@@ -1,9 +1,13 @@
 """Replay on real flights: the policies, the promises, and faults that are put into history."""
 
+import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from vitok.charter.load import load_charter
 from vitok.errors import NotFound, UserMistake
 from vitok.loop.example import write_example
 from vitok.loop.release import release_at_once
@@ -15,6 +19,21 @@ from vitok.wire import open_project
 pytestmark = pytest.mark.xdist_group("replay")
 MARCH = datetime(2013, 3, 1, tzinfo=UTC)
 SPAN = {"start": MARCH, "end": MARCH + timedelta(days=20), "step": timedelta(days=1)}
+SHORT = {"start": MARCH, "end": MARCH + timedelta(days=12), "step": timedelta(hours=6)}
+CANARY = {
+    "strategy": "canary",
+    "shares": ["10%", "50%"],
+    "step": "1d",
+    "guard": {"errors": "2x", "latency": "2x", "negligible": "1%"},
+    "max_hours": 336,
+}
+
+
+def with_release(project, **keys):
+    """The project with another section `release`."""
+    text = (project.folder / "vitok.yaml").read_text()
+    section = re.compile(r"^release:.*\n(?: .*\n)*", re.MULTILINE)
+    return replace(project, document=load_charter(section.sub(f"release: {json.dumps(keys)}\n", text)))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +44,19 @@ def project(tmp_path_factory):
     result = run_turn(opened, as_of=MARCH, quick=True)
     assert result.accepted, [gate.reason for gate in result.verdict.gates]
     release_at_once(opened, result.version.number, actor="test")
-    return opened
+    return with_release(opened, strategy="immediate")
+
+
+@pytest.fixture(scope="module")
+def canary(project):
+    return with_release(project, **CANARY)
+
+
+@pytest.fixture(scope="module")
+def rolled_out(canary):
+    faults = ["failing(5%)@2013-03-04", "good@2013-03-02"]
+    (result,) = replay(canary, ["never"], **SHORT, inject=faults)
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +140,107 @@ def test_replay_needs_a_champion(tmp_path):
     write_example(tmp_path / "flights")
     with pytest.raises(NotFound, match="no version is in production"):
         replay(open_project(tmp_path / "flights"), ["never"], **SPAN)
+
+
+def ends(result):
+    return [
+        event
+        for event in result.events
+        if event["event"] in ("promoted", "rolled back", "inconclusive", "unfinished")
+    ]
+
+
+def test_a_good_version_is_promoted_and_a_failing_one_taken_back(rolled_out):
+    good, bad = ends(rolled_out)
+    assert (good["event"], good["version"], good["rollout"]) == ("promoted", 2, 1)
+    assert (bad["event"], bad["version"], bad["rollout"]) == ("rolled back", 3, 2)
+    assert "errors broken" in bad["reason"]
+    assert bad["hours"] <= 48
+    assert 0 < bad["answers"] < 400
+    counts = rolled_out.as_json()
+    assert (counts["promotions"], counts["rollbacks"], counts["inconclusive"], counts["turns"]) == (
+        1,
+        1,
+        0,
+        0,
+    )
+
+
+def test_a_version_waits_until_the_roll_out_before_it_has_ended(rolled_out):
+    begins = [event for event in rolled_out.events if event["trigger"]]
+    assert [event["trigger"] for event in begins] == ["good@2013-03-02", "failing(5%)@2013-03-04"]
+    assert begins[0]["time"] == "2013-03-02T00:00:00Z"
+    assert begins[1]["time"] == ends(rolled_out)[0]["time"] > "2013-03-04"
+
+
+def test_each_move_tells_what_the_version_has_answered(rolled_out):
+    moves = [event for event in rolled_out.events if event["version"] == 2]
+    assert [event["event"] for event in moves] == ["releasing", "releasing", "promoted"]
+    assert moves[0]["reason"].endswith("10%")
+    assert moves[1]["reason"].endswith("50%")
+    answers = [event["answers"] for event in moves]
+    assert answers == sorted(answers)
+
+
+def test_roll_outs_of_a_replay_go_the_same_way_again(canary, rolled_out):
+    faults = ["good@2013-03-02", "failing(5%)@2013-03-04"]
+    (again,) = replay(canary, ["never"], **SHORT, inject=faults)
+    assert again.events == rolled_out.events
+    assert again.windows == rolled_out.windows
+
+
+def test_a_slow_version_is_taken_back(canary):
+    (hit,) = replay(canary, ["never"], **SHORT, inject=["slow(3x)@2013-03-02"])
+    (end,) = ends(hit)
+    assert end["event"] == "rolled back"
+    assert "latency p50 broken" in end["reason"]
+
+
+def test_a_version_that_is_wrong_in_a_segment_is_taken_back_by_its_outcomes(project):
+    guarded = with_release(project, **CANARY | {"guard": CANARY["guard"] | {"quality": 0.05}})
+    (hit,) = replay(guarded, ["never"], **SHORT, inject=["wrong(carrier in ('UA', 'B6'))@2013-03-02"])
+    (end,) = ends(hit)
+    assert end["event"] == "rolled back"
+    assert "quality broken" in end["reason"]
+
+
+def test_a_shadow_is_mirrored_under_the_same_ids_and_answers_nothing(project):
+    mirrored = with_release(project, **CANARY | {"strategy": "shadow"})
+    (hit,) = replay(mirrored, ["never"], **SHORT, inject=["failing(10%)@2013-03-02"])
+    (end,) = ends(hit)
+    assert end["event"] == "rolled back"
+    assert end["answers"] == 0
+    (without,) = replay(mirrored, ["never"], **SHORT)
+    assert hit.windows == without.windows
+
+
+def test_accepted_versions_of_a_policy_go_the_charters_way(canary):
+    (weekly,) = replay(
+        canary, ["weekly"], **SHORT | {"step": timedelta(days=1), "end": MARCH + timedelta(days=18)}
+    )
+    assert weekly.turns >= 1
+    begun = [event for event in weekly.events if event["trigger"] and event["event"] == "releasing"]
+    assert begun
+    assert {event["event"] for event in weekly.events} <= {
+        "releasing",
+        "promoted",
+        "rolled back",
+        "refused",
+        "unfinished",
+    }
+    (end,) = ends(weekly)
+    assert end["version"] == begun[0]["version"]
+
+
+def test_where_releases_are_immediate_an_injected_version_answers_at_once(project):
+    lines = []
+    (hit,) = replay(replace(project, say=lines.append), ["never"], **SHORT, inject=["failing(5%)@2013-03-02"])
+    assert [event["event"] for event in hit.events] == ["promoted"]
+    assert any("release.strategy is immediate" in line for line in lines)
+
+
+def test_a_version_outside_of_the_span_or_never_reached_is_told(canary):
+    with pytest.raises(UserMistake, match="lies outside of the span"):
+        replay(canary, ["never"], **SHORT, inject=["good@2013-04-02"])
+    (late,) = replay(canary, ["never"], **SHORT, inject=["good@2013-03-11", "slow(2x)@2013-03-12T12:00"])
+    assert [event["event"] for event in late.events[-2:]] == ["not released", "unfinished"]

@@ -29,7 +29,8 @@ def replay(
         list[str] | None,
         typer.Option(
             metavar="FAULT@TIME",
-            help="missing(COL), scale(COL,FACTOR), value(COL,TEXT), no_labels.",
+            help="Of the data: missing(COL), scale(COL,FACTOR), value(COL,TEXT), no_labels. Of a new version: good, "
+            "slow(2x), failing(5%), wrong(CONDITION), worse(10%).",
         ),
     ] = None,
     project: ProjectOption = HERE,
@@ -50,6 +51,15 @@ def replay(
 
 
 def render(payload: dict[str, Any]) -> str:
+    """Policies beside each other, and how their roll-outs ended."""
+    lines = [compare(payload)]
+    for policy in payload["policies"]:
+        ends = [how_it_ended(event) for event in policy["events"] if has_ended(event)]
+        lines += ["", f"Roll-outs of {policy['name']}:", *ends] if ends else []
+    return "\n".join(lines)
+
+
+def compare(payload: dict[str, Any]) -> str:
     """Policies beside each other, a line for each period."""
     metric, policies = payload["metric"], payload["policies"]
     starts = sorted({window["start"] for policy in policies for window in policy["windows"]})
@@ -58,9 +68,12 @@ def render(payload: dict[str, Any]) -> str:
         cells = [_at(policy, start, metric) for policy in policies]
         rows.append([start[:10], *cells])
     rows.append(["mean", *(policy["mean"].get(metric) for policy in policies)])
+    has_rollouts = any(has_ended(event) for policy in policies for event in policy["events"])
+    ends = (("rolled back", "rollbacks"), ("inconclusive", "inconclusive")) if has_rollouts else ()
     for label, key in (
         ("turns", "turns"),
         ("promoted", "promotions"),
+        *ends,
         ("refused", "refusals"),
         ("failed", "failures"),
         ("alerts", "alerts"),
@@ -68,6 +81,18 @@ def render(payload: dict[str, Any]) -> str:
     ):
         rows.append([label, *(_money(policy[key]) if key == "value" else policy[key] for policy in policies)])
     return table(rows, [metric, *(policy["name"] for policy in policies)])
+
+
+def has_ended(event: dict[str, Any]) -> bool:
+    """Whether an event is the end of a roll-out, or of the replay while one went on."""
+    return "rollout" in event and event["event"] != "releasing"
+
+
+def how_it_ended(event: dict[str, Any]) -> str:
+    """One line on the end of a roll-out, with how long it took."""
+    answers = "" if event["answers"] is None else f" and {event['answers']:,} answers"
+    length = f"after {event['hours']:g} h{answers}"
+    return f"  {event['time'][:10]}  version {event['version']} {event['event']} {length}: {event['reason']}"
 
 
 def _money(value: float | None) -> str | None:

@@ -18,6 +18,13 @@ KINDS = {
     "value": "value(COLUMN,TEXT): a category takes a value that nobody has seen",
     "no_labels": "no_labels: outcomes stop coming",
 }
+VERSION_KINDS = {
+    "good": "good: a new version that answers as the champion does",
+    "slow": "slow(2x): one that takes so many times as long",
+    "failing": "failing(5%): one that fails for this share of its rows",
+    "wrong": "wrong(carrier = 'UA'): one that decides the other way round in a segment",
+    "worse": "worse(10%): one that gives this share of its rows the score of another row",
+}
 _FAULT = re.compile(r"^(\w+)(?:\(([^()]*)\))?@(.+)$")
 
 
@@ -46,7 +53,7 @@ def parse_fault(text: str, charter: Charter, columns: Sequence[str]) -> Fault:
     """
     match = _FAULT.match(text)
     if match is None or match[1] not in KINDS:
-        forms = "; ".join(KINDS.values())
+        forms = "; ".join([*KINDS.values(), *VERSION_KINDS.values()])
         raise UserMistake("--inject", f"{text!r} is no fault", f"Write FAULT@TIME with one of: {forms}.")
     kind, since = match[1], parse_time(match[3], "--inject")
     arguments = [part.strip() for part in (match[2] or "").split(",") if part.strip()]

@@ -33,7 +33,8 @@ class PolicyResult:
 
     Args:
         windows: Quality by month (short spans: by week or day).
-        events: Turns with their outcome, in order.
+        events: Ends of turns, and moves of roll-outs, in order.
+        turns: How many there were.
         seconds: Time spent in turns, and in everything else.
     """
 
@@ -44,10 +45,11 @@ class PolicyResult:
     mean: dict[str, float] = field(default_factory=dict)
     value: float | None = None
     rows: int = 0
+    turns: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def count(self, event: str) -> int:
-        """How many turns ended so."""
+        """How many turns ended, and roll-outs moved, so."""
         return sum(entry["event"] == event for entry in self.events)
 
     def as_json(self) -> dict[str, Any]:
@@ -56,11 +58,12 @@ class PolicyResult:
             "name": self.name,
             "windows": self.windows,
             "mean": self.mean,
-            "turns": len(self.events),
+            "turns": self.turns,
             "promotions": self.count("promoted"),
             "refusals": self.count("refused"),
             "failures": self.count("failed"),
-            "rollbacks": 0,
+            "rollbacks": self.count("rolled back"),
+            "inconclusive": self.count("inconclusive"),
             "alerts": len(self.alerts),
             "alert_list": self.alerts,
             "events": self.events,
@@ -95,7 +98,7 @@ def summarise(project: Project, journal: JournalReader, length: timedelta, resul
     """
     costs = cost_tuple(project)
     names = [metric.name for metric in metrics_for(project.charter.task.type, with_costs=costs is not None)]
-    labelled = journal.labelled(as_of=project.clock())
+    labelled = journal.labelled(as_of=project.clock()).filter(pl.col("role") != "shadow")
     means: dict[str, list[float]] = {}
     value = 0.0
     for (start,), part in labelled.group_by(

@@ -4,11 +4,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from vitok.charter.expressions import Trigger
@@ -17,20 +15,21 @@ from vitok.journal.ledger import MemoryLedger
 from vitok.journal.outcomes import classify
 from vitok.journal.records import Outcome
 from vitok.kernel.clock import VirtualClock, format_time, stopwatch
-from vitok.loop.faults import apply_faults, parse_fault
-from vitok.loop.feed import ID, KNOWN, TIME, UNIT, between, history, journal_rows, outcome_rows
+from vitok.loop.faults import Fault, apply_faults
+from vitok.loop.feed import ID, KNOWN, TIME, between, history, outcome_rows
 from vitok.loop.policies import PolicyResult, policy_triggers, summarise
 from vitok.loop.project import Project
+from vitok.loop.replay_answers import Workers
+from vitok.loop.replay_releases import Appearing, finished, moved
 from vitok.loop.tick import tick
+from vitok.loop.version_faults import NewVersion, parse_injection, require_inside
 from vitok.model.bundle import load_manifest
-from vitok.model.runtime import Model, load_model
 from vitok.registry import releases, turns, versions
-from vitok.release.decide_frame import rows_that_fit
-from vitok.release.plan import Plan
-from vitok.release.route import route_many
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,11 @@ def replay(
         start: None for the end of the data that the version in production was judged on.
         end: None for the end of the data.
         step: How often the loop looks; None for the charter's window.
-        inject: Faults such as `missing(temp)@2013-06-01`.
+        inject: Faults of the data such as `missing(temp)@2013-06-01`, and of new versions such as
+            `failing(5%)@2013-06-01`.
 
     Raises:
-        UserMistake: no version is in production, the data has no time, or the span is empty.
+        UserMistake: no version is in production, the data has no time, the span is empty, or a fault makes no sense.
     """
     triggers = {name: policy_triggers(project, name) for name in policies}
     with project.engine.connect() as connection:
@@ -76,9 +76,18 @@ def replay(
         )
     rows, lost = project.rows()
     span = _span(project, rows, release, start, end, step)
-    faults = [parse_fault(text, project.charter, rows.columns) for text in inject]
+    injected = [parse_injection(text, project.charter, rows.columns) for text in inject]
+    faults = [each for each in injected if isinstance(each, Fault)]
+    new = [each for each in injected if isinstance(each, NewVersion)]
+    for each in new:
+        require_inside(each, span.start, span.end)
+    if new and project.charter.release.strategy == "immediate":
+        project.say(
+            "release.strategy is immediate: each injected version answers all requests at once, and nothing takes it "
+            "back. Write `strategy: canary` under `release` to see a roll-out."
+        )
     cached = replace(project, cached_rows=(apply_faults(rows, project.charter, faults), lost))
-    return [_Run(cached, name, triggers[name], span).result() for name in policies]
+    return [_Run(cached, name, triggers[name], span, new).result() for name in policies]
 
 
 def _span(
@@ -112,11 +121,13 @@ def _span(
 class _Run:
     """One policy through the span, in stores of its own."""
 
-    def __init__(self, project: Project, name: str, triggers: list[Trigger], span: Span) -> None:
+    def __init__(
+        self, project: Project, name: str, triggers: list[Trigger], span: Span, new: Sequence[NewVersion]
+    ) -> None:
         self._source, self._triggers, self._span = project, triggers, span
         self._result = PolicyResult(name)
         self._journal = MemoryLedger()
-        self._models: dict[str, Model] = {}
+        self._appearing = Appearing(new)
         self._predicted: set[str] = set()
         self._known: dict[str, Any] = {}
 
@@ -127,20 +138,23 @@ class _Run:
             project = self._prepare(Path(folder), clock)
             started, turning = stopwatch(), 0.0
             feed = history(project.rows()[0], project.charter, self._span.start, self._span.end)
+            workers = Workers(project.blobs, feed)
             outcomes = feed.filter(pl.col(KNOWN).is_not_null()).sort(KNOWN)
             now = self._span.start
             while now < self._span.end:
                 then = min(now + self._span.step, self._span.end)
-                self._predict(project, between(feed, TIME, now, then))
+                self._predict(project, workers, between(feed, TIME, now, then))
                 clock.move_to(then)
                 self._report_outcomes(between(outcomes, KNOWN, now, then))
                 turning += self._look(project)
+                self._note(self._appearing.release_due(project, self._journal, workers))
                 now = then
             clock.move_to(
                 self._span.end + (project.charter.task.label_delay or timedelta()) + timedelta(days=1)
             )
             self._report_outcomes(between(outcomes, KNOWN, now, clock()))
             self._look(project, triggers=[])
+            self._note([*self._appearing.left(project), *finished(project)])
             summarise(project, self._journal, self._span.end - self._span.start, self._result)
             project.engine.dispose()
         self._result.seconds = {"turns": turning, "production": stopwatch() - started - turning}
@@ -192,34 +206,16 @@ class _Run:
             )
         return project
 
-    def _predict(self, project: Project, batch: pl.DataFrame) -> None:
+    def _predict(self, project: Project, workers: Workers, batch: pl.DataFrame) -> None:
         """Answers a step's rows by the plan in force, as the workers would."""
         if batch.height == 0:
             return
         with project.engine.connect() as connection:
             release = releases.current(connection)
         assert release is not None
-        plan: Plan = release.plan
-        arms = route_many(plan, batch[UNIT].to_list(), partial(rows_that_fit, batch))
-        for index in np.unique(arms):
-            arm = plan.arms[index]
-            part = batch.filter(pl.Series(arms == index))
-            model = self._model(project, arm.digest)
-            scores = model.score_frame(part)
-            frame = journal_rows(part, model, scores).with_columns(
-                version=pl.lit(arm.version),
-                digest=pl.lit(arm.digest),
-                role=pl.lit(arm.role),
-                epoch=pl.lit(plan.epoch),
-            )
-            self._journal.append_predictions(frame)
+        self._journal.append_predictions(workers.answer(release.plan, batch))
         self._predicted.update(batch[ID].to_list())
         self._result.rows += batch.height
-
-    def _model(self, project: Project, digest: str) -> Model:
-        if digest not in self._models:
-            self._models[digest] = load_model(project.blobs, digest, threads=2)
-        return self._models[digest]
 
     def _report_outcomes(self, batch: pl.DataFrame) -> None:
         """Takes in the labels of a step by the journal's rules."""
@@ -248,13 +244,20 @@ class _Run:
                 "what": list(alert.what),
             }
             self._result.alerts.append({**entry, "sentence": alert.sentence})
+        if result.rollout is not None:
+            self._note([moved(project, result.rollout)])
         if result.event is None:
             return 0.0
         with project.engine.connect() as connection:
             turn = turns.last(connection)
         assert turn is not None
-        time = format_time(project.clock())
-        event = {"time": time, "event": result.event, "version": result.version}
-        self._result.events.append({**event, "trigger": turn.trigger, "reason": result.message})
-        self._source.say(f"  {self._result.name}: {time[:10]} {result.event}: {result.message}")
+        self._result.turns += 1
+        event = {"time": format_time(project.clock()), "event": result.event, "version": result.version}
+        self._note([{**event, "trigger": turn.trigger, "reason": result.message}])
         return sum(turn.seconds.values())
+
+    def _note(self, events: Sequence[dict[str, Any]]) -> None:
+        for event in events:
+            self._result.events.append(event)
+            name, time = self._result.name, event["time"][: 16 if self._span.step < _DAY else 10]
+            self._source.say(f"  {name}: {time} {event['event']}: {event['reason']}")

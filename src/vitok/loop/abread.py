@@ -53,19 +53,13 @@ def read_ab(project: Project, journal: JournalReader, number: int | None = None)
     name, effect = rollout.way.primary
     values, alpha = figures.of(name), rollout.way.limits.alpha
     sequence = _sequence(values, _moments(project, rows, figures, values, now), alpha)
-    found = (sequence[-1][1], sequence[-1][2], sequence[-1][3]) if sequence else None
+    found = sequence[-1][1:] if sequence else None
     if evidence.primary is not None and rollout.way.reading == "horizon" and found is not None:
         found = found[0], evidence.primary.low, evidence.primary.high
     ends = rollout.started + timedelta(seconds=rollout.way.longest_seconds)
     decision = _decision(rollout, evidence.primary, found, effect)
     news = int(np.count_nonzero(values.arms))
-    return {
-        "rollout": rollout.number,
-        "version": rollout.version,
-        "champion": rollout.champion,
-        "state": rollout.state,
-        "reason": reason,
-        "share": rollout.way.stages[-1].share,
+    return _told(rollout, reason, ends) | {
         "primary": {"name": name, "effect": effect, "reading": rollout.way.reading},
         "decision": decision,
         "sentence": _sentence(rollout, decision, found, (ends - now) / _DAY),
@@ -74,10 +68,19 @@ def read_ab(project: Project, journal: JournalReader, number: int | None = None)
         "money": _money(project, figures, alpha, now),
         "split": None if evidence.split is None else _guard(evidence.split),
         "guards": [_guard(each) for each in evidence.findings],
-        "sequence": [
-            {"time": format_time(time), "value": value, "low": low, "high": high}
-            for time, value, low, high in sequence
-        ],
+        "sequence": [{"time": format_time(point[0]), **_interval(point[1:])} for point in sequence],
+    }
+
+
+def _told(rollout: Rollout, reason: str, ends: datetime) -> dict[str, Any]:
+    """What does not depend on evidence."""
+    return {
+        "rollout": rollout.number,
+        "version": rollout.version,
+        "champion": rollout.champion,
+        "state": rollout.state,
+        "reason": reason,
+        "share": rollout.way.stages[-1].share,
         "started": format_time(rollout.started),
         "ends": format_time(ends),
         "ended": None if rollout.ended is None else format_time(rollout.ended),

@@ -251,43 +251,46 @@ def comparison_chart(
     if ends is not None and span[1] < ends <= span[0] + _AHEAD * (span[1] - span[0]):
         span = span[0], ends
     seen = [points[place] for place in _places(len(points))]
+    y = alt.Y("estimate:Q", title=what, scale=alt.Scale(domain=list(_domain(seen, effect)), nice=False))
+    layers = _sequence(seen, effect, _x(span), y)
+    if not seen:
+        layers.append(_remark("Nothing to compare yet", span, effect / 2, y))
+    page = alt.layer(*layers).properties(width=WIDTH, height=300, title=chart_title(title, below))
+    return finished(page)
+
+
+def _sequence(
+    points: Sequence[tuple[datetime, float, float, float]], effect: float, x: Any, y: Any
+) -> list[Any]:
+    """The interval as a band, the estimate as a line, and the differences that matter as rules."""
+    import altair as alt
+
     rows = [
         {"time": _text(time), "estimate": estimate, "low": low, "high": high}
-        for time, estimate, low, high in seen
+        for time, estimate, low, high in points
     ]
-    scale = alt.Scale(domain=list(_domain(seen, effect)), nice=False)
-    y = alt.Y("estimate:Q", title=what, scale=scale)
+    places = zip(list(_LINES)[1:], (effect, 0.0, -effect), strict=True)
     colour = alt.Color(
         "name:N",
         title="",
         scale=alt.Scale(domain=list(_LINES), range=list(_LINES.values())),
         legend=alt.Legend(orient="bottom", columns=2, labelLimit=WIDTH, symbolType="stroke", symbolSize=300),
     )
-    marks = [
-        {"estimate": place, "name": name}
-        for name, place in zip(_LINES, (None, effect, 0.0, -effect), strict=True)
-        if place is not None
-    ]
-    data, lines = alt.Chart(alt.InlineData(values=rows)), alt.Chart(alt.InlineData(values=marks))
-    low = alt.Y("low:Q", title="", scale=scale)
+    data = alt.Chart(alt.InlineData(values=rows))
+    lines = alt.Chart(alt.InlineData(values=[{"estimate": place, "name": name} for name, place in places]))
+    low = alt.Y("low:Q", title="")  # the layers share one axis
+    steps: dict[str, Any] = {"clip": True, "interpolate": "step-after"}
     layers: list[Any] = [
-        data.mark_area(color=BLUE, opacity=0.2, clip=True, interpolate="step-after").encode(
-            x=_x(span), y=low, y2="high:Q"
-        ),
+        data.mark_area(color=BLUE, opacity=0.2, **steps).encode(x=x, y=low, y2="high:Q"),
         lines.mark_rule(strokeDash=[6, 4], strokeWidth=1.5).encode(y=y, color=colour),
-        data.mark_line(color=BLUE, strokeWidth=2.5, clip=True, interpolate="step-after").encode(
-            x=_x(span), y=y
-        ),
+        data.mark_line(color=BLUE, strokeWidth=2.5, **steps).encode(x=x, y=y),
     ]
-    if len(rows) == 1:
+    if len(rows) == 1:  # a band of one point is none
         layers += [
-            data.mark_rule(color=BLUE, strokeWidth=2, clip=True).encode(x=_x(span), y=low, y2="high:Q"),
-            data.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x=_x(span), y=y),
+            data.mark_rule(color=BLUE, strokeWidth=2, clip=True).encode(x=x, y=low, y2="high:Q"),
+            data.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x=x, y=y),
         ]
-    if not rows:
-        layers.append(_remark("Nothing to compare yet", span, effect / 2, y))
-    page = alt.layer(*layers).properties(width=WIDTH, height=300, title=chart_title(title, below))
-    return finished(page)
+    return layers
 
 
 def _domain(points: Sequence[tuple[datetime, float, float, float]], effect: float) -> tuple[float, float]:

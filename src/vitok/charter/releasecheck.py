@@ -12,6 +12,7 @@ from vitok.kernel.clock import format_duration
 if TYPE_CHECKING:
     from vitok.charter.load import Document
 
+_OUTCOMES = ("quality", "profit", "conversion")
 _GRADUAL = ("shadow", "canary", "pilot")
 
 
@@ -19,6 +20,7 @@ def release_contradictions(document: "Document") -> Iterator[Problem]:
     """All of them."""
     yield from _margins(document)
     yield from _needs(document)
+    yield from _outcomes(document)
     yield from _durations(document)
 
 
@@ -70,6 +72,22 @@ def _limits(guard: Guard) -> list[object]:
     return [getattr(guard, name) for name in Guard.model_fields if name != "negligible"]
 
 
+def _outcomes(document: "Document") -> Iterator[Problem]:
+    release = document.charter.release
+    guard = release.guard
+    late = [name for name in _OUTCOMES if getattr(guard, name) is not None]
+    if release.strategy == "blue-green" and late:
+        where = document.place(("release", "guard", late[0]))
+        what = (
+            f"blue-green leaves no other version whose outcomes could be compared: {late[0]} is never decided"
+        )
+        yield Problem(where, what, "Leave it out, or choose canary.", "error")
+    if release.strategy == "shadow" and guard.conversion is not None:
+        where = document.place(("release", "guard", "conversion"))
+        what = "a shadow answers nobody: it cannot change how many outcomes are positive"
+        yield Problem(where, what, "Leave it out, or choose canary.", "error")
+
+
 def _durations(document: "Document") -> Iterator[Problem]:
     charter = document.charter
     release, delay = charter.release, charter.task.label_delay or timedelta()
@@ -81,7 +99,7 @@ def _durations(document: "Document") -> Iterator[Problem]:
         where = document.place(("release", "step"))
         what = f"the steps alone take {format_duration(steps)}: the time is over before a decision"
         yield Problem(where, what, "Raise max_hours, or shorten release.step.", "error")
-    late = [name for name in ("quality", "profit", "conversion") if getattr(release.guard, name) is not None]
+    late = [name for name in _OUTCOMES if getattr(release.guard, name) is not None]
     if late and delay >= longest:
         where = document.place(("release", "guard", late[0]))
         what = f"labels come after {format_duration(delay)}, the roll-out ends before: {late[0]} is never decided"

@@ -4,12 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from vitok.charter.section import Later, Section, Text
+from vitok.charter.section import Section, Text
 from vitok.charter.values import Amount, Multiple, Period, Share
 
 Strategy = Literal["immediate", "shadow", "canary", "blue-green", "ab", "flag", "pilot"]
-
-_UNWATCHED = "roll-outs do not watch it yet"
 
 
 def _rising(shares: list[float]) -> list[float]:
@@ -48,7 +46,7 @@ class Guard(Section):
         description="Tolerated loss of money a decision, by `decide.costs`, on matured outcomes.",
         examples=[0.5],
     )
-    conversion: Annotated[Share | None, Later(_UNWATCHED)] = Field(
+    conversion: Share | None = Field(
         None,
         gt=0,
         lt=1,
@@ -56,7 +54,7 @@ class Guard(Section):
         "outcomes.",
         examples=["15%"],
     )
-    latency_p95: Annotated[Period | None, Later(_UNWATCHED)] = Field(
+    latency_p95: Period | None = Field(
         None,
         description="Time to score that at most one unit in twenty may exceed.",
         examples=["500ms"],

@@ -52,14 +52,17 @@ def observe(
     plans: Sequence[Plan],
     now: datetime,
     seen: dict[str, int] | None = None,
+    *,
+    is_past: bool = False,
 ) -> Observed:
     """What is known of a roll-out at a moment.
 
     Args:
         plans: Those that it has put in force, oldest first.
         seen: For each worker the last record to look at, to tell what was known then; None for all that is there.
+        is_past: Whether only rows that were asked by the moment count, for a picture of the way to it.
     """
-    rows = rollout_rows(project, journal, rollout, plans, RowFilter(now, seen))
+    rows = rollout_rows(project, journal, rollout, plans, RowFilter(now if is_past else None, seen))
     stage = rollout.way.stages[rollout.stage]
     figures = unit_values(project, journal, rollout, rows, now)
     if stage.is_shadow:

@@ -1,6 +1,7 @@
 """The roll-out of a version: begun by a command or a turn, moved on by each look, ended by evidence or by hand."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -157,7 +158,16 @@ def way_of(project: Project, strategy: Strategy, flag: str | None = None) -> Way
     is_test, guard = strategy == "ab", release.guard
     if is_test and release.ab.primary == "profit" and project.charter.decide.costs is None:
         raise UserMistake("release.ab.primary", "compares money without decide.costs", "Give the costs.")
-    limits = Limits(guard.errors, guard.latency, guard.quality, guard.profit, guard.negligible, release.alpha)
+    limits = Limits(
+        guard.errors,
+        guard.latency,
+        guard.quality,
+        guard.profit,
+        guard.negligible,
+        release.alpha,
+        guard.conversion,
+        None if guard.latency_p95 is None else guard.latency_p95 / timedelta(milliseconds=1),
+    )
     return Way(
         strategy=strategy,
         stages=stages,

@@ -24,14 +24,14 @@ _LIVE = ("champion", "challenger", "variant", "fallback")
 
 
 class RowFilter(NamedTuple):
-    """What was known at a moment.
+    """Which rows are looked at.
 
     Args:
-        now: The moment.
-        seen: For each worker the last record; None for all.
+        until: Those that were asked by this moment; None for all.
+        seen: For each worker those up to this record; None for all.
     """
 
-    now: datetime
+    until: datetime | None
     seen: dict[str, int] | None
 
 
@@ -51,6 +51,8 @@ def rollout_rows(
     rows = journal.since(rollout.started - _SKEW, with_inputs=bool(conditions))
     shares = {plan.epoch: _share(plan, rollout.version) for plan in plans}
     rows = rows.filter(pl.col("epoch").is_in(list(shares)))
+    if known.until is not None:
+        rows = rows.filter(pl.col("received") <= known.until)
     if known.seen is not None:
         last = pl.col("worker").replace_strict(known.seen, default=-1, return_dtype=pl.Int64)
         rows = rows.filter(pl.col("seq") <= last)

@@ -119,6 +119,20 @@ def test_sound_charter_has_no_remark():
             "error",
         ),
         (
+            "decide:",
+            "release: {strategy: blue-green, guard: {quality: 0.001}}\ndecide:",
+            "release.guard.quality",
+            "leaves no other version",
+            "error",
+        ),
+        (
+            "decide:",
+            "release: {strategy: shadow, guard: {conversion: 10%}}\ndecide:",
+            "release.guard.conversion",
+            "a shadow answers nobody",
+            "error",
+        ),
+        (
             "label_delay: 8h",
             "label_delay: 4d}\nrelease: {strategy: canary, guard: {quality: 0.001}",
             "release.guard.quality",

@@ -286,6 +286,26 @@ def test_money_and_right_decisions_decide_once_labels_are_due(tmp_path):
     assert "quality broken" in reason or "profit broken" in reason
 
 
+def test_a_drop_of_positive_outcomes_ends_it(tmp_path):
+    project = made(tmp_path, guard="{errors: null, latency: null, conversion: 15%}")
+    traffic = begun(project, units=10**9)
+    for _ in range(40):
+        traffic.label(traffic.hour(rows=2000), right=(0.5, 0.3))
+        moved = traffic.look()
+        if moved is not None and moved.state == "rolled back":
+            break
+    assert traffic.state().state == "rolled back"
+    assert "conversion broken" in traffic.evidence()["steps"][-1]["reason"]
+
+
+@pytest.mark.parametrize(("slow", "state"), [(1.0, "promoted"), (5.0, "rolled back")])
+def test_a_fixed_time_is_kept_or_ends_it(tmp_path, slow, state):
+    """A median of 1 ms: 5 ms is beyond nearly all rows, and below half of those of a version five times slower."""
+    project = made(tmp_path, guard="{errors: null, latency: null, latency_p95: 5ms}")
+    traffic = begun(project)
+    assert traffic.hours(20, rows=2000, slow=(1.0, slow))[-1] == state
+
+
 def test_labels_count_when_they_are_due_and_not_before(tmp_path):
     project = made(tmp_path, guard="{errors: null, latency: null, quality: 0.05}")
     traffic = begun(project, units=10**9)

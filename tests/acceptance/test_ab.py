@@ -169,7 +169,7 @@ def test_part_of_a_week_and_a_long_delay_are_told(shop):
         ((*GIVEN, "--share", "100%"), ("share, alpha and power",)),
         ((*GIVEN, "--power", "1%"), ("power is above alpha",)),
         ((*GIVEN, "--horizon", "two weeks"), ("--horizon", "is no duration")),
-        ((*GIVEN, "--reading", "sometimes"), ("--reading", "Write always or horizon")),
+        ((*GIVEN, "--reading", "sometimes"), ("--reading", "Write always, looks or horizon")),
         ((*GIVEN, "--traffic", "0"), ("--traffic", "above 0")),
         ((*GIVEN, "--metric", "profit"), ("--deviation", "is needed for money")),
         (("--metric", "clicks", "--traffic", "10"), ("--base", "is needed for 'clicks'")),

@@ -89,10 +89,10 @@ class Comparison(Section):
     effect: float = Field(
         0.01, gt=0, description="Smallest difference worth acting on, in units of `primary`.", examples=[0.01]
     )
-    reading: Literal["always", "horizon"] = Field(
+    reading: Literal["always", "looks", "horizon"] = Field(
         "always",
-        description="`always`: an interval that holds however often one looks, and an early end; `horizon`: one test "
-        "at the end, with more power.",
+        description="`always`: an interval that holds however often one looks, and an early end; `looks`: ten "
+        "planned looks with an early end; `horizon`: one test at the end, with the fewest units.",
     )
 
 

@@ -64,7 +64,9 @@ def plan(
     horizon: Annotated[
         _Text, typer.Option("--horizon", metavar="DURATION", help="How long the test lasts: 14d.")
     ] = None,
-    reading: Annotated[_Text, typer.Option("--reading", metavar="HOW", help="always or horizon.")] = None,
+    reading: Annotated[
+        _Text, typer.Option("--reading", metavar="HOW", help="always, looks or horizon.")
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,6 +159,8 @@ def _ending(payload: dict[str, Any]) -> str:
         return f"  {name}: decides where it is read."
     if payload["reading"] == "horizon":
         return f"  {name}: decides at the end of the horizon only."
+    if payload["reading"] == "looks":
+        return f"  {name}: decides at each tenth of the horizon, if it is better or worse for certain."
     return f"  {name}: promoted as soon as it is better for certain, taken back as soon as it is worse."
 
 

@@ -54,7 +54,7 @@ def read_ab(project: Project, journal: JournalReader, number: int | None = None)
     values, alpha = figures.of(name), rollout.way.limits.alpha
     sequence = _sequence(values, _moments(project, rows, figures, values, now), alpha)
     found = sequence[-1][1:] if sequence else None
-    if evidence.primary is not None and rollout.way.reading == "horizon" and found is not None:
+    if evidence.primary is not None and rollout.way.reading != "always" and found is not None:
         found = found[0], evidence.primary.low, evidence.primary.high
     ends = rollout.started + timedelta(seconds=rollout.way.longest_seconds)
     decision = _decision(rollout, evidence.primary, found, effect)
@@ -151,7 +151,7 @@ def _decision(rollout: Rollout, primary: Finding | None, found: Interval | None,
         return "worse"
     if primary is not None and primary.kept:
         return "better"
-    if primary is None and rollout.way.reading == "horizon":
+    if primary is None and rollout.way.reading != "always":
         return "too early"
     if found is not None and -effect < found[1] and found[2] < effect:
         return "no difference worth acting on"

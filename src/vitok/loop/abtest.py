@@ -46,7 +46,7 @@ class Asked:
         traffic: Units a day.
         share, power, alpha: Shares.
         delay, horizon: Durations.
-        reading: `always` or `horizon`.
+        reading: `always`, `looks` or `horizon`.
     """
 
     metric: str | None = None
@@ -123,8 +123,9 @@ def _question(project: Project, asked: Asked, base: _Base, traffic: float) -> Qu
     release, ab = project.charter.release, project.charter.release.ab
     horizon = ab.horizon if asked.horizon is None else parse_duration(asked.horizon, "--horizon")
     reading = asked.reading or ab.reading
-    if reading not in ("always", "horizon"):
-        raise UserMistake("--reading", f"{reading!r} is no way of reading", "Write always or horizon.")
+    if reading not in ("always", "looks", "horizon"):
+        what = f"{reading!r} is no way of reading"
+        raise UserMistake("--reading", what, "Write always, looks or horizon.")
     if not horizon:
         raise UserMistake("--horizon", "is no time at all", "Write such as 14d.")
     try:

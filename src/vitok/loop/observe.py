@@ -18,7 +18,6 @@ from vitok.release.guards import (
     Events,
     Finding,
     Limits,
-    Values,
     judge_against_past,
     judge_conversions,
     judge_events,
@@ -27,6 +26,7 @@ from vitok.release.guards import (
     judge_split,
     judge_values,
 )
+from vitok.release.looks import LOOKS, judge_at_looks
 from vitok.release.plan import ACCEPTED, Plan
 from vitok.release.rollout import Evidence
 
@@ -204,33 +204,18 @@ def _split(live: pl.DataFrame) -> Finding:
 
 
 def _primary(rollout: Rollout, figures: Figures, now: datetime) -> Finding | None:
-    """What an A/B test compares: worse or better for certain, or, read at the horizon, by a test at its end."""
+    """What an A/B test compares, read as the charter says; None before there is something to read."""
     way = rollout.way
     if way.primary is None:
         return None
     name, _ = way.primary
-    values = figures.of(name)
-    limits = Limits(None, None, None, None, way.limits.negligible, way.limits.alpha / 2)  # of each side
+    alpha = way.limits.alpha
     if way.reading == "always":
-        return judge_values(name, values, 0.0, limits, way.limits.alpha / 2)
-    if now < rollout.started + timedelta(seconds=way.longest_seconds):
-        return None
-    return _at_horizon(name, values, way.limits.alpha)
-
-
-def _at_horizon(name: str, seen: Values, alpha: float) -> Finding:
-    """Welch's test at the end, one side each."""
-    from scipy.stats import norm
-
-    old, new = seen.values[~seen.arms], seen.values[seen.arms]
-    if len(old) < 2 or len(new) < 2:
-        return Finding(name, 0.0, False, False, 0.0, 0.0, None, None, -np.inf, np.inf, len(seen.values))
-    difference = float(new.mean() - old.mean())
-    error = float(np.sqrt(old.var(ddof=1) / len(old) + new.var(ddof=1) / len(new)))
-    reach = float(norm.ppf(1 - alpha / 2)) * error
-    means = (float(old.mean()), float(new.mean()))
-    ends = (difference - reach, difference + reach)
-    return Finding(name, 0.0, ends[1] < 0, ends[0] > 0, 0.0, 0.0, *means, *ends, len(seen.values))
+        limits = Limits(None, None, None, None, way.limits.negligible, alpha / 2)  # of each side
+        return judge_values(name, figures.of(name), 0.0, limits, alpha / 2)
+    horizon = timedelta(seconds=way.longest_seconds)
+    due, passed = figures.due(name, rollout.started, horizon), (now - rollout.started) / horizon
+    return judge_at_looks(name, figures.of(name), due, passed, LOOKS if way.reading == "looks" else 1, alpha)
 
 
 def _hangs(project: Project, rollout: Rollout) -> int:

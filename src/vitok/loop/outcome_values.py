@@ -25,8 +25,8 @@ class Figures:
     """Figures of units whose outcomes were due.
 
     Args:
-        live: One line for each unit in the order of first sight: `is_new`, `share`, `quality`, for a binary task
-            `conversion`, and `profit` if there are costs.
+        live: One line for each unit in the order of first sight: `is_new`, `share`, `due` (when), `quality`, for a
+            binary task `conversion`, and `profit` if there are costs.
         paired: The same for rows that a shadow scored as well: the figures of both.
         spans: The least and the most of each figure.
     """
@@ -38,17 +38,25 @@ class Figures:
     def of(self, name: str) -> Values:
         """A figure of two arms; empty where it cannot be told, or where labels come for one arm more than the other."""
         low, high = self.spans.get(name, (0.0, 1.0))
+        rows = self._compared(name)
+        values = rows[name].to_numpy().astype(float) if rows.height else np.empty(0)
+        arms = rows["is_new"].to_numpy().astype(bool)
+        return Values(values, arms, rows["share"].to_numpy().astype(float), low, high)
+
+    def due(self, name: str, start: datetime, horizon: timedelta) -> Floats:
+        """For each value of `of` the part of a horizon after which it was due."""
+        micros = horizon / timedelta(microseconds=1)
+        since = self._compared(name).select((pl.col("due") - start).dt.total_microseconds() / micros)
+        return since.to_series().to_numpy().astype(float)
+
+    def _compared(self, name: str) -> pl.DataFrame:
         rows = self.live if name in self.live.columns else self.live.clear()
         rows = rows.filter((pl.col("share") > 0) & (pl.col("share") < 1))
         counts = rows.group_by("share", maintain_order=True).agg(
             old=(~pl.col("is_new")).sum(), new=pl.col("is_new").sum()
         )
         pairs = [(int(old), int(new)) for old, new in counts.select("old", "new").iter_rows()]
-        if judge_split(pairs, counts["share"].to_list()).broken:
-            rows = rows.clear()
-        values = rows[name].to_numpy().astype(float) if rows.height else np.empty(0)
-        arms = rows["is_new"].to_numpy().astype(bool)
-        return Values(values, arms, rows["share"].to_numpy().astype(float), low, high)
+        return rows.clear() if judge_split(pairs, counts["share"].to_list()).broken else rows
 
     def pairs(self, name: str) -> tuple[Floats, Floats, float]:
         """A figure of rows that both versions scored: the champion's, the shadow's, and the most they can differ."""
@@ -87,14 +95,15 @@ def unit_values(
 
 def _by_unit(project: Project, rows: pl.DataFrame, names: list[str], now: datetime) -> pl.DataFrame:
     """One line for each unit: the mean of its first day, once all of it is due."""
-    first = pl.col("time").min().over("unit")
+    delay = project.charter.task.label_delay or timedelta()
+    first, due = pl.col("time").min().over("unit"), pl.col("time") + delay
     if project.charter.task.entity is not None:
-        delay = project.charter.task.label_delay or timedelta()
-        rows = rows.filter((pl.col("time") < first + _UNIT_SPAN) & (first + _UNIT_SPAN + delay <= now))
-    rows = rows.filter(pl.col("is_new") == pl.col("is_new").first().over("unit"))
+        due = first + _UNIT_SPAN + delay
+        rows = rows.filter((pl.col("time") < first + _UNIT_SPAN) & (due <= now))
+    rows = rows.filter(pl.col("is_new") == pl.col("is_new").first().over("unit")).with_columns(due=due)
     means = [pl.col(name).mean() for name in names]
     grouped = rows.group_by("unit", maintain_order=True)
-    return grouped.agg(pl.col("is_new").first(), pl.col("share").first(), *means)
+    return grouped.agg(pl.col("is_new").first(), pl.col("share").first(), pl.col("due").max(), *means)
 
 
 def row_figures(

@@ -11,7 +11,7 @@ from vitok.stats.always_valid import Arms, units_to_find
 from vitok.stats.group_sequential import LookPlan
 
 LOOKS = 10
-Reading = Literal["always", "horizon"]
+Reading = Literal["always", "looks", "horizon"]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -126,7 +126,7 @@ def design(question: Question) -> Design:
     horizon = _way(question, once, 1.0, once)
     always = _always(question, once)
     looks = _looks(question, once)
-    chosen = always if question.reading == "always" else horizon
+    chosen = {"always": always, "looks": looks, "horizon": horizon}[question.reading]
     return Design(horizon, always, looks, chosen, _smallest(question, chosen.inflation))
 
 

@@ -56,7 +56,7 @@ class Way(msgspec.Struct, frozen=True):
     promotes: bool
     limits: Limits
     primary: tuple[str, float] | None = None
-    reading: Literal["always", "horizon"] = "always"
+    reading: Literal["always", "looks", "horizon"] = "always"
 
     @property
     def replaces(self) -> bool:

@@ -48,6 +48,15 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def wait_at_most(engine: Engine, seconds: float) -> None:
+    """Shortens how long a write waits for another process, where SQLite makes it wait."""
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+        event.listen(
+            engine, "connect", lambda raw, _: raw.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+        )
+
+
 def _revision(engine: Engine) -> str | None:
     try:
         with engine.connect() as connection:

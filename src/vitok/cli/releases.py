@@ -11,8 +11,8 @@ from vitok.journal.ledger import Ledger
 from vitok.loop.keep import collect
 from vitok.loop.propose import Asked, propose_rollout
 from vitok.loop.release import release_json
-from vitok.loop.rollout import rollout_json
 from vitok.loop.rollout_picture import rollout_picture
+from vitok.loop.rollout_story import rollout_json
 from vitok.registry import rollouts
 from vitok.registry.releases import all_releases
 from vitok.wire import open_project

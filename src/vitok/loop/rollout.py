@@ -1,14 +1,11 @@
 """The roll-out of a version: begun by a command or a turn, moved on by each look, ended by evidence or by hand."""
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from vitok.charter.releasing import Strategy
-from vitok.errors import UserMistake
-from vitok.kernel.clock import format_time
 from vitok.loop.journals import JournalReader
 from vitok.loop.notify import emit
 from vitok.loop.observe import Observed, observe
@@ -26,18 +23,15 @@ from vitok.loop.release import (
     require_whole,
 )
 from vitok.loop.rollout_rows import champion_baseline
+from vitok.loop.way import way_of
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, rollouts, versions
 from vitok.registry.rollouts import Rollout
-from vitok.release.guards import Limits
 from vitok.release.plan import Plan
 from vitok.release.rollout import (
     OPEN,
-    Evidence,
     Move,
     Position,
-    Stage,
-    Way,
     arms_of,
     first_move,
     next_move,
@@ -104,95 +98,23 @@ def release_version(
         champion = versions.get(connection, now_released.version)
     require_whole(project, champion)  # the way back must be there before it is needed
     way = way_of(project, chosen, flag)
+    manifest = load_manifest(project.blobs, version.digest)
     for stage in way.stages:
         if stage.when is not None:
-            require_segment(project.document, load_manifest(project.blobs, version.digest), stage.when)
-    risk = require_approvals(project, version, now_released)
+            require_segment(project.document, manifest, stage.when)
+    evidence = {"risk": require_approvals(project, version, now_released), "verdict": version.turn}
     now = project.clock()
     baseline = champion_baseline(journal, champion.number, now)
+    planned: dict[str, Any] = {
+        "version": version.number,
+        "champion": champion.number,
+        "now": now,
+        "actor": actor,
+    }
     with in_force(project) as connection:
-        rollout = rollouts.begin(
-            connection,
-            version=version.number,
-            champion=champion.number,
-            now=now,
-            actor=actor,
-            way=way,
-            baseline=baseline,
-        )
-        rollout, release = _make(
-            project,
-            connection,
-            rollout,
-            first_move(way),
-            actor,
-            None,
-            {"risk": risk, "verdict": version.turn},
-        )
+        rollout = rollouts.begin(connection, **planned, way=way, baseline=baseline)
+        rollout, release = _make(project, connection, rollout, first_move(way), actor, None, evidence)
     return Released(release, rollout)
-
-
-def way_of(project: Project, strategy: Strategy, flag: str | None = None) -> Way:
-    """The way that the charter states for a strategy.
-
-    Raises:
-        UserMistake: it lacks something that the charter must state.
-    """
-    release, segments = project.charter.release, project.document.segments
-    steps = tuple(Stage(share) for share in release.shares)
-    first = () if release.shadow is None else (Stage(0.0, is_shadow=True),)
-    if strategy == "shadow":
-        stages: tuple[Stage, ...] = (Stage(0.0, is_shadow=True),)
-    elif strategy == "pilot":
-        if segments.pilot is None:
-            raise UserMistake("release.pilot", "is not given", "Write the rows that a pilot begins with.")
-        stages = (*first, Stage(0.5, segments.pilot), *steps)
-    elif strategy == "flag":
-        stages = (Stage(1.0, segments.flags[_flag(segments.flags, flag)]),)
-    elif strategy == "ab":
-        stages = (Stage(release.ab.share),)
-    else:
-        stages = (Stage(1.0),) if strategy == "blue-green" else (*first, *steps)
-    if not stages:
-        raise UserMistake("release.shares", "names no step", "Write such as [5%, 25%, 50%].")
-    is_test, guard = strategy == "ab", release.guard
-    if is_test and release.ab.primary == "profit" and project.charter.decide.costs is None:
-        raise UserMistake("release.ab.primary", "compares money without decide.costs", "Give the costs.")
-    limits = Limits(
-        guard.errors,
-        guard.latency,
-        guard.quality,
-        guard.profit,
-        guard.negligible,
-        release.alpha,
-        guard.conversion,
-        None if guard.latency_p95 is None else guard.latency_p95 / timedelta(milliseconds=1),
-    )
-    return Way(
-        strategy=strategy,
-        stages=stages,
-        step_seconds=release.step.total_seconds(),
-        longest_seconds=release.ab.horizon.total_seconds() if is_test else release.max_hours * _HOUR,
-        otherwise=release.otherwise,
-        most_answers=None
-        if release.exposure is None
-        else int(release.exposure.budget // release.exposure.per_answer),
-        promotes=strategy != "flag",
-        limits=limits,
-        primary=(release.ab.primary, release.ab.effect) if is_test else None,
-        reading=release.ab.reading,
-    )
-
-
-def _flag(flags: dict[str, Any], name: str | None) -> str:
-    known = ", ".join(flags) or "none"
-    if name is None and len(flags) == 1:
-        return next(iter(flags))
-    if name is None:
-        raise UserMistake("--flag", "is needed with the strategy flag", f"Flags of the charter: {known}.")
-    if name not in flags:
-        raise UserMistake(f"--flag {name}", "is no flag of the charter", f"Flags: {known}.")
-    return name
 
 
 def advance(project: Project, journal: JournalReader) -> Rollout | None:
@@ -283,101 +205,3 @@ def _make(
     about = {"version": rollout.version, "epoch": release.epoch, "actor": actor, **told}
     emit(connection, project.charter, now, kind, f"roll-out {rollout.number}", about)
     return rollout, release
-
-
-def reproduce(project: Project, journal: JournalReader, rollout: Rollout, number: int) -> Evidence | None:
-    """The evidence of a transition, made anew of what the journal held then; None for one without evidence.
-
-    Args:
-        number: Of the transition.
-    """
-    with project.engine.connect() as connection:
-        steps = rollouts.all_transitions(connection, rollout.number)
-        plans = plans_of(connection, rollout.number)
-    step = steps[number - 1]
-    if step.evidence is None:
-        return None
-    past = [other for other in steps[: number - 1] if other.epoch is not None]
-    epochs = {other.epoch for other in past}
-    then = replace(rollout, stage=past[-1].stage, state=past[-1].state, since=past[-1].time)
-    found = observe(
-        project, journal, then, [plan for plan in plans if plan.epoch in epochs], step.time, step.seen
-    )
-    return found.evidence
-
-
-def rollout_json(project: Project, journal: JournalReader | None, rollout: Rollout) -> dict[str, Any]:
-    """The object that `vitok releases show --json` prints.
-
-    Args:
-        journal: To make the evidence of each step anew, and compare, and to tell what is known now; None to leave
-            that out.
-    """
-    with project.engine.connect() as connection:
-        steps = rollouts.all_transitions(connection, rollout.number)
-        plans = plans_of(connection, rollout.number)
-    now = None
-    if journal is not None and rollout.position.is_open:
-        now = observe(project, journal, rollout, plans, project.clock()).evidence
-    told = []
-    for step in steps:
-        again = None if journal is None else reproduce(project, journal, rollout, step.number)
-        told.append(
-            {
-                "number": step.number,
-                "time": format_time(step.time),
-                "from": step.before,
-                "to": step.state,
-                "share": _share(rollout, step.state, step.stage),
-                "epoch": step.epoch,
-                "actor": step.actor,
-                "reason": step.reason,
-                "findings": _findings(step.evidence),
-                "reproduced": None if step.evidence is None or journal is None else again == step.evidence,
-            }
-        )
-    return {
-        "rollout": rollout.number,
-        "version": rollout.version,
-        "champion": rollout.champion,
-        "strategy": rollout.way.strategy,
-        "state": rollout.state,
-        "share": _share(rollout, rollout.state, rollout.stage),
-        "started": format_time(rollout.started),
-        "ended": None if rollout.ended is None else format_time(rollout.ended),
-        "actor": rollout.actor,
-        "steps": told,
-        "now": _findings(now),
-    }
-
-
-def _share(rollout: Rollout, state: str, stage: int) -> float:
-    if state == "promoted":
-        return 1.0
-    return rollout.way.stages[stage].share if state in OPEN else 0.0
-
-
-def _findings(evidence: Evidence | None) -> list[dict[str, Any]]:
-    if evidence is None:
-        return []
-    found = [*evidence.findings, *(each for each in (evidence.split, evidence.primary) if each is not None)]
-    return [
-        {
-            "guard": each.guard,
-            "state": "broken" if each.broken else "kept" if each.kept else "open",
-            "limit": each.limit,
-            "champion": each.champion,
-            "challenger": each.challenger,
-            "low": _finite(each.low),
-            "high": _finite(each.high),
-            "evidence": _finite(each.log_e),
-            "boundary": each.boundary,
-            "units": each.units,
-            "sentence": each.sentence,
-        }
-        for each in found
-    ]
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None

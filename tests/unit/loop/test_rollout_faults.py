@@ -12,7 +12,8 @@ from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.release import release_at_once
 from vitok.loop.rollback import record_pending, roll_back
-from vitok.loop.rollout import advance, end_by_hand, release_version, rollout_json
+from vitok.loop.rollout import advance, end_by_hand, release_version
+from vitok.loop.rollout_story import rollout_json
 from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import Plan
 from vitok.release.route import position

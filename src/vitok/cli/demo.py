@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.output import JsonOption, actor, say, show
-from vitok.cli.replay import render as render_policies
+from vitok.cli.replay import compare, has_ended
 from vitok.loop.demo import run_demo
 from vitok.wire import open_project
 
@@ -17,7 +17,7 @@ def demo(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Turns the whole coil on real flights: check, run, release, ten months of production under two policies."""
+    """Turns the whole coil on real flights: check, run, release, ten months under two policies, two canaries."""
     payload = run_demo(project, open_project, say, actor())
     show(as_json, payload, summary(payload))
 
@@ -41,7 +41,7 @@ def summary(payload: dict[str, Any]) -> str:
         f"March to December: {monthly['rows']:,} flights were predicted at scheduled "
         "departure; each label came when the flight landed.",
         "",
-        render_policies(payload),
+        compare(payload),
         "",
         f"Left alone, the model fades from {metric} "
         f"{never['windows'][0]['metrics'][metric]['value']:.3f} to "
@@ -50,7 +50,9 @@ def summary(payload: dict[str, Any]) -> str:
         f"{monthly['value'] - never['value']:+,.0f} by the charter's costs.",
         f"{monthly['promotions']} refits were promoted, {monthly['refusals']} refused by the gates:",
     ]
-    lines += [f"  {event['time'][:10]}  {event['event']:8}  {_short(event)}" for event in monthly["events"]]
+    told = [event for event in monthly["events"] if event["event"] != "releasing"]
+    lines += [f"  {event['time'][:10]}  {event['event']:8}  {_short(event)}" for event in told]
+    lines += ["", *_tried(payload["releases"]["events"])]
     folder = payload["project"]
     lines += [
         "",
@@ -63,7 +65,23 @@ def summary(payload: dict[str, Any]) -> str:
 
 
 def _short(event: dict[str, Any]) -> str:
-    return event["reason"] if event["event"] != "promoted" else f"version {event['version']}"
+    if event["event"] != "promoted":
+        return str(event["reason"])
+    days = f", {event['hours'] / 24:.0f} days after its first flights" if "rollout" in event else ""
+    return f"version {event['version']}{days}"
+
+
+def _tried(events: list[dict[str, Any]]) -> list[str]:
+    """How the roll-outs of injected versions ended."""
+    why = {event["version"]: event["trigger"] for event in events if event["trigger"] is not None}
+    lines = [
+        "Two new versions tried in March, each by the charter's canary (10 %, then half of the flights):"
+    ]
+    for event in filter(has_ended, events):
+        answers = "" if event["answers"] is None else f" and {event['answers']:,} answers"
+        lines.append(f"  {why[event['version']]}: {event['event']} after {event['hours']:g} h{answers}")
+        lines += [f"    {found}" for found in event["reason"].split("; ")]
+    return lines
 
 
 def register(app: typer.Typer) -> None:

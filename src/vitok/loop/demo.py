@@ -1,7 +1,7 @@
-"""The example from an empty folder to a year of production."""
+"""The example from an empty folder to a year of production, and new versions on their way into it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ from vitok.loop.turn import run_turn
 
 _MARCH, _NEW_YEAR = datetime(2013, 3, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
 _POLICIES = ("never", "monthly")
+_APRIL, _LOOKS = datetime(2013, 4, 1, tzinfo=UTC), timedelta(hours=6)
+NEW_VERSIONS = ("good@2013-03-02", "failing(5%)@2013-03-20")
 
 
 class OpenProject(Protocol):
@@ -32,6 +34,8 @@ def run_demo(
 ) -> dict[str, Any]:
     """Writes the example, checks it, trains on January and February, releases, and replays March to December.
 
+    March is replayed once more with two new versions, a good one and one that fails.
+
     Returns:
         The object that `vitok demo --json` prints.
 
@@ -46,16 +50,16 @@ def run_demo(
         seconds[stage] = round(stopwatch() - since, 2)
         return stopwatch()
 
-    say(f"1/5 Building the project in {folder}: a year of real flights from New York and their weather")
+    say(f"1/6 Building the project in {folder}: a year of real flights from New York and their weather")
     flights = write_example(folder)
     mark = done("data", started)
     project = open_project(folder, say=say)
-    say("2/5 Checking charter and data (vitok check)")
+    say("2/6 Checking charter and data (vitok check)")
     problems = check_project(project)
     for problem in problems["problems"]:
         say(f"  {problem['severity']}: {problem['where']}: {problem['what']}")
     mark = done("check", mark)
-    say("3/5 First turn on January and February (vitok run --as-of 2013-03-01)")
+    say("3/6 First turn on January and February (vitok run --as-of 2013-03-01)")
     first = run_turn(project, as_of=_MARCH, trigger="demo", actor=actor)
     if not first.accepted:
         failed = "; ".join(gate.reason for gate in first.verdict.gates if not gate.passed)
@@ -65,12 +69,17 @@ def run_demo(
             f"See `vitok card {first.version.number} --project {folder}`.",
         )
     mark = done("run", mark)
-    say(f"4/5 Releasing version {first.version.number} (vitok release {first.version.number})")
+    say(f"4/6 Releasing version {first.version.number} (vitok release {first.version.number})")
     release_at_once(project, first.version.number, actor=actor)
     mark = done("release", mark)
-    say("5/5 March to December as production would have been (vitok replay --policy never --policy monthly)")
+    say("5/6 March to December as production would have been (vitok replay --policy never --policy monthly)")
     results = replay(project, _POLICIES, start=_MARCH, end=_NEW_YEAR, step=None)
-    done("replay", mark)
+    mark = done("replay", mark)
+    options = " ".join(f'--inject "{text}"' for text in NEW_VERSIONS)
+    say("6/6 A good and a failing new version meet the traffic of March, by the charter's canary")
+    say(f"  (vitok replay --policy never --from 2013-03-01 --to 2013-04-01 --step 6h {options})")
+    (tried,) = replay(project, ["never"], start=_MARCH, end=_APRIL, step=_LOOKS, inject=NEW_VERSIONS)
+    done("releases", mark)
     done("all", started)
     return {
         "project": str(folder),
@@ -79,5 +88,6 @@ def run_demo(
         "metric": main_metric(project.charter),
         "first": first.as_json(),
         "policies": [result.as_json() for result in results],
+        "releases": tried.as_json(),
         "seconds": seconds,
     }

@@ -2,17 +2,22 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from vitok.charter.load import load_charter
 from vitok.errors import NotFound, UserMistake
+from vitok.journal.ledger import MemoryLedger
 from vitok.loop.example import write_example
 from vitok.loop.release import release_at_once
 from vitok.loop.replay import replay
+from vitok.loop.rollout import release_version
 from vitok.loop.turn import run_turn
+from vitok.model.bundle import load_manifest, store_bundle
 from vitok.registry import releases, turns, versions
 from vitok.wire import open_project
 
@@ -237,6 +242,26 @@ def test_where_releases_are_immediate_an_injected_version_answers_at_once(projec
     (hit,) = replay(replace(project, say=lines.append), ["never"], **SHORT, inject=["failing(5%)@2013-03-02"])
     assert [event["event"] for event in hit.events] == ["promoted"]
     assert any("release.strategy is immediate" in line for line in lines)
+
+
+def test_replay_begins_with_the_champion_alone_though_a_roll_out_is_under_way(project, tmp_path):
+    shutil.copytree(project.folder, tmp_path / "flights")
+    opened = with_release(open_project(tmp_path / "flights"), **CANARY)
+    with opened.engine.begin() as connection:
+        champion = versions.get(connection, 1)
+        manifest = load_manifest(opened.blobs, champion.digest)
+        files = {name: opened.blobs.get(digest) for name, digest in manifest.files.items()}
+        digest = store_bundle(
+            opened.blobs, msgspec.structs.replace(manifest, code={"commit": "later"}), files
+        )
+        rest = {"gates": [], "metrics": champion.metrics, "summary": champion.summary}
+        versions.register(
+            connection, digest=digest, created=MARCH, turn="another", verdict="accepted", **rest
+        )
+    release_version(opened, MemoryLedger(), 2)
+    (result,) = replay(opened, ["never"], **SHORT | {"end": MARCH + timedelta(days=2)})
+    assert result.events == []
+    assert result.rows > 0
 
 
 def test_a_version_outside_of_the_span_or_never_reached_is_told(canary):

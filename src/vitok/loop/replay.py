@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from vitok.charter.expressions import Trigger
@@ -25,6 +26,7 @@ from vitok.loop.tick import tick
 from vitok.loop.version_faults import NewVersion, parse_injection, require_inside
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, turns, versions
+from vitok.release.plan import Arm
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
@@ -195,9 +197,11 @@ class _Run:
             turns.advance(
                 connection, version.turn, state="accepted", ended=self._span.start, version=version.number
             )
+            # A roll-out that is under way stays behind: replay begins with the champion alone.
+            alone = (Arm(version.number, version.digest, "champion", 1.0),)
             releases.activate(
                 connection,
-                release.plan,
+                msgspec.structs.replace(release.plan, arms=alone, fallback=None),
                 release_id=release.id,
                 now=self._span.start,
                 actor="replay",

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch bench-release soak lock clean
+.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch bench-release bench-release_replay soak lock clean
 
 install: $(STAMP)
 
@@ -34,9 +34,9 @@ test: install
 soak: install
 	$(BIN)/pytest -n 0 -s -m soak
 
-bench: bench-prediction bench-journal bench-profiles bench-replay bench-batch bench-release
+bench: bench-prediction bench-journal bench-profiles bench-replay bench-batch bench-release bench-release_replay
 
-bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch bench-release: bench-%: install
+bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch bench-release bench-release_replay: bench-%: install
 	$(BIN)/python bench/$*.py
 
 lock:

@@ -24,17 +24,21 @@ from typing import Any
 import measure
 import numpy as np
 import psutil
+from msgspec import structs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from prediction import ECHO
 
 from examples import cancer_bundle, write_plan
 from serving import free_port
+from vitok.model.bundle import load_manifest, store_bundle
 from vitok.model.runtime import NUMBERS, load_model
+from vitok.release.plan import Arm
 from vitok.store.blobs import Blobs
 
 ROOT = Path(__file__).parents[1]
 PEERS, ENVIRONMENTS = ROOT / "bench" / "peers", ROOT / ".bench"
+STEADY = 1000
 ROUNDS, SECONDS, CLIENTS, ROWS = 3, 1, (1, 32), (1, 32)
 REQUIREMENTS = {
     "fastapi": ["fastapi", "uvicorn[standard]", "onnxruntime==1.31.1", "numpy"],
@@ -43,6 +47,7 @@ REQUIREMENTS = {
     "mlflow": ["mlflow==3.17.2", "onnxruntime==1.31.1"],
     "ray": ["ray[serve]", "onnxruntime==1.31.1"],
 }
+SHADOWED = "shadowed"  # a project of its own, with the same version once more as a shadow
 SERVE = "import sys; from pathlib import Path; from vitok.serve.server import run_server; "
 SERVE += "run_server(Path(sys.argv[1]), port=int(sys.argv[2]))"
 SCRIPT = """
@@ -102,6 +107,9 @@ def engines(project: Path, model: Path, names: list[str]) -> list[Engine]:
 
     def own(port: int) -> list[str]:
         return [sys.executable, "-c", SERVE, str(project), str(port)]
+
+    def with_a_shadow(port: int) -> list[str]:
+        return [sys.executable, "-c", SERVE, str(project / SHADOWED), str(port)]
 
     def tool(environment: str, *words: str) -> Callable[[int], list[str]]:
         first = str(ENVIRONMENTS / environment / "bin" / words[0])
@@ -174,6 +182,15 @@ def engines(project: Path, model: Path, names: list[str]) -> list[Engine]:
             "vitok: rows",
             "",
             own,
+            "/models/cancer/predict",
+            "/health/ready",
+            rows,
+            lambda a: a["predictions"][0]["score"],
+        ),
+        Engine(
+            "vitok: rows, and a shadow",
+            "",
+            with_a_shadow,
             "/models/cancer/predict",
             "/health/ready",
             rows,
@@ -339,7 +356,7 @@ def load(engine: Engine, port: int, rows: np.ndarray, clients: int, folder: Path
     }
 
 
-def half_load(engine: Engine, port: int, rows: np.ndarray, rate: float, folder: Path) -> dict[str, float]:
+def open_load(engine: Engine, port: int, rows: np.ndarray, rate: float, folder: Path) -> dict[str, float]:
     """Open load at a rate, from 32 clients: latencies without a queue that the load itself makes."""
     body = folder / "body"
     body.write_text(json.dumps(engine.body(rows)))
@@ -408,7 +425,10 @@ def measure_one(
             for clients in CLIENTS:
                 for name, value in load(engine, port, rows[:count], clients, place).items():
                     figures[f"rows{count}_c{clients}_{name}"] = value
-        figures |= half_load(engine, port, rows[:1], figures["rows1_c32_requests_per_second"] / 2, place)
+        figures |= open_load(engine, port, rows[:1], figures["rows1_c32_requests_per_second"] / 2, place)
+        if engine.name.startswith("vitok: rows"):  # the same rate with and without a shadow
+            found = open_load(engine, port, rows[:1], STEADY, place)
+            figures |= {name.replace("half_load", "steady"): value for name, value in found.items()}
         figures["largest_process_mb"] = max(process.memory_info().rss for process in processes(port)) / 2**20
         figures["ready_seconds"] = seconds
     return figures
@@ -430,6 +450,10 @@ def targets(rows: list[dict[str, Any]], run: float) -> list[dict[str, Any]]:
         measure.target("start until ready, seconds", own["ready_seconds"], 1.5),
         measure.target("memory of the largest process, MB", own["largest_process_mb"], 120),
     ]
+    shadowed = by.get("vitok: rows, and a shadow")
+    if shadowed:
+        ratio = round(shadowed["steady_p50_ms"] / own["steady_p50_ms"], 2)
+        found.append(measure.target(f"p50 at {STEADY} requests/s with a shadow, times without", ratio, 1.25))
     plain = by.get("plain FastAPI")
     if plain:
         for clients, limit in ((32, 0.5), (1, 1.0)):
@@ -446,6 +470,16 @@ def targets(rows: list[dict[str, Any]], run: float) -> list[dict[str, Any]]:
     return found
 
 
+def make_shadowed(folder: Path, source: Blobs, digest: str) -> None:
+    """A project whose champion has a copy of itself as a shadow."""
+    blobs, manifest = Blobs(folder / ".vitok" / "blobs"), load_manifest(source, digest)
+    files = {name: source.get(each) for name, each in manifest.files.items()}
+    copies = [structs.replace(manifest, parameters={"copy": number}) for number in range(2)]
+    champion, shadow = (store_bundle(blobs, copy, files) for copy in copies)
+    arms = (Arm(1, champion, "champion", 1.0), Arm(2, shadow, "shadow", 0.0))
+    write_plan(folder / ".vitok", champion, shadow, project="cancer", arms=arms)
+
+
 def main() -> None:
     missing = [tool for tool in ("wrk", "hey") if shutil.which(tool) is None]
     if missing:
@@ -455,6 +489,7 @@ def main() -> None:
         blobs = Blobs(project / ".vitok" / "blobs")
         digest, frame, _ = cancer_bundle(blobs)
         write_plan(project / ".vitok", digest, project="cancer")
+        make_shadowed(project / SHADOWED, blobs, digest)
         loaded = load_model(blobs, digest)
         model = project / "model.onnx"
         model.write_bytes(blobs.get(loaded.manifest.files["model.onnx"]))

@@ -11,7 +11,7 @@ from vitok.wire import open_project
 
 
 def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
-    """Shows champion, last turn, last window, and open alerts."""
+    """Shows champion, roll-out, last turn, last window, and open alerts."""
     opened = open_project(project, say=say)
     payload = project_status(opened)
     show(as_json, payload, render(payload, main_metric(opened.charter)))
@@ -31,6 +31,12 @@ def render(payload: dict[str, Any], metric: str) -> str:
         lines.append(
             f"Champion: version {champion['version']} ({champion['algorithm']}), accepted with {metric} "
             f"{champion['metrics'].get(metric, float('nan')):.4g}, since {champion['created'][:16]}"
+        )
+    if payload["rollout"] is not None:
+        way = payload["rollout"]
+        lines.append(
+            f"Roll-out {way['rollout']}: version {way['version']}, {way['strategy']}, {way['state']} at "
+            f"{way['share']:.0%} since {way['since'][:16]}"
         )
     if turn is not None:
         lines.append(

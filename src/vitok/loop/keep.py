@@ -23,11 +23,12 @@ _LONGEST_PAUSE, _SHORTEST_PAUSE = timedelta(minutes=5), timedelta(seconds=5)
 
 
 def collect(project: Project, told: set[str] | None = None) -> Moved:
-    """Moves what the workers have spooled into the lake, and tells which spools it cannot read.
+    """Records what happened while stores were away, and moves what the workers have spooled into the lake.
 
     Args:
         told: What was told before and is not told again; what is told now is added.
     """
+    record_pending(project)
     moved = move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS)
     told = set() if told is None else told
     for problem in moved.problems:
@@ -60,9 +61,8 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
     project = open_project()
     while not stop.is_set():
         try:
-            record_pending(project)
-            publish_plan(project)
             now, moved = project.clock(), collect(project, told)
+            publish_plan(project)
             if moved.predictions:
                 emit_hand_overs(project, now - timedelta(seconds=moved.lag_seconds))
             if moved.predictions or moved.outcomes:

@@ -112,10 +112,9 @@ def row_figures(
     """Rows with `quality`, of a binary task `conversion`, with costs `profit`; and between what they lie."""
     if not manifest.classes:
         return _closeness(rows)
-    truth = pl.col("value").map_elements(lambda text: as_text(json.loads(text)), return_dtype=pl.String)
-    rows = rows.with_columns(truth=truth).filter(
-        pl.col("truth").is_in([as_text(each) for each in manifest.classes])
-    )
+    texts = {json.dumps(value): as_text(value) for value in manifest.classes}
+    truth = pl.col("value").replace_strict(texts, default=None, return_dtype=pl.String)
+    rows = rows.with_columns(truth=truth).filter(pl.col("truth").is_not_null())
     rows = rows.with_columns(quality=(pl.col("truth") == pl.col("decision")).cast(pl.Float64))
     spans = {"quality": (0.0, 1.0)}
     if manifest.positive is None:

@@ -18,6 +18,7 @@ from vitok.loop.notify import emit
 from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
+from vitok.model.runtime import load_model
 from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import ACCEPTED, Arm, Plan
 from vitok.release.risk import risk_class
@@ -96,11 +97,11 @@ def releasable(project: Project, number: int) -> tuple[versions.Version, release
 
 
 def require_whole(project: Project, version: versions.Version) -> None:
-    """Reads every byte of a bundle, so that what is missing or damaged is known before it is needed.
+    """Reads every byte of a bundle and answers its example, so that what is wrong is known before it is needed.
 
     Raises:
         NotFound: a file of it is gone.
-        Fault: a byte of it is damaged.
+        Fault: a byte of it is damaged, or it cannot answer.
     """
     manifest = load_manifest(project.blobs, version.digest)
     require_columns(project.document, manifest)
@@ -113,6 +114,7 @@ def require_whole(project: Project, version: versions.Version) -> None:
         )
     for digest in manifest.files.values():
         project.blobs.get(digest)
+    load_model(project.blobs, version.digest, version=version.number).warm_up()
 
 
 def go_back(project: Project, *, actor: str = "user", reason: str = "by hand") -> releases.Release:

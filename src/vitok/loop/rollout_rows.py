@@ -21,6 +21,8 @@ _PAST = timedelta(days=7)
 _LEAST_ROWS, _LEAST_OF_SIZE, _MOST_ROWS = 200, 100, 50_000
 _SLOT = "100ms"
 _LIVE = ("champion", "challenger", "variant", "fallback")
+# The version that was to answer a row failed: nobody answered, another version did, or the charter's default.
+HAS_FAILED = (pl.col("action") == FAILED) | pl.col("routed").is_not_null() | (pl.col("role") == "fallback")
 
 
 class RowFilter(NamedTuple):
@@ -60,7 +62,7 @@ def rollout_rows(
     rows = rows.with_columns(
         is_new=chosen == rollout.version,
         is_shadow=pl.col("role") == "shadow",
-        failed=(pl.col("action") == FAILED) | (pl.col("role") == "fallback"),
+        failed=HAS_FAILED,
         share=pl.col("epoch").replace_strict(shares, return_dtype=pl.Float64),
     )
     mine = chosen.is_in([rollout.version, rollout.champion]) & pl.col("role").is_in([*_LIVE, "shadow"])
@@ -98,7 +100,7 @@ def champion_baseline(journal: JournalReader, champion: int, now: datetime) -> d
     rows = journal.since(now - _PAST)
     rows = rows.filter((pl.coalesce("routed", "version") == champion) & pl.col("role").is_in(_LIVE))
     rows = rows.tail(_MOST_ROWS)
-    failed = rows.filter((pl.col("action") == FAILED) | (pl.col("role") == "fallback")).height
+    failed = rows.filter(HAS_FAILED).height
     found: dict[str, Any] = {"slow": _slow(rows), "rates": {}}
     if rows.height:
         found["rates"]["failed"] = wilson(failed, rows.height, 0.9)[1]

@@ -16,9 +16,11 @@ from vitok.kernel.clock import format_time
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 from vitok.loop.release import PLAN_FILE, release_json
+from vitok.loop.rollback import PENDING_FILE
 from vitok.model.bundle import load_manifest
-from vitok.registry import releases, turns, versions
+from vitok.registry import releases, rollouts, turns, versions
 from vitok.registry import windows as remembered
+from vitok.registry.rollouts import Rollout
 from vitok.release.plan import Plan
 
 _LITTLE_DISK = 500_000_000
@@ -28,7 +30,9 @@ def project_status(project: Project) -> dict[str, Any]:
     """The object that `vitok status --json` prints, and the first page shows."""
     charter = project.charter
     with project.engine.connect() as connection:
-        release, turn = releases.current(connection), turns.last(connection)
+        history, turn = releases.all_releases(connection), turns.last(connection)
+        release = history[-1] if history else None
+        rollout = rollouts.current(connection)
         known = versions.all_versions(connection)
         windows = remembered.last_windows(connection, 1)
         final = remembered.last_windows(connection, 1, state="final")
@@ -42,9 +46,11 @@ def project_status(project: Project) -> dict[str, Any]:
         if release is None or champion is None
         else {
             **release_json(release),
+            "created": format_time(releases.answers_since(history)),
             "algorithm": champion.summary["algorithm"],
             "metrics": {name: found["value"] for name, found in champion.metrics.items()},
         },
+        "rollout": None if rollout is None else _under_way(rollout),
         "versions": len(known),
         "last_turn": None
         if turn is None
@@ -61,6 +67,17 @@ def project_status(project: Project) -> dict[str, Any]:
         "last_final_window": _window(final),
         "alerts": [{"id": key, **alert.as_json()} for key, alert in alerts.items()],
         "predictions_waiting": len(spools(project.state / JOURNAL)),
+    }
+
+
+def _under_way(rollout: Rollout) -> dict[str, Any]:
+    return {
+        "rollout": rollout.number,
+        "version": rollout.version,
+        "strategy": rollout.way.strategy,
+        "state": rollout.state,
+        "share": rollout.way.stages[rollout.stage].share,
+        "since": format_time(rollout.since),
     }
 
 
@@ -151,6 +168,9 @@ def _plan(project: Project) -> str:
     path = project.state / PLAN_FILE
     if release is None:
         return "none yet"
+    if (project.state / PENDING_FILE).exists():
+        what = "was changed by a rollback while the database was away, which is not recorded yet"
+        raise VitokError(str(path), what, "Run `vitok watch --once`.")
     if not path.exists() or Plan.from_json(path.read_bytes()) != release.plan:
         raise VitokError(
             str(path),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from vitok.journal.records import FAILED
+from vitok.loop.rollout_rows import HAS_FAILED
 from vitok.store.lake import Lake
 
 _LIVE = ("champion", "challenger", "variant", "fallback")
@@ -40,9 +40,8 @@ def units_of(lake: Lake, now: datetime, days: int) -> Units | None:
     rows = lake.scan("predictions").filter(
         (pl.col("received") >= now - days * _DAY) & (pl.col("received") <= now) & pl.col("role").is_in(_LIVE)
     )
-    failed = (pl.col("action") == FAILED) | (pl.col("role") == "fallback")
     firsts = rows.group_by("unit").agg(
-        failed.sort_by("received", "worker", "seq").first().alias("failed"),
+        HAS_FAILED.sort_by("received", "worker", "seq").first().alias("failed"),
         pl.col("received").min(),
         pl.len().alias("rows"),
     )

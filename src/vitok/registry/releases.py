@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -52,6 +53,16 @@ def current(connection: Connection) -> Release | None:
 def all_releases(connection: Connection) -> list[Release]:
     """All releases, oldest first."""
     return [_release(row) for row in connection.execute(select(releases).order_by(releases.c.epoch))]
+
+
+def answers_since(history: list[Release]) -> datetime:
+    """Since when the version in production has answered by default, whatever plans came meanwhile.
+
+    Args:
+        history: All releases, oldest first; at least one.
+    """
+    run = takewhile(lambda release: release.version == history[-1].version, reversed(history))
+    return list(run)[-1].created
 
 
 def rollback_target(history: list[Release]) -> Release | None:

@@ -6,9 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from examples import FLIGHT, featured_bundle, flight_bundle
 from rollouts import GUARD, START, two_versions
 from vitok.errors import Busy, CharterMistake, Fault, NotFound, Refused, UserMistake
-from vitok.journal.ledger import MemoryLedger
+from vitok.journal.ledger import Ledger, MemoryLedger
+from vitok.journal.mover import move
+from vitok.journal.spool import Spool
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.release import release_at_once
 from vitok.loop.rollback import record_pending, roll_back
@@ -17,6 +20,9 @@ from vitok.loop.rollout_story import rollout_json
 from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import Plan
 from vitok.release.route import position
+from vitok.serve.deployment import load_deployment
+from vitok.serve.predict import predict
+from vitok.serve.trouble import Trouble
 from vitok.store.schema import versions as versions_table
 
 HOUR = timedelta(hours=1)
@@ -142,6 +148,48 @@ def test_a_bad_version_is_taken_back_and_the_first_stays(project, changes, guard
     assert traffic.look() is None
 
 
+FAILS_AT_THIRTEEN = """
+def add_features(frame):
+    if frame["temp"][0] == 13:
+        raise ValueError("thirteen")
+    return frame.with_columns(hour=1.0, far=False)
+"""
+
+
+@pytest.mark.parametrize("fallback", ["[previous]", "[default(false)]", "[]"])
+def test_what_workers_record_of_a_failing_version_counts_against_it(tmp_path, fallback):
+    """Whoever answers for it: the champion, the charter's default, or nobody."""
+    project = made(
+        tmp_path, "alpha: 0.05}\nserve: {fallback: " + fallback, guard="{errors: 1.5x, latency: null}"
+    )
+    with project.engine.begin() as connection:
+        broken = featured_bundle(project.blobs, FAILS_AT_THIRTEEN)
+        change = versions_table.update().where(versions_table.c.number == 2).values(digest=broken)
+        connection.execute(change)
+    released = release_version(project, MemoryLedger(), 2, actor="ada")
+    deployment = load_deployment(released.release.plan, project.blobs, {}, Trouble(tmp_path / "trouble"))
+    spool = Spool(project.state / "journal", "w")
+    for hour in range(6):
+        for number in range(60):
+            row = {
+                "flight": f"{hour}-{number}",
+                "tail": f"N{hour}-{number}",
+                "departure": "2013-03-01T06:00:00Z",
+            }
+            row |= FLIGHT | {"temp": 13.0}
+            checked = deployment.champion.schema.check([row])
+            answer = predict(deployment, checked, [project.clock()], "w")
+            spool.append(answer.records)
+        project.clock.move_to(project.clock() + HOUR)
+    spool.close()
+    move(project.state / "journal", project.lake, project.clock())
+    moved = advance(project, Ledger(project.lake))
+    assert moved.state == "rolled back"
+    story = rollout_json(project, Ledger(project.lake), moved)
+    errors = story["steps"][-1]["findings"][0]
+    assert (errors["challenger"], errors["champion"]) == (1.0, 0.0)
+
+
 def test_an_incident_that_hits_both_takes_nothing_back(project):
     traffic = begun(project)
     traffic.hours(2)
@@ -231,6 +279,16 @@ def test_a_bundle_that_is_damaged_or_gone_is_noticed_before_it_is_needed(project
         release_version(project, MemoryLedger(), 2, actor="ada")
     with project.engine.connect() as connection:
         assert rollouts.all_rollouts(connection) == []
+
+
+def test_a_version_that_cannot_answer_its_own_example_is_not_begun(project):
+    with project.engine.begin() as connection:
+        broken = flight_bundle(project.blobs, float("nan"))
+        change = versions_table.update().where(versions_table.c.number == 2).values(digest=broken)
+        connection.execute(change)
+    for strategy in ("canary", "immediate"):
+        with pytest.raises(Fault, match="gave .nan, nan. for row 0"):
+            release_version(project, MemoryLedger(), 2, strategy=strategy, actor="ada")
 
 
 def test_a_version_that_hangs_workers_is_taken_back(project):

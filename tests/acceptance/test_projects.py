@@ -163,7 +163,7 @@ def test_words_that_mean_nothing_are_refused(released, mistake):
         (["card", 99], ["version 99", "Known versions: 1"]),
         (["card", 1, "--format", "pdf"], ["--format", "'pdf'", "html"]),
         (["release", 99], ["version 99", "does not exist"]),
-        (["release", 1, "--strategy", "canary"], ["canary", "immediate"]),
+        (["release", 1, "--strategy", "green"], ["green", "immediate", "canary"]),
         (["rollback"], ["rollback", "no version before 1"]),
         (["replay"], ["task.time"]),
         (["replay", "--policy", "yearly"], ["--policy", "'yearly'", "monthly"]),

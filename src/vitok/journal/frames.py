@@ -81,7 +81,7 @@ class _Stored(msgspec.Struct):
     inputs: msgspec.Raw
     score: float | list[float] | None
     decision: str | int | float | bool | None
-    warnings: msgspec.Raw
+    warnings: msgspec.Raw = msgspec.Raw(b"[]")
     action: str = "model"
     reason: str = ""
     routed: int | None = None

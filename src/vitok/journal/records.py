@@ -9,7 +9,7 @@ import msgspec
 Kind = Literal["prediction", "outcome"]
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """One prediction, as it was answered.
 
     Args:

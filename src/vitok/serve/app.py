@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Coroutine, MutableMapping
@@ -44,6 +45,7 @@ from vitok.store.usage import Usage
 
 MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
+_COLLECT_EVERY = 50_000  # objects
 _KNOWN_PATHS, _KNOWN_LENGTH = 1000, 300
 _CODED = (b"content-encoding", b"accept-encoding")
 _NO_POLICY = Policy()
@@ -149,6 +151,10 @@ class DataPlane:
             self._run_beside(_end_with(self._settings.supervisor))
         if self._settings.grpc_address is not None:
             await self._open_grpc(self._settings.grpc_address)
+        # What was loaded stays, and requests leave hardly any circles: they need not wait for the collector.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_COLLECT_EVERY)
 
     async def stop(self) -> None:
         """Lets the calls of gRPC end, stops following the plan, and gives the journal back."""

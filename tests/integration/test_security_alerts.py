@@ -5,38 +5,25 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import test_notify
 from test_keys import PATH, Served
-from test_notify import NOTIFY, Receiver, answer
+from test_notify import answer
 
 from commands import run_vitok
 from examples import CHARTER, write_plan
 from probes import flights, strange, with_reference
 from vitok.journal.ledger import Ledger
-from vitok.kernel.clock import VirtualClock
 from vitok.loop.keep import collect, watch_once
 from vitok.loop.watch import _Looks, watch
 from vitok.monitor.windows import Window
 from vitok.store.blobs import Blobs
 from vitok.store.suspicions import Suspicion, append_suspicion
-from vitok.wire import open_project
 
 pytestmark = pytest.mark.xdist_group("serving")
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def receiver():
-    found = Receiver()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-
-
-@pytest.fixture
-def project(tmp_path, receiver, monkeypatch):
-    monkeypatch.setenv("HOOK_SECRET", "hush")
-    (tmp_path / "vitok.yaml").write_text(CHARTER + NOTIFY.replace("URL", receiver.url))
-    return open_project(tmp_path, clock=VirtualClock(NOW))
+receiver, project = test_notify.receiver, test_notify.project
 
 
 def suspect(project, caller="shop", pattern="unlike_training", rows=300, hits=290, tolerated=0.1):

@@ -29,9 +29,9 @@ class Guard(Section):
         examples=["1.5x"],
     )
     latency: Multiple | None = Field(
-        1.5,
+        2.0,
         description="Time to score: how often it exceeds this multiple of the champion's p50, p95 and p99.",
-        examples=["1.5x"],
+        examples=["2x"],
     )
     quality: float | None = Field(
         None,
@@ -60,11 +60,11 @@ class Guard(Section):
         examples=["500ms"],
     )
     negligible: Share = Field(
-        0.005,
+        0.01,
         gt=0,
         le=0.1,
         description="Share of failing or slow units up to which their ratio does not matter.",
-        examples=["0.5%"],
+        examples=["1%"],
     )
 
 

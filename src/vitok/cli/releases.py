@@ -7,7 +7,7 @@ import typer
 from vitok.cli.charts import PlotOption, require_plot, write_chart
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.errors import UserMistake
-from vitok.journal.ledger import Ledger
+from vitok.journal.ledger import StillLedger
 from vitok.loop.keep import collect
 from vitok.loop.propose import Asked, propose_rollout
 from vitok.loop.release import release_json
@@ -72,9 +72,10 @@ def show_rollout(
     collect(opened)
     with opened.engine.connect() as connection:
         found = rollouts.get(connection, number)
-    payload = rollout_json(opened, Ledger(opened.lake), found)
+    journal = StillLedger(opened.lake)  # each step, and each point of a picture, looks at the same rows
+    payload = rollout_json(opened, journal, found)
     if plot is not None:
-        write_chart(rollout_picture(opened, Ledger(opened.lake), found), plot)
+        write_chart(rollout_picture(opened, journal, found), plot)
         payload["plot"] = str(plot)
     show(as_json, payload, _told(payload))
 

@@ -148,6 +148,21 @@ class Ledger(_Reading):
         return self._lake.scan(table)
 
 
+class StillLedger(Ledger):
+    """The journal of production for whoever asks for the same rows again and again: what it said once stays."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake)
+        self._said: dict[tuple[datetime, bool], pl.DataFrame] = {}
+
+    def since(self, start: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+        """All rows that were asked from a moment on, as at the first question."""
+        key = (start, with_inputs)
+        if key not in self._said:
+            self._said[key] = super().since(start, with_inputs=with_inputs)
+        return self._said[key]
+
+
 class MemoryLedger(_Reading):
     """A journal in memory, for replay and for tests."""
 

@@ -12,10 +12,9 @@ from vitok.kernel.clock import format_time
 from vitok.loop.assemble import cost_tuple
 from vitok.loop.journals import JournalReader
 from vitok.loop.observe import observe
-from vitok.loop.outcome_values import Figures, unit_values
+from vitok.loop.outcome_values import Figures
 from vitok.loop.project import Project
 from vitok.loop.rollout import plans_of
-from vitok.loop.rollout_rows import RowFilter, rollout_rows
 from vitok.loop.traffic import units_of
 from vitok.registry import rollouts
 from vitok.registry.rollouts import Rollout
@@ -47,12 +46,11 @@ def read_ab(project: Project, journal: JournalReader, number: int | None = None)
     with project.engine.connect() as connection:
         plans = plans_of(connection, rollout.number)
     now = project.clock()
-    evidence = observe(project, journal, rollout, plans, now).evidence
-    rows = rollout_rows(project, journal, rollout, plans, RowFilter(now, None))
-    figures = unit_values(project, journal, rollout, rows, now)
+    seen = observe(project, journal, rollout, plans, now)
+    evidence, figures = seen.evidence, seen.figures
     name, effect = rollout.way.primary
     values, alpha = figures.of(name), rollout.way.limits.alpha
-    sequence = _sequence(values, _moments(project, rows, figures, values, now), alpha)
+    sequence = _sequence(values, _moments(figures, values, now), alpha)
     found = sequence[-1][1:] if sequence else None
     if evidence.primary is not None and rollout.way.reading != "always" and found is not None:
         found = found[0], evidence.primary.low, evidence.primary.high
@@ -104,20 +102,14 @@ def _chosen(project: Project, number: int | None) -> tuple[Rollout, str]:
     return found, steps[-1].reason if steps else ""
 
 
-def _moments(
-    project: Project, rows: pl.DataFrame, figures: Figures, values: Values, now: datetime
-) -> list[datetime]:
+def _moments(figures: Figures, values: Values, now: datetime) -> list[datetime]:
     """When the outcome of each value was due, never falling; empty where the values tell nothing."""
     compared = figures.live.filter((pl.col("share") > 0) & (pl.col("share") < 1))
     if compared.height != len(values.values) or compared.height == 0:
         return []
-    task = project.charter.task
-    delay = (task.label_delay or timedelta()) + (_DAY if task.entity is not None else timedelta())
-    firsts = rows.group_by("unit").agg(pl.col("time").min())
-    due = compared.join(firsts, on="unit", how="left", maintain_order="left")
-    moments: list[datetime] = due.select(
-        pl.min_horizontal(pl.col("time") + delay, pl.lit(now)).cum_max().alias("due")
-    )["due"].to_list()
+    moments: list[datetime] = compared.select(pl.min_horizontal("due", pl.lit(now)).cum_max().alias("due"))[
+        "due"
+    ].to_list()
     return moments
 
 

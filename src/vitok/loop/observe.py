@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from vitok.loop.journals import JournalReader
-from vitok.loop.outcome_values import Figures, unit_values
+from vitok.loop.outcome_values import NO_FIGURES, OUTCOMES, Figures, unit_values
 from vitok.loop.project import Project
 from vitok.loop.rollout_rows import PERCENTILES, RowFilter, one_of_each_slot, rollout_rows, slow_flags
 from vitok.model.bundle import load_manifest
@@ -39,10 +39,12 @@ class Observed:
 
     Args:
         seen: For each worker the last record that was there.
+        figures: What outcomes say; empty where nothing of them decides.
     """
 
     evidence: Evidence
     seen: dict[str, int]
+    figures: Figures
 
 
 def observe(
@@ -64,7 +66,8 @@ def observe(
     """
     rows = rollout_rows(project, journal, rollout, plans, RowFilter(now if is_past else None, seen))
     stage = rollout.way.stages[rollout.stage]
-    figures = unit_values(project, journal, rollout, rows, now)
+    by_outcomes = rollout.way.primary is not None or not set(OUTCOMES).isdisjoint(rollout.way.limits.names)
+    figures = unit_values(project, journal, rollout, rows, now) if by_outcomes else NO_FIGURES
     if stage.is_shadow:
         findings = _of_pairs(rollout, rows, figures)
         split, units = None, rows.filter("is_new")["unit"].n_unique()
@@ -86,7 +89,7 @@ def observe(
         _obstacle(project, rollout),
     )
     last = rows.group_by("worker").agg(pl.col("seq").max()).sort("worker")
-    return Observed(evidence, dict(last.iter_rows()))
+    return Observed(evidence, dict(last.iter_rows()), figures)
 
 
 def _of_arms(rollout: Rollout, live: pl.DataFrame, figures: Figures) -> list[Finding]:

@@ -19,6 +19,8 @@ from vitok.stats.scores import Floats
 
 _UNIT_SPAN = timedelta(days=1)  # of a unit that comes again and again its first day counts, as one value
 
+OUTCOMES = ("quality", "profit", "conversion")
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -65,6 +67,10 @@ class Figures:
             return np.empty(0), np.empty(0), high - low
         old, new = (self.paired[each].to_numpy().astype(float) for each in (name, f"{name}_new"))
         return old, new, high - low
+
+
+_NOBODY = pl.DataFrame(schema={"is_new": pl.Boolean, "share": pl.Float64, "due": pl.Datetime("us", "UTC")})
+NO_FIGURES = Figures(_NOBODY, _NOBODY, {})
 
 
 def unit_values(

@@ -144,7 +144,7 @@ def advance(project: Project, journal: JournalReader) -> Rollout | None:
 def plans_of(connection: Connection, number: int) -> list[Plan]:
     """The plans that a roll-out has put in force, oldest first."""
     epochs = {step.epoch for step in rollouts.all_transitions(connection, number)}
-    return [found.plan for found in releases.all_releases(connection) if found.epoch in epochs]
+    return [found.plan for found in releases.of_epochs(connection, epochs - {None})]
 
 
 def end_by_hand(project: Project, *, actor: str, reason: str) -> Released:

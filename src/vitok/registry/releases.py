@@ -1,5 +1,6 @@
 """Releases: the sequence of plans; the one with the highest epoch is in force."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -53,6 +54,12 @@ def current(connection: Connection) -> Release | None:
 def all_releases(connection: Connection) -> list[Release]:
     """All releases, oldest first."""
     return [_release(row) for row in connection.execute(select(releases).order_by(releases.c.epoch))]
+
+
+def of_epochs(connection: Connection, epochs: Collection[int | None]) -> list[Release]:
+    """Some releases, oldest first."""
+    query = select(releases).where(releases.c.epoch.in_(epochs)).order_by(releases.c.epoch)
+    return [_release(row) for row in connection.execute(query)]
 
 
 def answers_since(history: list[Release]) -> datetime:

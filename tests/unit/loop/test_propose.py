@@ -91,7 +91,7 @@ def test_given_figures_win_and_the_sentence_tells_the_best(lake):
 
 
 @pytest.mark.parametrize(
-    ("rows", "base", "says"), [(0, 0.005, "negligible"), (1000, 0.003, "none of 1000 units")]
+    ("rows", "base", "says"), [(0, 0.01, "negligible"), (1000, 0.003, "none of 1000 units")]
 )
 def test_stand_ins_for_an_unknown_rate_are_stated(lake, rows, base, says):
     if rows:

@@ -131,7 +131,7 @@ def test_each_limit_of_the_charter_is_a_rule_with_its_part_of_alpha():
     assert [rule.name for rule in limits] == [
         "errors", "latency", "quality", "profit", "conversion", "latency_p95"
     ]  # fmt: skip
-    assert [rule.limit for rule in limits] == ["1.5x", "1.5x", "0.02", "0.5", "15%", "500ms"]
+    assert [rule.limit for rule in limits] == ["1.5x", "2x", "0.02", "0.5", "15%", "500ms"]
     assert all(rule.alpha == pytest.approx(0.01) for rule in limits)
     assert "15% fewer or more" in limits[4].sentence
     assert [rule.name for rule in rules[6:]] == ["split", "trouble"]

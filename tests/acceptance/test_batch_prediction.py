@@ -13,8 +13,6 @@ from vitok.errors import UserMistake
 from vitok.journal.index import Lookup
 from vitok.journal.ledger import Ledger
 from vitok.loop.predict import Request, predict_table
-from vitok.model.runtime import load_model
-from vitok.registry import versions
 from vitok.store.lake import Lake
 from vitok.wire import open_project
 
@@ -65,21 +63,14 @@ def test_each_kind_of_file_gives_the_same_answers(released, expected, ending):
     lookup.close()
 
 
-def test_intervals_are_those_that_the_bundle_promises(released, expected):
+def test_intervals_are_left_out_where_too_few_rows_were_judged(released, expected):
     output = released / "sure.parquet"
     request = Request(str(released / "cancer.csv"), output, None, False, 100, intervals=True)
     predict_table(open_project(released), request)
     found = pl.read_parquet(output)
     assert found.columns == ["id", "score", "low", "high", "decision", "version"]
     assert found.drop("low", "high").equals(expected)
-    with open_project(released).engine.connect() as connection:
-        digest = versions.get(connection, 1).digest
-    table = load_model(open_project(released).blobs, digest).intervals
-    assert table is not None
-    assert table.level == 0.9
-    low, high = table.bounds(found["score"].to_numpy(), is_value=False)
-    assert (found["low"].to_list(), found["high"].to_list()) == (low.tolist(), high.tolist())
-    assert (found["low"] < found["high"]).all()
+    assert found["low"].is_null().all()  # 114 rows to judge cannot tell how sure a score is
 
 
 def test_folder_pattern_query_and_lake_table(released, expected, tmp_path):

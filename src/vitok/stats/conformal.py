@@ -14,6 +14,7 @@ import numpy.typing as npt
 from vitok.stats.scores import Floats, Undecidable
 
 _LEAST_ROWS = 100
+_LEAST_SHARES = 5 * _LEAST_ROWS
 _MOST_BINS = 50
 
 
@@ -79,8 +80,10 @@ def fit_shares(positive: npt.NDArray[np.bool_], scores: Floats, level: float) ->
         scores: Shape (n,).
 
     Raises:
-        Undecidable: fewer than 100 rows.
+        Undecidable: fewer than 500 rows: in a few wide bins the interval says nothing of a score at their end.
     """
+    if len(scores) < _LEAST_SHARES:
+        raise Undecidable(f"{len(scores)} rows are too few, {_LEAST_SHARES} are needed")
     from scipy.stats import beta  # slow to import, and serving does without
 
     edges, place = _bins(scores, _LEAST_ROWS)

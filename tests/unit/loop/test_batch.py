@@ -17,6 +17,7 @@ from vitok.release.policy import Answer, Limit, Policy, Rule
 from vitok.serve.deployment import load_deployment
 from vitok.serve.predict import mirror, predict
 from vitok.serve.trouble import Trouble
+from vitok.stats.conformal import Intervals
 from vitok.store.blobs import Blobs
 
 NOW = datetime(2013, 3, 1, 6, tzinfo=UTC)
@@ -168,3 +169,12 @@ def test_rows_without_an_id_get_one_that_a_repetition_gives_again(blobs):
     assert journal["unit"].to_list() == one["id"].to_list()
     assert set(journal["time"]) == {NOW}
     assert journal["seq"].to_list() == [41, 42, 43]
+
+
+def test_intervals_are_those_of_the_bundle(blobs):
+    table = Intervals(0.9, (0.5,), (0.1, 0.6), (0.3, 0.8))
+    plan = plan_of((flight_bundle(blobs, intervals=table), "champion", 0))
+    found, _ = Batch(plan, blobs, intervals=True).predict(frame_of(rows(40)), 0, RUN, is_journalled=False)
+    low, high = table.bounds(found["score"].to_numpy(), is_value=False)
+    assert (found["low"].to_list(), found["high"].to_list()) == (low.tolist(), high.tolist())
+    assert found["low"].n_unique() == 2

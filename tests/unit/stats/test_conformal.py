@@ -26,13 +26,13 @@ def test_shares_are_those_of_the_exact_binomial_test_in_each_bin():
 
 
 def test_shares_without_and_with_only_positive_rows_reach_the_ends():
-    scores = np.repeat([0.1, 0.9], 150)
+    scores = np.repeat([0.1, 0.9], 300)
     table = fit_shares(scores > 0.5, scores, 0.95)
     assert (table.low[0], table.high[-1]) == (0.0, 1.0)
-    assert table.high[0] == pytest.approx(1 - 0.025 ** (1 / 150))
+    assert table.high[0] == pytest.approx(1 - 0.025 ** (1 / 300))
 
 
-@given(st.lists(st.sampled_from([0.0, 0.2, 0.2, 0.5, 1.0]), min_size=100, max_size=600), st.integers(0, 99))
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.2, 0.5, 1.0]), min_size=500, max_size=900), st.integers(0, 99))
 def test_every_bin_has_enough_rows_and_equal_scores_stay_together(found, seed):
     scores = np.array(found)
     truth = np.random.default_rng(seed).random(len(scores)) < scores
@@ -105,7 +105,7 @@ def test_a_set_always_has_the_likeliest_class():
 def test_too_few_rows_give_no_table():
     few = np.linspace(0, 1, 99)
     for fit in (
-        lambda: fit_shares(few > 0.5, few, 0.9),
+        lambda: fit_shares(np.arange(499) > 250, np.arange(499) / 499, 0.9),
         lambda: fit_values(few, few, 0.9),
         lambda: fit_values(np.linspace(0, 1, 399), np.zeros(399), 0.99),
         lambda: fit_sets(np.zeros(99, dtype=np.int64), np.ones((99, 1)), 0.9),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0005"
+HEAD = "0006"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -82,6 +82,7 @@ windows = Table(
     Column("version", Integer),
     Column("drift", JSON, nullable=False),
     Column("quality", JSON, nullable=False),
+    Column("details", JSON, nullable=False, server_default="{}"),
 )
 
 alerts = Table(
@@ -95,6 +96,10 @@ alerts = Table(
     Column("window", Instant, nullable=False),
     Column("message", Text, nullable=False),
     Column("evidence", JSON, nullable=False),
+    Column("acknowledged", Instant),
+    Column("acknowledged_by", String(200)),
+    Column("snoozed", Instant),
+    Column("note", Text, nullable=False, server_default=""),
 )
 
 charters = Table(

@@ -92,9 +92,12 @@ def cancer() -> pl.DataFrame:
 
 
 def files_of(project: Path) -> dict[str, bytes]:
-    """Everything in a folder, to see that nothing was half-written."""
+    """Everything in a folder, to see that nothing was half-written.
+
+    SQLite's own companions of a database come and go with whoever has it open.
+    """
     return {
         str(path.relative_to(project)): path.read_bytes()
         for path in sorted(project.rglob("*"))
-        if path.is_file()
+        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
     }

@@ -33,7 +33,7 @@ def talk(words, answers, within=30):
             said += "\n"
         if process.poll() is not None and not ready:
             break
-    out = process.communicate(timeout=10)[0]
+    out = process.communicate(timeout=60)[0]
     os.close(master)
     assert not waiting, f"never asked: {waiting}\n{said}"
     return process.returncode, out, said

@@ -664,7 +664,7 @@ def test_command_answers_grpc_on_the_port_that_it_says(tmp_path):
                 assert client.infer("flights", grpc_inputs()).as_numpy("score").shape == (2,)
         finally:
             process.terminate()
-            process.communicate(timeout=15)
+            process.communicate(timeout=60)
 
 
 def is_ready(client):

@@ -23,18 +23,8 @@ from vitok.stats.unlabelled import (
 )
 
 COSTS = (5.0, -1.0, -3.0, 0.0)
-METRICS = [
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "specificity",
-    "roc_auc",
-    "pr_auc",
-    "brier",
-    "log_loss",
-    "profit_per_1000",
-]
+METRICS = ["accuracy", "precision", "recall", "f1", "specificity", "roc_auc", "pr_auc"]
+METRICS += ["brier", "log_loss", "profit_per_1000"]
 
 
 def drawn(rng, rows, shift):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -14,7 +15,8 @@ from examples import CHARTER, write_plan
 from probes import flights, strange, with_reference
 from vitok.journal.ledger import Ledger
 from vitok.loop.keep import collect, watch_once
-from vitok.loop.watch import _Looks, watch
+from vitok.loop.looks import Look, Looks
+from vitok.loop.watch import watch
 from vitok.monitor.windows import Window
 from vitok.store.blobs import Blobs
 from vitok.store.suspicions import Suspicion, append_suspicion
@@ -66,9 +68,11 @@ def test_alerts_of_windows_and_of_callers_do_not_disturb_each_other(project, mon
     suspect(project, caller="till")
     answer(project, "model")
     collect(project)
+    version = SimpleNamespace(number=1, digest="d")
     monkeypatch.setattr(
-        _Looks, "window", lambda self, start, end, state, judge_drift: (Window(start, end, 9, 0, state), 1)
+        Looks, "drift", lambda self, start, end, state: Look(Window(start, end, 9, 0, state), version, {})
     )
+    monkeypatch.setattr(Looks, "quality", lambda self, look, state, past: look)
     for _ in range(3):
         watched = watch(project, Ledger(project.lake))
         assert {each.what for each in watched.open.values()} == {("shop",), ("till",)}

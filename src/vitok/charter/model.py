@@ -238,9 +238,12 @@ class DriftRule(Section):
     """When a changed distribution is worth an alert."""
 
     effect: float = Field(0.2, gt=0, description="Smallest PSI that matters.", examples=[0.2])
-    false_alarms: Annotated[
-        Budget | None, Later("alerts use the effect size and the chance level of the sample size")
-    ] = Field(None, description="Tolerated false alarms.", examples=["1 per 90d"])
+    false_alarms: Budget = Field(
+        "1 per 90d",
+        validate_default=True,
+        description="Tolerated false alarms of the whole project, on drift and on quality together.",
+        examples=["1 per 90d"],
+    )
 
 
 class Monitor(Section):
@@ -248,15 +251,20 @@ class Monitor(Section):
 
     window: Period = Field("1d", validate_default=True, description="Length of a window.", examples=["1d"])
     drift: DriftRule = Field(DriftRule(), description="Drift alerts.")
+    concession: Share = Field(
+        0.05,
+        description="Share of an accepted metric that may be lost before its fall is an alarm.",
+        examples=["5%"],
+    )
     alerts: list[str] = Field(
         [],
-        description="What must not happen: comparisons on labelled windows; one that holds for certain raises "
+        description="What must not happen: comparisons on labelled windows; evidence that one holds raises "
         "an alert on quality.",
         examples=[["roc_auc < 0.65 for window(7d)", "worst_slice.recall < 0.4 for window(30d)"]],
     )
     slices: list[str] = Field(
         [],
-        description="Columns whose groups `worst_slice` goes through.",
+        description="Columns whose groups are watched apart, and that `worst_slice` goes through.",
         examples=[["carrier", "origin"]],
     )
 

@@ -5,7 +5,6 @@ import json
 import platform
 import subprocess
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,27 +13,24 @@ from vitok.errors import DataMistake, Refused
 from vitok.kernel.clock import format_time
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
+from vitok.loop.reference import reference_files
 from vitok.model.bundle import (
     FEATURES,
     FORMAT,
     INTERVALS,
     MODEL,
-    REFERENCE,
     Field,
     Manifest,
     load_manifest,
     store_bundle,
 )
 from vitok.model.package import Graph, convert
-from vitok.stats.bins import fit_bins
 from vitok.stats.conformal import fit_sets, fit_shares, fit_values
-from vitok.stats.profiles import Reference, profile
 from vitok.stats.scores import Undecidable
 from vitok.stats.thresholds import best_threshold
 from vitok.train.fit import Trained, predict_scores
 
 _PACKAGES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "polars", "scikit-learn", "skl2onnx")
-SCORE = "score"
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def assemble(project: Project, prepared: Prepared, candidates: list[Trained]) ->
 
 
 def _store(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> str:
-    files = {MODEL: graph.content, REFERENCE: _reference(prepared, chosen)}
+    files = {MODEL: graph.content, **reference_files(project, prepared, chosen)}
     intervals = _intervals(project.charter.decide.interval, prepared, chosen)
     if intervals is not None:
         files[INTERVALS] = intervals
@@ -103,32 +99,6 @@ def _intervals(level: float, prepared: Prepared, chosen: Trained) -> bytes | Non
     except Undecidable:
         return None
     return json.dumps(found.to_json(), sort_keys=True).encode()
-
-
-def _reference(prepared: Prepared, chosen: Trained) -> bytes:
-    """Profiles that production is compared with: inputs over all rows of the snapshot, scores over held-out rows."""
-    names = {
-        kind: [f.name for f in prepared.inputs if f.kind == kind]
-        for kind in ("number", "category", "boolean")
-    }
-    frame = prepared.snapshot.frame
-    bins = fit_bins(frame, names["number"], names["category"] + names["boolean"])
-    inputs = Reference(bins, profile(frame, bins))
-    held_out = np.concatenate([prepared.parts.validation, prepared.parts.test])
-    scores = score_frame_of(
-        predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task)
-    )
-    score_bins = fit_bins(scores, [SCORE], [])
-    outputs = Reference(score_bins, profile(scores, score_bins))
-    return json.dumps(inputs.beside(outputs).to_json(), sort_keys=True).encode()
-
-
-def score_frame_of(scores: np.ndarray) -> Any:
-    """Scores as a one-column frame; of several classes, the share of the likeliest one."""
-    import polars as pl
-
-    flat = scores if scores.ndim == 1 else scores.max(axis=1)
-    return pl.DataFrame({SCORE: flat.astype(np.float64)})
 
 
 def _manifest(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> Manifest:

@@ -162,7 +162,7 @@ def _column(watcher: AlertWatcher, production: _Production) -> _Seen:
 
     def names(window: dict[str, Any]) -> bool:
         finding = _finding(window, watcher.column)
-        if finding is None or not finding["alarm"]:
+        if finding is None or finding["status"] != "moved":
             return False
         lost = finding["missing_changed"] and finding["missing_now"] > finding["missing_then"]
         return watcher.kind == "drift" or bool(lost)
@@ -171,7 +171,8 @@ def _column(watcher: AlertWatcher, production: _Production) -> _Seen:
     told = [
         window
         for window in judged
-        if window["start"] <= alert.last_window and any(finding["alarm"] for finding in window["drift"])
+        if window["start"] <= alert.last_window
+        and any(finding["status"] == "moved" for finding in window["drift"])
     ]
     streak = _streak(told, names)
     if not streak:

@@ -16,6 +16,7 @@ from vitok.store.blobs import Blobs
 
 FORMAT = 1
 MODEL, FEATURES, REFERENCE, INTERVALS = "model.onnx", "features.py", "reference.json", "intervals.json"
+USUAL = "usual.json"  # how much windows of the reference differ from each other
 
 
 class Field(msgspec.Struct, frozen=True):

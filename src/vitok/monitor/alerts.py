@@ -1,19 +1,33 @@
-"""Alerts: of all findings of a window at most one on drift and one on quality, none that repeats itself."""
+"""Alerts: related findings grouped into one, opened by evidence that holds the budget, closed when it is gone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from vitok.kernel.clock import format_time
 from vitok.monitor.drift import SCORE, DriftFinding
+from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.windows import Window
 
 Kind = Literal["drift", "quality", "security"]
 Severity = Literal["notice", "alarm"]
 
-CALM_WINDOWS = 2
 _NAMED = 5
+_FAMILIES: Mapping[Kind, tuple[Family, ...]] = {
+    "drift": ("inputs", "score", "estimate", "features"),
+    "quality": ("quality", "rules"),
+}
+# Features that moved while neither scores nor inputs nor quality suffer are told, but start nothing.
+_CALM: frozenset[Family] = frozenset({"features"})
+_REMEDIES: Mapping[Family, str] = {
+    "inputs": "Check the source of {names} first; if the data is right, retrain on recent rows.",
+    "score": "Compare quality as soon as labels come; retrain on recent rows.",
+    "estimate": "Compare quality as soon as labels come; retrain on recent rows. An estimate is no proof.",
+    "features": "Nothing has to be done unless quality falls; a reference of a full season avoids such notices.",
+    "quality": "Retrain on recent rows; if the new version is refused as well, roll back or fall back to the rule.",
+    "rules": "Look at the rows that the rule names; retrain with more of them, or hand them over to people.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +36,15 @@ class Alert:
 
     Args:
         kind: What it is about.
-        severity: `alarm` may start a turn; a `notice` is only told. Drift is an alarm if the score moved, or
-            missing values or unseen levels jumped; features that merely moved with the season are a notice.
-        since: Start of the first window with the condition.
-        opened: When it was raised: the end of that window.
+        severity: `alarm` may start a turn; a `notice` is only told: features moved, but neither the scores nor the
+            quality, and no input is broken.
+        since: Start of the window with which the evidence began to grow.
+        opened: When it was raised: the end of a window.
         last_window: Start of the last window that was judged.
         what: Columns or metrics concerned, the worst first.
-        sentence: What moved and how sure that is.
+        sentence: What moved, where, how sure that is, and what it does to quality and money.
         remedy: What to do.
-        calm: How many windows in a row were without the condition.
+        runbook: The section of the run book that says how.
         resolved: When it ended; None while it is open.
     """
 
@@ -42,7 +56,7 @@ class Alert:
     what: tuple[str, ...]
     sentence: str
     remedy: str
-    calm: int = 0
+    runbook: str = ""
     resolved: datetime | None = None
 
     @property
@@ -75,121 +89,120 @@ class AlertStep:
 def new_alerts(
     alerts: Sequence[Alert],
     window: Window,
+    verdicts: Mapping[Family, Verdict],
     cooldown: timedelta | None = None,
     *,
     kinds: Iterable[Kind] = ("drift", "quality"),
+    harm: Mapping[Kind, str] | None = None,
 ) -> AlertStep:
     """Takes one window into account.
 
-    A window without a judgement (open, too few rows, labels to come) changes nothing. An open alert takes up
-    what its condition names now; after two windows without it the alert is resolved. Within the cool-down
-    after that no alert of the kind is raised, unless it is an alarm and the last one was a notice.
+    An alert opens with the window in which a family of its kind cries, takes up what the families name while any of
+    them holds, and ends when none does. Within the cool-down after its end no alert of the kind is raised, unless it is
+    an alarm and the last one was a notice. One that a person closed comes back only when a family cries anew.
 
     Args:
         alerts: The open alerts, and the resolved ones that are still within their cool-down.
         window: Windows come in the order of time; one that an alert has already taken up is passed over.
+        verdicts: What the evidence says after this window; families that it does not judge are left out.
         cooldown: Time after a resolved alert without a new one of its kind.
         kinds: What to judge; a window judged for drift when it closed is later judged for quality alone.
+        harm: By kind what else the alert should say: where it is, and what it does to quality and money.
     """
     opened: list[Alert] = []
     still: list[Alert] = []
     resolved: list[Alert] = []
+    kinds = tuple(kinds)
     for kind in kinds:
         mine = [alert for alert in alerts if alert.kind == kind]
         current = next((alert for alert in mine if alert.is_open), None)
-        judged, condition = _condition(kind, window)
+        judged = {family: verdicts[family] for family in _FAMILIES[kind] if family in verdicts}
+        condition = _condition(kind, window, judged, (harm or {}).get(kind, ""))
         if current is not None:
             if judged and window.start > current.last_window:
                 current = _advanced(current, condition, window)
                 if condition is not None and current.opened == window.end:
                     opened.append(current)
             (still if current.is_open else resolved).append(current)
-        elif condition is not None and not _cooling(condition, mine, window, cooldown):
+        elif (
+            condition is not None
+            and any(verdict.cries for verdict in judged.values())
+            and not _cooling(condition, mine, window, cooldown)
+        ):
             opened.append(condition)
             still.append(condition)
-    others = [alert for alert in alerts if alert.is_open and alert.kind not in set(kinds)]
+    others = [alert for alert in alerts if alert.is_open and alert.kind not in kinds]
     return AlertStep(tuple(opened), (*still, *others), tuple(resolved))
 
 
-def _condition(kind: Kind, window: Window) -> tuple[bool, Alert | None]:
-    """Whether the window judges this kind at all, and the alert that it would raise."""
-    if window.state == "open":
-        return False, None
-    return _drift(window) if kind == "drift" else _quality(window)
-
-
-def _drift(window: Window) -> tuple[bool, Alert | None]:
-    decided = [finding for finding in window.drift if finding.status != "undecidable"]
-    found = [finding for finding in decided if finding.alarm]
-    if not found:
-        return bool(decided), None
-    severity: Severity = "alarm" if any(map(_is_alarming, found)) else "notice"
-    ranked = sorted(found, key=lambda finding: (not _is_alarming(finding), -(finding.psi or 0.0)))
-    names = tuple(finding.column for finding in ranked)
-    more = f" And {len(names) - _NAMED} more." if len(names) > _NAMED else ""
-    calm = "" if severity == "alarm" else " The distribution of the scores did not move."
-    sentence = " ".join(finding.sentence for finding in ranked[:_NAMED]) + more + calm
-    return True, _alert("drift", severity, window, names, sentence, _drift_remedy(ranked, severity))
-
-
-def _is_alarming(finding: DriftFinding) -> bool:
-    """Whether a finding is more than a feature that moved: the score, missing values, unseen levels."""
-    lost = finding.missing_changed and finding.missing_now > finding.missing_then
-    return finding.column == SCORE or lost or finding.unseen_jumped
-
-
-def _drift_remedy(found: Sequence[DriftFinding], severity: Severity) -> str:
-    broken = [finding.column for finding in found if finding.column != SCORE and _is_alarming(finding)]
-    if broken:
-        names = ", ".join(broken[:_NAMED])
-        return f"Check the source of {names} first; if the data is right, retrain on recent rows."
-    if severity == "alarm":
-        return "Compare quality as soon as labels come; retrain on recent rows."
-    return "Nothing has to be done unless quality falls; a reference of a full season avoids such notices."
-
-
-def _quality(window: Window) -> tuple[bool, Alert | None]:
-    if window.state != "final" or not window.fallen:
-        return False, None
-    found = [finding for finding in window.fallen if finding.alarm]
-    if not found:
-        return True, None
-    sentence = " ".join(finding.sentence for finding in found[:_NAMED])
-    remedy = (
-        "Retrain on recent rows; if the new version is refused as well, roll back or fall back to the rule."
-    )
-    return True, _alert(
-        "quality", "alarm", window, tuple(finding.metric for finding in found), sentence, remedy
+def _condition(kind: Kind, window: Window, judged: Mapping[Family, Verdict], harm: str) -> Alert | None:
+    """The alert that the families of a kind ask for now, if any of them holds."""
+    holding = {family: verdict for family, verdict in judged.items() if verdict.holds}
+    if not holding:
+        return None
+    worst = next(family for family in _FAMILIES[kind] if family in holding)
+    severity: Severity = "notice" if set(holding) <= _CALM else "alarm"
+    verdict = holding[worst]
+    since = window.start - (window.end - window.start) * max(0, verdict.windows - 1)
+    if kind == "drift":
+        told = _moved(window.drift, holding)
+        names, sentences = tuple(f.column for f in told), [f.sentence for f in told]
+    else:
+        fallen = [f for f in window.fallen if f.evidence > 1 or f.alarm]
+        names, sentences = tuple(f.metric for f in fallen), [f.sentence for f in fallen]
+    names = names or tuple(dict.fromkeys(name for each in holding.values() for name in each.named))
+    more = f"And {len(names) - _NAMED} more." if len(names) > _NAMED else ""
+    calm = "The distribution of the scores did not move." if set(holding) <= _CALM else ""
+    parts = [*sentences[:_NAMED], more, calm, _how_sure(verdict, since), harm]
+    remedy = _REMEDIES[worst].format(names=", ".join(_faulty(window.drift) or names[:_NAMED]))
+    return Alert(
+        kind,
+        severity,
+        since,
+        window.end,
+        window.start,
+        names,
+        " ".join(part for part in parts if part),
+        remedy,
+        f"{kind}-{worst}",
     )
 
 
-def _alert(
-    kind: Kind, severity: Severity, window: Window, what: tuple[str, ...], sentence: str, remedy: str
-) -> Alert:
-    return Alert(kind, severity, window.start, window.end, window.start, what, sentence, remedy)
+def _moved(findings: Sequence[DriftFinding], holding: Mapping[Family, Verdict]) -> list[DriftFinding]:
+    """The findings that an alert speaks of: faults first, then the score, then the features that stand out."""
+    named = {name for family in ("inputs", "features") for name in _named_by(holding, family)}
+    told = [f for f in findings if f.moved and (f.column == SCORE or f.is_fault or f.column in named)]
+    if "score" in holding:
+        told = list(
+            dict.fromkeys([*told, *(f for f in findings if f.column == SCORE and f.status != "undecidable")])
+        )
+    return sorted(told, key=lambda f: (not f.is_fault, f.column != SCORE, -(f.psi or 0.0)))
+
+
+def _named_by(holding: Mapping[Family, Verdict], family: str) -> tuple[str, ...]:
+    verdict = holding.get(family)  # type: ignore[call-overload]
+    return () if verdict is None else verdict.named
+
+
+def _faulty(findings: Sequence[DriftFinding]) -> list[str]:
+    return [finding.column for finding in findings if finding.is_fault][:_NAMED]
+
+
+def _how_sure(verdict: Verdict, since: datetime) -> str:
+    often = f"{verdict.limit:,.0f}".replace(",", " ")
+    return (
+        f"Evidence has grown since {since:%Y-%m-%d %H:%M}; without a change such an alarm comes "
+        f"once in {often} windows at most."
+    )
 
 
 def _advanced(alert: Alert, condition: Alert | None, window: Window) -> Alert:
-    """An open alert after one more window: still there (perhaps worse), calmer, or resolved."""
+    """An open alert after one more window: still there, worse, milder, or over."""
     if condition is None:
-        calm = alert.calm + 1
-        resolved = window.end if calm >= CALM_WINDOWS else None
-        return replace(alert, last_window=window.start, calm=calm, resolved=resolved)
+        return replace(alert, last_window=window.start, resolved=window.end)
     if alert.severity == "notice" and condition.severity == "alarm":
-        return replace(condition, since=alert.since)
-    if alert.severity == "alarm" and condition.severity == "notice":
-        calm = alert.calm + 1
-        if calm < CALM_WINDOWS:
-            return replace(alert, last_window=window.start, calm=calm)
-        return replace(condition, since=alert.since, opened=alert.opened)
-    return replace(
-        alert,
-        last_window=window.start,
-        what=condition.what,
-        sentence=condition.sentence,
-        remedy=condition.remedy,
-        calm=0,
-    )
+        return replace(condition, since=min(alert.since, condition.since))
+    return replace(condition, since=alert.since, opened=alert.opened)
 
 
 def _cooling(condition: Alert, past: Sequence[Alert], window: Window, cooldown: timedelta | None) -> bool:

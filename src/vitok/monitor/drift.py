@@ -1,9 +1,12 @@
 """Which columns of a window are distributed otherwise than in the reference, how much, and how sure that is.
 
-A column has moved if its PSI passes both the effect that matters and what chance reaches at this number of
-rows. Missing values and unseen levels are judged apart, by the change of their share.
+A column has moved if its PSI passes the effect that matters, what chance reaches at this number of rows, and what
+windows of the reference itself reach. Missing values, unseen levels and another unit are judged apart. Each finding
+carries e-values: what alarms through time are made of.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -11,30 +14,23 @@ import numpy as np
 
 from vitok.charter.model import DriftRule
 from vitok.stats.bins import CategoryBins, NumericBins
-from vitok.stats.distances import (
-    Counts,
-    grouped,
-    groups_of_equal_mass,
-    js,
-    ks,
-    occupied,
-    psi,
-    psi_critical,
-    two_proportions,
-    wasserstein,
-)
+from vitok.stats.distances import psi_critical, two_proportions
+from vitok.stats.edetectors import normal_e_value
 from vitok.stats.profiles import CategoryProfile, Column, NumericProfile, Profile, Reference
+from vitok.stats.shifts import LEAST_ROWS, Shift, shift_of
+from vitok.stats.variation import PSI_FLOOR, Baseline, Usual, Variation, angle, log_psi
 
 SCORE = "score"
-# Ten bins with five rows each, the least at which the chi-square law of PSI is near.
-LEAST_ROWS = 50
-LEAST_IN_LEVEL = 5
-GROUPS = 10
-# Chance of any false alarm in a window without a change, over all columns and tests (Bonferroni).
+# Chance of any false finding in a window of independent rows without a change, over all columns and tests.
 ALPHA = 0.01
 # What matters in practice: five points more or fewer missing values, two points more of levels never seen.
 MISSING_EFFECT = 0.05
 UNSEEN_EFFECT = 0.02
+# One-sided 95 % point: a window of the reference lies beyond its usual by so many deviations once in twenty.
+_UNUSUAL = 1.645
+# No season takes most values of a column a whole range beyond its range: that is another unit.
+_OTHER_UNIT = 1e6
+_NO_EVIDENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,7 @@ class DriftFinding:
         rows: Rows of the window.
         psi: PSI freed of chance, over about ten bins; None if there are too few values.
         critical: What the plain PSI exceeds by chance alone with the error rate of the window.
+        usual: PSI that windows of the reference hardly ever exceed; None where they are too few to tell.
         ks: Kolmogorov-Smirnov distance over all bins (numeric columns).
         js: Jensen-Shannon distance freed of chance.
         wasserstein: Mean distance that mass moved, in ranks of the reference (numeric columns).
@@ -56,8 +53,10 @@ class DriftFinding:
         shifted: Whether the distribution of the values moved.
         missing_changed: Whether the missing share did.
         unseen_jumped: Whether there are many unseen levels.
+        other_unit: Whether most values lie a whole range of the reference beyond it.
         effect: Whether anything is large enough to matter, chance aside.
-        alarm: Whether anything is large enough to matter and no chance.
+        shift_evidence: E-value against "the values are where windows usually are, or nearer than what matters".
+        fault_evidence: E-value against "the input is as whole as usual": missing, unseen, another unit.
         sentence: The finding in words.
     """
 
@@ -66,6 +65,7 @@ class DriftFinding:
     rows: int
     psi: float | None
     critical: float | None
+    usual: float | None
     ks: float | None
     js: float | None
     wasserstein: float | None
@@ -75,9 +75,22 @@ class DriftFinding:
     shifted: bool
     missing_changed: bool
     unseen_jumped: bool
+    other_unit: bool
     effect: bool
-    alarm: bool
+    shift_evidence: float
+    fault_evidence: float
     sentence: str
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything moved beyond what matters, chance, and what is usual."""
+        return self.status == "moved"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the input itself looks broken, rather than the world behind it changed."""
+        lost = self.missing_changed and self.missing_now > self.missing_then
+        return lost or self.unseen_jumped or self.other_unit
 
     def as_json(self) -> dict[str, Any]:
         """The finding as JSON values."""
@@ -85,161 +98,213 @@ class DriftFinding:
 
 
 def drift_findings(
-    reference: Reference, current: Profile, rule: DriftRule, *, alpha: float = ALPHA
+    reference: Reference,
+    current: Profile,
+    rule: DriftRule,
+    *,
+    variation: Variation | None = None,
+    alpha: float = ALPHA,
 ) -> list[DriftFinding]:
-    """Judges each column of a window: the score first, then alarms, then by PSI.
+    """Judges each column of a window: the score first, then what moved, then by PSI.
 
     Args:
         reference: Bins and profile of the rows that the model was trained on.
         current: Profile of the window by the same bins.
         rule: Smallest PSI that matters.
-        alpha: Chance of any false alarm in a window without a change.
+        variation: What is usual for windows of this length; without it rows count as independent.
+        alpha: Chance of any false finding in a window without a change.
     """
     each = alpha / (3 * max(1, len(reference.bins)))
+    usual: Mapping[str, Usual] = {} if variation is None else variation.columns
     findings = [
-        _finding(name, reference, current.columns[name], rule.effect, each)
+        _Judge(name, reference, current.columns[name], usual.get(name, Usual()), rule.effect, each).finding()
         for name in reference.bins
         if name in current.columns
     ]
-    return sorted(findings, key=lambda f: (f.column != SCORE, not f.alarm, -(f.psi or 0.0), f.column))
+    return sorted(findings, key=lambda f: (f.column != SCORE, not f.moved, -(f.psi or 0.0), f.column))
 
 
-@dataclass(frozen=True, slots=True)
-class _Shift:
-    """Distances of the values of one column; `plain` is the PSI with its chance part."""
+class _Judge:
+    """One column of one window."""
 
-    plain: float
-    psi: float
-    critical: float
-    ks: float | None
-    js: float
-    wasserstein: float | None
+    def __init__(
+        self, name: str, reference: Reference, now: Column, usual: Usual, effect: float, alpha: float
+    ) -> None:
+        self.name, self.reference, self.now, self.usual = name, reference, now, usual
+        self.then, self.bins = reference.profile.columns[name], reference.bins[name]
+        self.effect, self.alpha = effect, alpha
+        self.few = min(self.then.rows, now.rows) < LEAST_ROWS
+        self.shift = None if self.few else shift_of(self.then, now)
+        self.missing = self.then.missing / max(1, self.then.rows), now.missing / max(1, now.rows)
 
-
-def _finding(name: str, reference: Reference, now: Column, effect: float, alpha: float) -> DriftFinding:
-    then, bins = reference.profile.columns[name], reference.bins[name]
-    few = min(then.rows, now.rows) < LEAST_ROWS
-    shift = None if few else _shift(then, now, alpha)
-    large = shift is not None and shift.psi >= effect
-    shifted = shift is not None and large and shift.plain > shift.critical
-    missing = (then.missing / max(1, then.rows), now.missing / max(1, now.rows))
-    more_missing = abs(missing[1] - missing[0]) >= MISSING_EFFECT
-    missing_test = two_proportions((then.missing, now.missing), (max(1, then.rows), max(1, now.rows)))
-    unseen, unseen_large, unseen_sure = _unseen(then, now, bins, alpha)
-    missing_changed = not few and more_missing and missing_test < alpha
-    unseen_jumped = not few and unseen_large and unseen_sure
-    alarm = shifted or missing_changed or unseen_jumped
-    return DriftFinding(
-        column=name,
-        status="undecidable" if few or (shift is None and not alarm) else "moved" if alarm else "quiet",
-        rows=now.rows,
-        psi=None if shift is None else shift.psi,
-        critical=None if shift is None else shift.critical,
-        ks=None if shift is None else shift.ks,
-        js=None if shift is None else shift.js,
-        wasserstein=None if shift is None else shift.wasserstein,
-        missing_then=missing[0],
-        missing_now=missing[1],
-        unseen_now=unseen,
-        shifted=shifted,
-        missing_changed=missing_changed,
-        unseen_jumped=unseen_jumped,
-        effect=not few and (large or more_missing or unseen_large),
-        alarm=alarm,
-        sentence=_sentence(name, reference, now, shift, effect, (shifted, missing_changed, unseen_jumped)),
-    )
-
-
-def _shift(then: Column, now: Column, alpha: float) -> _Shift | None:
-    """Distances of the values that are there; None if either side has fewer than 50."""
-    if min(then.rows - then.missing, now.rows - now.missing) < LEAST_ROWS:
-        return None
-    if isinstance(then, NumericProfile) and isinstance(now, NumericProfile):
-        fine = _ordered(then, then.counts), _ordered(now, now.counts)
-        group = groups_of_equal_mass(then.counts, GROUPS)
-        coarse = _ordered(then, grouped(then.counts, group)), _ordered(now, grouped(now.counts, group))
-        distances: tuple[float, float] | None = ks(*fine), wasserstein(*fine)
-    else:
-        assert isinstance(then, CategoryProfile)
-        assert isinstance(now, CategoryProfile)
-        coarse, distances = _levels(then, now), None
-    rows = int(coarse[0].sum()), int(coarse[1].sum())
-    return _Shift(
-        psi(*coarse, corrected=False),
-        psi(*coarse),
-        psi_critical(occupied(*coarse), *rows, alpha),
-        None if distances is None else distances[0],
-        js(*coarse),
-        None if distances is None else distances[1],
-    )
-
-
-def _ordered(column: NumericProfile, counts: Counts) -> Counts:
-    """Counts with what lies below and above the reference's range as bins of their own."""
-    return np.concatenate([[column.below], counts, [column.above]]).astype(np.int64)
-
-
-def _levels(then: CategoryProfile, now: CategoryProfile) -> tuple[Counts, Counts]:
-    """Counts by level; levels too rare for the smaller side are counted with the others and the unseen ones.
-
-    Unseen levels have a test of their own; here they only must not vanish.
-    """
-    least = LEAST_IN_LEVEL / min(then.rows - then.missing, now.rows - now.missing)
-    common = then.counts >= least * (then.rows - then.missing)
-    rest = [int(each.counts[~common].sum()) + each.other + each.unseen for each in (then, now)]
-    return np.append(then.counts[common], rest[0]), np.append(now.counts[common], rest[1])
-
-
-def _unseen(
-    then: Column, now: Column, bins: NumericBins | CategoryBins, alpha: float
-) -> tuple[float, bool, bool]:
-    """Share of unseen levels, whether it matters, and whether it is no chance."""
-    if not isinstance(now, CategoryProfile) or not isinstance(bins, CategoryBins):
-        return 0.0, False, False
-    rows, before = max(1, now.rows - now.missing), max(1, then.rows - then.missing)
-    share = now.unseen / rows
-    sure = two_proportions((round(bins.novelty * before), now.unseen), (before, rows)) < alpha
-    return share, share - bins.novelty >= UNSEEN_EFFECT, sure and share > bins.novelty
-
-
-def _sentence(
-    name: str,
-    reference: Reference,
-    now: Column,
-    shift: _Shift | None,
-    effect: float,
-    found: tuple[bool, bool, bool],
-) -> str:
-    then, parts = reference.profile.columns[name], []
-    if min(then.rows, now.rows) < LEAST_ROWS:
-        return f"{name}: {min(then.rows, now.rows)} rows are too few to judge; {LEAST_ROWS} are needed."
-    if found[1]:
-        share = (then.missing / then.rows, now.missing / now.rows)
-        parts.append(f"{share[1]:.1%} of the values are missing, {share[0]:.1%} in the reference")
-    if found[2] and isinstance(now, CategoryProfile):
-        parts.append(
-            f"{now.unseen / (now.rows - now.missing):.1%} of the values are levels never seen before"
+    def finding(self) -> DriftFinding:
+        shift = self.shift
+        large = shift is not None and shift.psi >= self.effect
+        shifted = (
+            shift is not None
+            and large
+            and shift.plain > self._critical(shift)
+            and not _is_usual(log_psi(shift.psi), self.usual.shift)
         )
-    if shift is None:
-        parts.append("too few values to compare their distribution")
-    else:
-        doubt = "may have moved, but these rows cannot tell" if shift.psi >= effect else "holds"
-        where = _direction(name, reference, now) if found[0] else ""
-        parts.append(
-            f"the distribution {'moved' if found[0] else doubt}: PSI {shift.psi:.2f}, "
-            f"limit {effect:.2f}, chance alone reaches {shift.critical:.2f}{where}"
+        more_missing = abs(self.missing[1] - self.missing[0]) >= MISSING_EFFECT
+        missing_changed = not self.few and more_missing and self._missing_is_sure()
+        unseen, unseen_large, unseen_sure = self._unseen()
+        unseen_jumped = not self.few and unseen_large and unseen_sure
+        other_unit = not self.few and self._has_other_unit()
+        moved = shifted or missing_changed or unseen_jumped or other_unit
+        return DriftFinding(
+            column=self.name,
+            status="undecidable"
+            if self.few or (shift is None and not moved)
+            else "moved"
+            if moved
+            else "quiet",
+            rows=self.now.rows,
+            psi=None if shift is None else shift.psi,
+            critical=None if shift is None else self._critical(shift),
+            usual=_reaches(self.usual.shift),
+            ks=None if shift is None else shift.ks,
+            js=None if shift is None else shift.js,
+            wasserstein=None if shift is None else shift.wasserstein,
+            missing_then=self.missing[0],
+            missing_now=self.missing[1],
+            unseen_now=unseen,
+            shifted=shifted,
+            missing_changed=missing_changed,
+            unseen_jumped=unseen_jumped,
+            other_unit=other_unit,
+            effect=not self.few and (large or more_missing or unseen_large),
+            shift_evidence=self._shift_evidence(),
+            fault_evidence=_OTHER_UNIT if other_unit else self._fault_evidence(unseen),
+            sentence=self._sentence((shifted, missing_changed, unseen_jumped, other_unit)),
         )
-    return f"{name}: {'; '.join(parts)}."
+
+    def _critical(self, shift: Shift) -> float:
+        return psi_critical(shift.bins, *shift.rows, self.alpha)
+
+    def _shift_evidence(self) -> float:
+        """Against: log PSI has at most the mean of usual windows, or of an effect that does not matter."""
+        if self.shift is None:
+            return _NO_EVIDENCE
+        mean, spread = log_psi(self.effect), 0.0
+        if self.usual.shift is not None:
+            mean, spread = max(mean, self.usual.shift.mean), self.usual.shift.deviation
+        bound, chance = math.exp(mean) - PSI_FLOOR, self.shift.chance
+        # PSI of drawn rows is about non-central chi-square, here taken at the bound.
+        drawn = chance * math.sqrt(2 * (self.shift.bins - 1) + 4 * bound / chance) / (bound + PSI_FLOOR)
+        return normal_e_value(log_psi(self.shift.psi) - mean, math.hypot(spread, drawn))
+
+    def _fault_evidence(self, unseen: float) -> float:
+        """The mean of two e-values, which is one: of missing values and of unseen levels."""
+        if self.few:
+            return _NO_EVIDENCE
+        missing = _share_evidence(
+            self.missing[1], self.missing[0] + MISSING_EFFECT, self.now.rows, self.usual.missing
+        )
+        if not isinstance(self.bins, CategoryBins):
+            return missing
+        values = self.now.rows - self.now.missing
+        levels = _share_evidence(unseen, self.bins.novelty + UNSEEN_EFFECT, values, self.usual.unseen)
+        return (missing + levels) / 2
+
+    def _missing_is_sure(self) -> bool:
+        rows = (max(1, self.then.rows), max(1, self.now.rows))
+        sure = two_proportions((self.then.missing, self.now.missing), rows) < self.alpha
+        more = self.missing[1] > self.missing[0]
+        return sure and not (more and _is_usual(angle(self.missing[1]), self.usual.missing))
+
+    def _unseen(self) -> tuple[float, bool, bool]:
+        """Share of unseen levels, whether it matters, and whether it is neither chance nor usual."""
+        if not isinstance(self.now, CategoryProfile) or not isinstance(self.bins, CategoryBins):
+            return 0.0, False, False
+        rows = max(1, self.now.rows - self.now.missing)
+        before = max(1, self.then.rows - self.then.missing)
+        share, novelty = self.now.unseen / rows, self.bins.novelty
+        sure = two_proportions((round(novelty * before), self.now.unseen), (before, rows)) < self.alpha
+        usual = _is_usual(angle(share), self.usual.unseen)
+        return share, share - novelty >= UNSEEN_EFFECT, sure and share > novelty and not usual
+
+    def _has_other_unit(self) -> bool:
+        if not isinstance(self.now, NumericProfile) or not isinstance(self.then, NumericProfile):
+            return False
+        assert isinstance(self.bins, NumericBins)
+        mean, low, high = self.now.mean(self.bins), self.then.least, self.then.greatest
+        if mean is None or low is None or high is None or low == high:
+            return False
+        values = self.now.rows - self.now.missing
+        outside = max(self.now.below, self.now.above) > values / 2
+        return values >= LEAST_ROWS and outside and not low - (high - low) <= mean <= high + (high - low)
+
+    def _sentence(self, found: tuple[bool, bool, bool, bool]) -> str:
+        now, parts = self.now, []
+        if self.few:
+            few = min(self.then.rows, now.rows)
+            return f"{self.name}: {few} rows are too few to judge; {LEAST_ROWS} are needed."
+        if found[1]:
+            before, after = self.missing
+            parts.append(f"{after:.1%} of the values are missing, {before:.1%} in the reference")
+        if found[2] and isinstance(now, CategoryProfile):
+            parts.append(
+                f"{now.unseen / (now.rows - now.missing):.1%} of the values are levels never seen before"
+            )
+        if found[3]:
+            parts.append("most values lie far outside of all that the reference has, as with another unit")
+        if self.shift is None:
+            parts.append("too few values to compare their distribution")
+        else:
+            parts.append(self._shift_in_words(self.shift, found[0]))
+        return f"{self.name}: {'; '.join(parts)}."
+
+    def _shift_in_words(self, shift: Shift, moved: bool) -> str:
+        unsure = shift.psi >= self.effect
+        is_usual = unsure and _is_usual(log_psi(shift.psi), self.usual.shift)
+        doubt = (
+            "is as far off as windows usually are"
+            if is_usual
+            else "may have moved, but these rows cannot tell"
+        )
+        said = "moved" if moved else doubt if unsure else "holds"
+        reach = _reaches(self.usual.shift)
+        usual = "" if reach is None else f", usual windows reach {reach:.2f}"
+        where = self._direction() if moved else ""
+        return (
+            f"the distribution {said}: PSI {shift.psi:.2f}, limit {self.effect:.2f}, "
+            f"chance alone reaches {self._critical(shift):.2f}{usual}{where}"
+        )
+
+    def _direction(self) -> str:
+        """In which direction the column moved."""
+        then, now, bins = self.then, self.now, self.bins
+        if (
+            isinstance(bins, NumericBins)
+            and isinstance(then, NumericProfile)
+            and isinstance(now, NumericProfile)
+        ):
+            before, after = then.mean(bins), now.mean(bins)
+            return "" if before is None or after is None else f" (mean {before:.4g} then, {after:.4g} now)"
+        if isinstance(bins, CategoryBins) and bins.levels:
+            assert isinstance(then, CategoryProfile)
+            assert isinstance(now, CategoryProfile)
+            share = [each.counts / max(1, each.rows - each.missing) for each in (then, now)]
+            level = int(np.argmax(np.abs(share[1] - share[0])))
+            return f" ({bins.levels[level]}: {share[0][level]:.1%} then, {share[1][level]:.1%} now)"
+        return ""
 
 
-def _direction(name: str, reference: Reference, now: Column) -> str:
-    """In which direction a column moved, for the sentence."""
-    then, bins = reference.profile.columns[name], reference.bins[name]
-    if isinstance(bins, NumericBins) and isinstance(then, NumericProfile) and isinstance(now, NumericProfile):
-        before, after = then.mean(bins), now.mean(bins)
-        return "" if before is None or after is None else f" (mean {before:.4g} then, {after:.4g} now)"
-    if isinstance(bins, CategoryBins) and bins.levels:
-        share = [each.counts / max(1, each.rows - each.missing) for each in (then, now)]
-        level = int(np.argmax(np.abs(share[1] - share[0])))
-        return f" ({bins.levels[level]}: {share[0][level]:.1%} then, {share[1][level]:.1%} now)"
-    return ""
+def _is_usual(figure: float, usual: Baseline | None) -> bool:
+    return usual is not None and figure <= usual.mean + _UNUSUAL * usual.deviation
+
+
+def _reaches(usual: Baseline | None) -> float | None:
+    """The PSI that windows of the reference exceed once in twenty."""
+    return None if usual is None else math.exp(usual.mean + _UNUSUAL * usual.deviation) - PSI_FLOOR
+
+
+def _share_evidence(share: float, tolerated: float, rows: int, usual: Baseline | None) -> float:
+    """E-value against: the share is at most what is tolerated, or at most what is usual."""
+    if rows < LEAST_ROWS:
+        return _NO_EVIDENCE
+    mean, spread = angle(tolerated), 0.0
+    if usual is not None:
+        mean, spread = max(mean, usual.mean), usual.deviation
+    return normal_e_value(angle(share) - mean, math.hypot(spread, 1 / (2 * math.sqrt(rows))))

@@ -1,13 +1,25 @@
-"""Quality of a window on its labels, and whether it fell for certain."""
+"""Quality of a window on its labels, whether it fell for certain, and the evidence that it did."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from vitok.charter.expressions import Comparison
 from vitok.stats.catalogue import METRICS
+from vitok.stats.edetectors import normal_e_value
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.scores import Scored, Undecidable
+
+# Half the width of a 90 % interval in standard errors.
+_HALF_WIDTH = 1.645
+# What is assumed of the spread between windows until they tell it themselves: as if so many had been seen in which it
+# was as large as the error of a window.
+_ASSUMED_WINDOWS = 4
+# Further back the world was another one.
+PAST_WINDOWS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,7 @@ class QualityFinding:
         bound: What it must keep.
         alarm: Whether the whole interval lies on the bad side of the bound.
         sentence: The finding in words.
+        evidence: E-value against "the metric is on the good side of the bound, on average over windows".
     """
 
     metric: str
@@ -29,6 +42,7 @@ class QualityFinding:
     bound: float
     alarm: bool
     sentence: str
+    evidence: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         """The finding as JSON values."""
@@ -85,8 +99,25 @@ def surely(operator: str, estimate: Estimate, limit: float) -> bool:
     }[operator]
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A metric when the model was accepted.
+
+    Args:
+        value: The figure.
+        sure: The bad end of its interval: the truth is hardly worse.
+    """
+
+    value: float
+    sure: float
+
+
 def quality_findings(
-    estimates: Mapping[str, Estimate], accepted: Mapping[str, float], *, concession: float = 0.05
+    estimates: Mapping[str, Estimate],
+    accepted: Mapping[str, Accepted],
+    *,
+    concession: float = 0.05,
+    past: Mapping[str, Sequence[Estimate]] | None = None,
 ) -> list[QualityFinding]:
     """Compares a window's metrics with those at acceptance.
 
@@ -94,18 +125,61 @@ def quality_findings(
         estimates: From `quality_window`.
         accepted: Values at acceptance; a metric without one is left out.
         concession: Relative loss that is tolerated, .05 for five per cent.
+        past: By metric the estimates of the windows before, oldest first.
     """
     result = []
     for name, each in estimates.items():
         if name not in accepted:
             continue
-        high, base = METRICS[name].higher_is_better, accepted[name]
-        bound = base - concession * abs(base) if high else base + concession * abs(base)
+        high, base = METRICS[name].higher_is_better, accepted[name].value
+        tolerated = (-1 if high else 1) * concession * abs(base)
+        bound = base + tolerated
         fell = each.high < bound if high else each.low > bound
+        # The accepted figure is an estimate too; held against all windows of a year its error would not average out.
+        sure = accepted[name].sure + tolerated
+        spread = spread_between((past or {}).get(name, ()), each)
         sentence = (
             f"{name} {'fell' if fell and high else 'rose' if fell else 'holds'}: {each.value:.4g} "
             f"({each.low:.4g} to {each.high:.4g}, {each.rows} labels) against a bound of {bound:.4g}; "
             f"accepted with {base:.4g}."
         )
-        result.append(QualityFinding(name, each, base, bound, fell, sentence))
+        evidence = evidence_beyond(each, sure, wants_high=high, spread=spread)
+        result.append(QualityFinding(name, each, base, bound, fell, sentence, evidence))
     return result
+
+
+def evidence_beyond(found: Estimate, bound: float, *, wants_high: bool, spread: float = 0.0) -> float:
+    """E-value against "the figure is on the good side of its bound".
+
+    Args:
+        found: A figure with its 90 % interval.
+        wants_high: Whether more is better.
+        spread: Standard deviation of the true figure between windows.
+    """
+    # The side of the interval that faces the bound says how far chance may have carried the figure away from it.
+    error = (found.high - found.value if wants_high else found.value - found.low) / _HALF_WIDTH
+    excess = bound - found.value if wants_high else found.value - bound
+    deviation = math.hypot(error, spread)
+    if deviation <= 0 or not math.isfinite(deviation):
+        return 1.0
+    return normal_e_value(excess, deviation)
+
+
+def spread_between(past: Sequence[Estimate], now: Estimate) -> float:
+    """How much the true figure differs from window to window, beside the error of each estimate.
+
+    Taken from the differences of neighbours, so that a lasting fall does not hide in it.
+
+    Args:
+        past: Windows before, oldest first; the last 60 count.
+        now: The present window, whose error says what is assumed until there are many.
+    """
+    error = (now.high - now.low) / 2 / _HALF_WIDTH
+    recent = [each for each in past if math.isfinite(each.value)][-PAST_WINDOWS:]
+    assumed = _ASSUMED_WINDOWS * error**2
+    if len(recent) < 2:
+        return error
+    values = np.array([each.value for each in recent])
+    errors = np.array([(each.high - each.low) / 2 / _HALF_WIDTH for each in recent])
+    between = max(0.0, float(np.mean(np.diff(values) ** 2) / 2 - np.mean(errors**2)))
+    return math.sqrt((assumed + between * len(recent)) / (_ASSUMED_WINDOWS + len(recent)))

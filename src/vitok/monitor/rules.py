@@ -1,11 +1,12 @@
 """The charter's rules about production: whether one holds for certain on labelled rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from vitok.charter.expressions import Comparison, Gap, Slice
-from vitok.monitor.quality import QualityFinding, limit_of, surely
+from vitok.monitor.quality import QualityFinding, evidence_beyond, limit_of, surely
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.groups import independent_difference, pairs_apart, pool_groups
 from vitok.stats.scores import Scored, Undecidable
@@ -32,14 +33,21 @@ def judge_rule(
         accepted: Metrics of the version when it was accepted.
 
     Returns:
-        The finding of the group that is furthest beyond the bound; None if no group can be decided.
+        The finding of the group that is furthest beyond the bound, with the evidence of all groups together (the mean
+        of e-values is one); None if no group can be decided.
     """
     limit = None if isinstance(rule.bound.reference, Slice) else limit_of(rule, accepted.get(rule.metric))
-    found = []
+    found, evidence = [], []
     for where, value, bound in _parts(rule, scored, groups, watched, limit):
         holds = surely(rule.operator, value, bound)
         found.append((holds, _excess(rule, value, bound), _finding(rule, where, value, bound, holds)))
-    return max(found, key=lambda each: each[:2])[2] if found else None
+        # As much again as the interval says, for what differs between windows.
+        spread = (value.high - value.low) / 4
+        evidence.append(evidence_beyond(value, bound, wants_high=not rule.wants_high, spread=spread))
+    if not found:
+        return None
+    worst = max(found, key=lambda each: each[:2])[2]
+    return replace(worst, evidence=sum(evidence) / len(evidence))
 
 
 def _parts(

@@ -20,8 +20,13 @@ def save_window(
     version: int,
     drift: list[dict[str, Any]],
     quality: dict[str, Any],
+    details: dict[str, Any],
 ) -> None:
-    """Writes a window, in place of what was known of it before."""
+    """Writes a window, in place of what was known of it before.
+
+    Args:
+        details: What else was found, by what it is about.
+    """
     connection.execute(delete(windows).where(windows.c.start == start))
     connection.execute(
         insert(windows).values(
@@ -33,6 +38,7 @@ def save_window(
             version=version,
             drift=drift,
             quality=quality,
+            details=details,
         )
     )
 
@@ -43,12 +49,42 @@ def window_states(connection: Connection) -> dict[datetime, tuple[str, int]]:
     return {row.start: (row.state, row.rows) for row in found}
 
 
-def drift_of(connection: Connection, start: datetime) -> list[dict[str, Any]]:
-    """The drift findings of a window as they were judged when it closed."""
-    found: list[dict[str, Any]] | None = connection.execute(
-        select(windows.c.drift).where(windows.c.start == start)
-    ).scalar()
-    return found or []
+def one_window(connection: Connection, start: datetime) -> dict[str, Any]:
+    """A window that was judged before."""
+    row = connection.execute(select(windows).where(windows.c.start == start)).mappings().one()
+    return {**row, "digest": row["details"]["digest"]}
+
+
+def found_before(connection: Connection, start: datetime) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The drift findings and the details of a window as they were judged when it closed."""
+    query = select(windows.c.drift, windows.c.details).where(windows.c.start == start)
+    row = connection.execute(query).first()
+    return ([], {}) if row is None else (row.drift, row.details)
+
+
+def last_details(
+    connection: Connection, key: str, *, before: datetime | None = None
+) -> dict[str, Any] | None:
+    """What the latest window that has it says about something, None if none does."""
+    query = select(windows.c.details).order_by(windows.c.start.desc())
+    if before is not None:
+        query = query.where(windows.c.start < before)
+    for (details,) in connection.execute(query):
+        if key in details:
+            found: dict[str, Any] = details[key]
+            return found
+    return None
+
+
+def recent_quality(
+    connection: Connection, version: int, before: datetime, count: int
+) -> list[dict[str, Any]]:
+    """Metrics of a version's latest final windows before a moment, oldest first."""
+    query = select(windows.c.quality).where(
+        windows.c.version == version, windows.c.state == "final", windows.c.start < before
+    )
+    rows = connection.execute(query.order_by(windows.c.start.desc()).limit(count)).scalars().all()
+    return list(reversed(rows))
 
 
 def last_windows(connection: Connection, count: int, *, state: str | None = None) -> list[dict[str, Any]]:
@@ -87,7 +123,7 @@ def _columns(alert: Alert) -> dict[str, Any]:
             "what": list(alert.what),
             "sentence": alert.sentence,
             "remedy": alert.remedy,
-            "calm": alert.calm,
+            "runbook": alert.runbook,
         },
     }
 
@@ -113,6 +149,6 @@ def _alert(row: Any) -> Alert:
         what=tuple(evidence["what"]),
         sentence=evidence["sentence"],
         remedy=evidence["remedy"],
-        calm=evidence["calm"],
+        runbook=evidence.get("runbook", ""),
         resolved=row.resolved,
     )

@@ -61,7 +61,7 @@ def finding(column, *, alarm, missing=0.0):
     lost = missing > 0.1
     return {
         "column": column,
-        "alarm": alarm,
+        "status": "moved" if alarm else "quiet",
         "missing_changed": lost,
         "missing_then": 0.0,
         "missing_now": missing,
@@ -80,6 +80,7 @@ def window(project, day, *findings, quality=None):
             version=1,
             drift=list(findings),
             quality=quality or {},
+            details={},
         )
 
 

@@ -47,7 +47,7 @@ def _student(rows: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("name", sorted(SHIFTS))
 def test_verdict_does_not_depend_on_the_number_of_rows_even_with_heavy_tails(name: str) -> None:
     findings = [_one(*SHIFTS[name](rows)) for rows in (10_000, 100_000, 1_000_000)]
-    assert {finding.alarm for finding in findings} == {name in MOVED}
+    assert {finding.moved for finding in findings} == {name in MOVED}
     assert findings[0].psi == pytest.approx(findings[2].psi, rel=0.1, abs=0.02)
 
 
@@ -60,8 +60,8 @@ def test_binned_ks_agrees_with_the_exact_one() -> None:
 def test_one_outlier_in_the_reference_changes_nothing() -> None:
     then, now = _normal(5000, 1), _normal(5000, 2) + 0.7
     plain, spoilt = _one(then, now), _one(np.append(then, 1e6), now)
-    assert plain.alarm
-    assert spoilt.alarm
+    assert plain.moved
+    assert spoilt.moved
     assert spoilt.psi == pytest.approx(plain.psi, abs=0.02)
 
 
@@ -72,11 +72,11 @@ def test_missing_share_from_two_to_twenty_per_cent_is_seen() -> None:
     )
     finding = _one(then, now)
     assert finding.missing_changed
-    assert finding.alarm
+    assert finding.moved
     assert not finding.shifted
     assert "are missing" in finding.sentence
     same = _one(then, np.where(rng.random(300) < 0.03, np.nan, rng.standard_normal(300)))
-    assert not same.alarm
+    assert not same.moved
 
 
 def test_five_thousand_unchanged_levels_are_quiet() -> None:
@@ -95,13 +95,13 @@ def test_identifiers_that_never_repeat_are_quiet() -> None:
     then, now = [f"a{row}" for row in range(3000)], [f"b{row}" for row in range(3000)]
     finding = _one(then, now, categorical=True)
     assert finding.unseen_now == 1.0
-    assert not finding.alarm
+    assert not finding.moved
 
 
 def test_new_levels_are_seen_and_known_ones_are_not_new() -> None:
     rng = np.random.default_rng(2)
     then, now = rng.choice(list("abcdef"), 5000), rng.choice(list("abcdef"), 2000).astype(object)
-    assert not _one(then, now, categorical=True).alarm
+    assert not _one(then, now, categorical=True).moved
     now[:80] = "new"
     finding = _one(then, now, categorical=True)
     assert finding.unseen_jumped
@@ -140,7 +140,7 @@ def test_constant_empty_and_missing_columns_have_a_verdict_without_nan(
 ) -> None:
     frames = [pl.Series(values, dtype=pl.Float64) for values in (then, now)]
     finding = _one(*frames)
-    assert finding.alarm is alarm
+    assert finding.moved is alarm
     figures = [value for value in finding.as_json().values() if isinstance(value, float)]
     assert np.isfinite(figures).all()
     assert finding.sentence.endswith(".")
@@ -156,7 +156,7 @@ def test_constant_empty_and_missing_columns_have_a_verdict_without_nan(
 def test_few_rows_are_undecidable() -> None:
     finding = _one(_normal(1000, 1), _normal(49, 2) + 5)
     assert finding.status == "undecidable"
-    assert not finding.alarm
+    assert not finding.moved
     assert "too few" in finding.sentence
 
 
@@ -170,7 +170,7 @@ def test_windows_without_a_change_hardly_ever_alarm(rows: int) -> None:
         now = pl.DataFrame({f"x{i}": rng.standard_normal(rows) for i in range(columns)})
         now = now.with_columns(c=pl.Series(rng.choice(60, rows).astype(str)))
         alarms += any(
-            finding.alarm for finding in drift_findings(reference, profile(now, reference.bins), RULE)
+            finding.moved for finding in drift_findings(reference, profile(now, reference.bins), RULE)
         )
     assert alarms <= 4
 
@@ -183,4 +183,4 @@ def test_the_score_comes_first_then_what_moved_most() -> None:
     reference = reference_of(then, fit_bins(then, list(columns), []))
     findings = drift_findings(reference, profile(now, reference.bins), RULE)
     assert [finding.column for finding in findings] == ["score", "b", "c", "a"]
-    assert [finding.alarm for finding in findings] == [False, True, True, False]
+    assert [finding.moved for finding in findings] == [False, True, True, False]

@@ -1,0 +1,77 @@
+"""The evidence gathered over windows: loaded with the last window that has it, saved with each window."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from sqlalchemy import Connection
+
+from vitok.charter.model import Charter
+from vitok.loop.looks import Look
+from vitok.monitor.evidence import Family, Verdict, Watch, drift_evidence, limits, renewed, weigh
+from vitok.registry import windows as remembered
+
+_DRIFT, _QUALITY = "evidence_of_drift", "evidence_of_quality"
+_STREAMS: Mapping[str, tuple[Family, ...]] = {
+    _DRIFT: ("score", "inputs", "features", "estimate"),
+    _QUALITY: ("quality", "rules"),
+}
+
+
+class Gathered:
+    """What each family has seen so far.
+
+    Drift is judged when a window closes and quality when its labels have come: two streams, each in the order of time.
+    """
+
+    def __init__(self, charter: Charter, streams: Mapping[str, Mapping[str, Any] | None]) -> None:
+        self._limits = limits(charter.monitor.drift.false_alarms, charter.monitor.window)
+        self._digests = {name: (found or {}).get("digest") for name, found in streams.items()}
+        self._states: dict[Family, Watch] = {}
+        for name, families in _STREAMS.items():
+            known = (streams.get(name) or {}).get("families", {})
+            for family in families:
+                self._states[family] = Watch.from_json(known[family]) if family in known else Watch()
+        self._changed: dict[str, Any] = {}
+
+    @classmethod
+    def load(cls, connection: Connection, charter: Charter) -> Self:
+        """Reads what the last windows say."""
+        return cls(charter, {name: remembered.last_details(connection, name) for name in _STREAMS})
+
+    def take(self, look: Look, *, judges_drift: bool) -> dict[Family, Verdict]:
+        """Adds the evidence of a window; what the families say after it.
+
+        Args:
+            judges_drift: Whether the window closed now; else it was judged for drift before.
+        """
+        self._changed, verdicts = {"digest": look.version.digest}, {}
+        if judges_drift:
+            verdicts.update(self._stream(_DRIFT, look, drift_evidence(look.window.drift)))
+        if look.window.state == "final":
+            rules = set(look.rules)
+            quality = {f.metric: f.evidence for f in look.window.fallen if f.metric not in rules}
+            found: dict[Family, dict[str, float]] = {"quality": quality, "rules": dict(look.rules)}
+            verdicts.update(self._stream(_QUALITY, look, found))
+        return verdicts
+
+    def changed(self) -> dict[str, Any]:
+        """What the last window changed, as its details keep it."""
+        return self._changed
+
+    def _stream(
+        self, name: str, look: Look, evidence: Mapping[Family, Mapping[str, float]]
+    ) -> dict[Family, Verdict]:
+        if self._digests.get(name) not in (None, look.version.digest):
+            for family in _STREAMS[name]:
+                self._states[family] = renewed(self._states[family])
+        self._digests[name] = look.version.digest
+        verdicts = {}
+        for family in _STREAMS[name]:
+            found = evidence.get(family, {})
+            self._states[family], verdict = weigh(self._states[family], found, self._limits[family])
+            if verdict is not None:
+                verdicts[family] = verdict
+        states = {family: self._states[family].as_json() for family in _STREAMS[name]}
+        told = {family: verdict.as_json() for family, verdict in verdicts.items()}
+        self._changed[name] = {"digest": look.version.digest, "families": states, "verdicts": told}
+        return verdicts

@@ -22,7 +22,9 @@ def density_ratio(
 
     Boosted trees learn to tell window rows from reference rows; the odds of "window" are the ratio of the densities
     (Bickel, Brueckner and Scheffer, ICML 2007). Each row is judged by trees that have not seen it. Where the
-    reference has no rows like those of the window no weight can make up for it: their mean is then well below 1.
+    reference has no rows like those of the window no weight can make up for it: their mean is then below 1. Measured
+    in `bench/estimates.py`: on one set (mean 1.00) estimates by these weights err less than plain ones in all three
+    metrics, F1 by 30 %; on another (mean .87) about twice as much.
 
     Args:
         reference: Shape (n, f): features, and best also the score, NaN where missing; categories as codes.

@@ -58,8 +58,10 @@ class Answers:
         """Shape (n,): what is calibrated, the score of the positive class or of the class that was decided.
 
         Raises:
-            Undecidable: scores are missing, outside of 0 to 1, too few, or all the same.
+            Undecidable: a regression, no rows, or scores that are missing, outside of 0 to 1, or all the same.
         """
+        if self.task == "regression":
+            raise Undecidable("a regression has no probabilities to calibrate")
         if not len(self.scores):
             raise Undecidable("no rows")
         stand_in = np.zeros(len(self.scores))
@@ -142,8 +144,6 @@ def fit_calibration(scored: Scored, weights: Floats | None = None) -> Calibratio
         Undecidable: fewer than 300 rows (by weight: than 300 are worth), one class or score only, scores missing
             or outside of 0 to 1, a task without probabilities.
     """
-    if scored.task == "regression":
-        raise Undecidable("a regression has no probabilities to calibrate")
     if scored.rows < LEAST_REFERENCE:
         raise Undecidable(f"{scored.rows} reference rows are too few, {LEAST_REFERENCE} are needed")
     checked(scored)

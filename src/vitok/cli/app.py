@@ -31,6 +31,8 @@ VERBS = {
     "predict": "predict",
     "outcomes": "outcomes",
     "watch": "watch",
+    "alerts": "alerts",
+    "operations": "operations",
     "reviews": "reviews",
     "events": "events",
     "replay": "replay",

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 
 from vitok.charter.review import main_metric
+from vitok.cli.alerts import state_of
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
 from vitok.loop.status import project_status
 from vitok.wire import open_project
@@ -51,7 +52,8 @@ def render(payload: dict[str, Any], metric: str) -> str:
             f"{window['labelled']} labels, {window['state']}{shown}"
         )
     lines += [
-        f"{alert['severity'].upper()}: {alert['sentence']} {alert['remedy']}" for alert in payload["alerts"]
+        f"{alert['severity'].upper()}{state_of(alert)}: {alert['sentence']} {alert['remedy']}"
+        for alert in payload["alerts"]
     ]
     return "\n".join(lines)
 

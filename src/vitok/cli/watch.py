@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from vitok.charter.review import main_metric
+from vitok.cli.alerts import state_of
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.loop.alerts import list_alerts
 from vitok.loop.keep import keep, watch_once
 from vitok.wire import open_project
 
@@ -34,6 +36,10 @@ def watch(
         return
     opened = open_project(project, say=say)
     payload = watch_once(opened).as_json()
+    handled = {alert["id"]: alert for alert in list_alerts(opened)["alerts"]}
+    for alert in payload["alerts"]:
+        did = handled.get(alert["id"], {"state": "open", "acknowledged_by": None, "snoozed": None})
+        alert |= {name: did[name] for name in ("state", "acknowledged_by", "snoozed")}
     show(as_json, payload, render(payload, main_metric(opened.charter)))
 
 
@@ -61,7 +67,7 @@ def render(payload: dict[str, Any], metric: str) -> str:
     lines = [table(rows, ["window", "state", "rows", "labelled", "version", metric])] if rows else []
     for alert in payload["alerts"]:
         lines.append(
-            f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}) since "
+            f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}){state_of(alert)} since "
             f"{alert['since'][:16]}: {alert['sentence']} {alert['remedy']}"
         )
     return "\n".join(lines)

@@ -1,24 +1,31 @@
 """Keeping a project beside its server: journal to lake, plan to workers, windows to alerts, triggers to turns."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from vitok.errors import VitokError
 from vitok.journal.ledger import Ledger
-from vitok.journal.mover import Moved, move
-from vitok.loop.notify import deliver, emit_hand_overs
+from vitok.journal.mover import Moved, Told, move
+from vitok.journal.profiles import ProfilesFault
+from vitok.loop.alerts import alert_records
+from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
 from vitok.loop.outcomes import JOURNAL
+from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
 from vitok.loop.rollback import record_pending
 from vitok.loop.rollout import advance
 from vitok.loop.tick import tick
 from vitok.loop.watch import Watched, watch
+from vitok.registry import events
+from vitok.store.heartbeat import Heartbeat, write_heartbeat
 
 _MOVE_SECONDS = 2.0
 _COLLECT_SECONDS = 5.0
 _LOOKS_PER_WINDOW = 20
+_LIFE = timedelta(seconds=10)
 _LONGEST_PAUSE, _SHORTEST_PAUSE = timedelta(minutes=5), timedelta(seconds=5)
 
 
@@ -29,8 +36,13 @@ def collect(project: Project, told: set[str] | None = None) -> Moved:
         told: What was told before and is not told again; what is told now is added.
     """
     record_pending(project)
-    moved = move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS)
     told = set() if told is None else told
+    try:
+        with open_profiler(project) as profiler:
+            moved = _move(project, profiler.moved)
+    except ProfilesFault as error:  # watching suffers, the journal goes on
+        moved = _move(project, None)
+        moved = moved._replace(problems=(*moved.problems, str(error)))
     for problem in moved.problems:
         if problem not in told:
             project.say(f"journal: {problem}")
@@ -38,13 +50,31 @@ def collect(project: Project, told: set[str] | None = None) -> Moved:
     return moved
 
 
+def _move(project: Project, tell: Told | None) -> Moved:
+    return move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS, tell)
+
+
 def watch_once(project: Project) -> Watched:
     """Collects the journal, judges every window that closed or matured, and tells what there is to tell."""
     collect(project)
     watched = watch(project, Ledger(project.lake))
     emit_hand_overs(project)
+    emit_reminders(project)
     deliver(project)
     return watched
+
+
+def show_life(project: Project) -> None:
+    """Leaves a sign of life with the open alerts, which workers show to whoever watches the watcher."""
+    now = project.clock()
+    with project.engine.connect() as connection:
+        found = alert_records(connection)
+        dead = events.count_dead(connection)
+    alerts = Counter(
+        f"{each.alert.kind}\t{each.alert.severity}\t{each.handling.state(is_open=True, now=now)}"
+        for each in found
+    )
+    write_heartbeat(project.state, Heartbeat(now.timestamp(), dict(alerts), dead))
 
 
 def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
@@ -57,6 +87,7 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
         stop: Ends the work.
     """
     due: datetime | None = None
+    alive: datetime | None = None
     told: set[str] = set()
     project = open_project()
     while not stop.is_set():
@@ -68,10 +99,14 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
             if moved.predictions or moved.outcomes:
                 advance(project, Ledger(project.lake))
             deliver(project)
+            if alive is None or project.clock() >= alive:
+                show_life(project)
+                alive = project.clock() + _LIFE
             if due is None or project.clock() >= due:
                 project = _reopened(open_project, project)
                 emit_hand_overs(project)  # also what another process put into the lake
                 tick(project, Ledger(project.lake), project.document.rules.triggers)
+                emit_reminders(project)
                 due = project.clock() + _pause(project)
         except VitokError as error:
             project.say(f"watching: {error}")

@@ -1,34 +1,27 @@
-"""Telling others what happens: events are written down with what they are about, and delivered until they arrive.
+"""Telling others what happens: events are written down with what they are about, and delivered until they arrive."""
 
-CloudEvents 1.0 in structured JSON over HTTP POST. With a secret each carries `Vitok-Signature: t=SECONDS,v1=HEX`, the
-HMAC-SHA256 of `SECONDS.BODY`, so that the receiver can tell forged and replayed ones.
-"""
-
-import hashlib
-import hmac
-import os
-import urllib.error
-import urllib.request
 from datetime import datetime, timedelta
-from http.client import HTTPException
 from typing import Any
 
-import msgspec
 import polars as pl
 from sqlalchemy import Connection
 
-import vitok
 from vitok.charter.model import Charter
+from vitok.charter.serving import Notify
 from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_bytes
+from vitok.loop.attempt import Failure, attempts
+from vitok.loop.delivery import bring, shown, target_of
 from vitok.loop.journals import handed_over
 from vitok.loop.project import Project
-from vitok.registry import events
+from vitok.monitor.handling import reminder_due
+from vitok.registry import events, handlings
+from vitok.registry import windows as remembered
 
 _ATTEMPTS = 12  # with pauses that double up to an hour: given up after about five hours
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
-_TIMEOUT_SECONDS = 5.0
-_AT_ONCE = 20
+_CLAIM = timedelta(minutes=1)  # longer than a round of attempts lasts
+_AT_ONCE = 20  # for each address
 _LOOK_BACK = timedelta(days=1)
 
 
@@ -41,14 +34,47 @@ def emit(
         subject: What it is about; together with kind and time it is the event's identity.
     """
     for hook in charter.notify:
-        if kind not in hook.on:
-            continue
-        address = digest_bytes(hook.url.encode())[:12]
-        key = f"{kind}/{subject}/{format_time(now)}/{address}"
-        found = events.Event(
-            key[:300], now, kind, subject[:300], data, hook.url, hook.secret, 0, now, events.WAITING, ""
-        )
-        events.put(connection, found)
+        if kind in hook.on:
+            _put(connection, hook, now, kind, subject, data)
+
+
+def _put(
+    connection: Connection, hook: Notify, now: datetime, kind: str, subject: str, data: dict[str, Any]
+) -> None:
+    target = target_of(hook)
+    key = f"{kind}/{subject}/{format_time(now)}/{digest_bytes(target.encode())[:12]}"
+    found = events.Event(
+        key[:300], now, kind, subject[:300], data, target, hook.secret, 0, now, events.WAITING, ""
+    )
+    events.put(connection, found)
+
+
+def emit_reminders(project: Project) -> None:
+    """Writes a reminder down for each address and open alarm that nobody has acknowledged or snoozed.
+
+    An address that was added to the charter later learns of the alarms that are open.
+    """
+    hooks = [hook for hook in project.charter.notify if "alert" in hook.on]
+    if not hooks:
+        return
+    now = project.clock()
+    with project.engine.begin() as connection:
+        alerts = remembered.load_alerts(connection)
+        handled = handlings.find(connection, list(alerts))
+        for key, alert in alerts.items():
+            state, subject = handled[key].state(is_open=True, now=now), f"alert {key}"
+            for hook in hooks:
+                told = events.last_told(connection, "alert", subject, target_of(hook))
+                due = reminder_due(told, state, alert.severity, hook.remind, now)
+                if due is not None:
+                    _put(
+                        connection,
+                        hook,
+                        due,
+                        "alert",
+                        subject,
+                        {**alert.as_json(), "reminder": told is not None},
+                    )
 
 
 def emit_hand_overs(project: Project, since: datetime | None = None) -> None:
@@ -73,22 +99,27 @@ def emit_hand_overs(project: Project, since: datetime | None = None) -> None:
 
 
 def deliver(project: Project) -> int:
-    """Tries what is due, once each.
+    """Tries what is due, once each; no address waits for another, and all of it ends in seconds.
 
     Returns:
         How many were delivered.
     """
     now, delivered = project.clock(), 0
-    with project.engine.connect() as connection:
-        waiting = events.due(connection, now, _AT_ONCE)
-    for event in waiting:
-        problem = _post(project, event)
-        if problem is None:
+    with project.engine.begin() as connection:
+        waiting = events.claim_due(connection, now, now + _CLAIM, _AT_ONCE)
+    for event, failure in attempts(waiting, lambda event: bring(event, project.charter.project, now)):
+        if failure is None:
             delivered += 1
-            changes: dict[str, Any] = {"state": events.DELIVERED, "attempts": event.attempts + 1, "error": ""}
+            changes: dict[str, Any] = {
+                "state": events.DELIVERED,
+                "attempts": event.attempts + 1,
+                "due": event.due,
+                "error": "",
+            }
         else:
-            changes = _later(event, project.clock(), problem)
-            project.say(f"{event.kind} could not be told to {event.url}: {problem}")
+            changes = _later(event, project.clock(), failure)
+            if failure.tried:
+                project.say(f"{event.kind} could not be told to {shown(event.url)}: {failure.problem}")
         with project.engine.begin() as connection:
             events.change(connection, event.id, **changes)
     return delivered
@@ -112,55 +143,14 @@ def retry_events(project: Project) -> int:
         return events.revive(connection, project.clock())
 
 
-def _later(event: events.Event, now: datetime, problem: str) -> dict[str, Any]:
-    attempts = event.attempts + 1
-    pause = min(_FIRST_PAUSE * 2 ** min(event.attempts, 12), _LONGEST_PAUSE)
-    state = events.DEAD if attempts >= _ATTEMPTS else events.WAITING
-    return {"state": state, "attempts": attempts, "due": now + pause, "error": problem}
-
-
-def cloud_event(event: events.Event, project: str) -> dict[str, Any]:
-    """The event as CloudEvents 1.0 says."""
-    return {
-        "specversion": "1.0",
-        "id": event.id,
-        "source": f"/vitok/{project}",
-        "type": f"vitok.{event.kind}",
-        "subject": event.subject,
-        "time": format_time(event.time),
-        "datacontenttype": "application/json",
-        "data": event.data,
-    }
-
-
-def sign(secret: str, seconds: int, body: bytes) -> str:
-    """The header that proves who sent a body, and when.
-
-    >>> sign("s", 1, b"{}")[:12]
-    't=1,v1=b2536'
-    """
-    found = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={seconds},v1={found}"
-
-
-def _post(project: Project, event: events.Event) -> str | None:
-    """Delivers an event; why it could not be, None if it was."""
-    body = msgspec.json.encode(cloud_event(event, project.charter.project), enc_hook=str)
-    headers = {"Content-Type": "application/cloudevents+json", "User-Agent": f"vitok/{vitok.__version__}"}
-    if event.secret is not None:
-        secret = os.environ.get(event.secret)
-        if not secret:
-            return f"the secret {event.secret} is not set in the environment"
-        headers["Vitok-Signature"] = sign(secret, int(project.clock().timestamp()), body)
-    try:
-        request = urllib.request.Request(event.url, body, headers, method="POST")
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
-            answer.read(1024)
-    except urllib.error.HTTPError as error:
-        return f"answered {error.code}"
-    except (OSError, HTTPException, ValueError) as error:
-        return str(error) or type(error).__name__
-    return None
+def _later(event: events.Event, now: datetime, failure: Failure) -> dict[str, Any]:
+    wait = failure.wait or timedelta(0)
+    if not failure.tried:
+        return {"due": now + wait}
+    count = event.attempts + 1
+    pause = max(min(_FIRST_PAUSE * 2 ** min(event.attempts, 12), _LONGEST_PAUSE), wait)
+    state = events.DEAD if count >= _ATTEMPTS else events.WAITING
+    return {"state": state, "attempts": count, "due": now + pause, "error": failure.problem}
 
 
 def _as_json(event: events.Event) -> dict[str, Any]:
@@ -169,7 +159,7 @@ def _as_json(event: events.Event) -> dict[str, Any]:
         "time": format_time(event.time),
         "kind": event.kind,
         "subject": event.subject,
-        "url": event.url,
+        "url": shown(event.url),
         "state": event.state,
         "attempts": event.attempts,
         "due": format_time(event.due),

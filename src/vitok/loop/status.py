@@ -13,6 +13,7 @@ from vitok.govern import audit
 from vitok.journal.ledger import Ledger
 from vitok.journal.segments import spools, verify
 from vitok.kernel.clock import format_time
+from vitok.loop.alerts import alert_records
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 from vitok.loop.release import PLAN_FILE, release_json
@@ -36,7 +37,7 @@ def project_status(project: Project) -> dict[str, Any]:
         known = versions.all_versions(connection)
         windows = remembered.last_windows(connection, 1)
         final = remembered.last_windows(connection, 1, state="final")
-        alerts = remembered.load_alerts(connection)
+        alerts = alert_records(connection)
         champion = None if release is None else versions.get(connection, release.version)
     return {
         "project": charter.project,
@@ -65,7 +66,7 @@ def project_status(project: Project) -> dict[str, Any]:
         },
         "last_window": _window(windows),
         "last_final_window": _window(final),
-        "alerts": [{"id": key, **alert.as_json()} for key, alert in alerts.items()],
+        "alerts": [record.as_json(project.clock()) for record in alerts],
         "predictions_waiting": len(spools(project.state / JOURNAL)),
     }
 
@@ -93,7 +94,7 @@ def _window(found: list[dict[str, Any]]) -> dict[str, Any] | None:
         "labelled": window["labelled"],
         "version": window["version"],
         "quality": {name: estimate["value"] for name, estimate in window["quality"].items()},
-        "moved": [finding["column"] for finding in window["drift"] if finding["alarm"]],
+        "moved": [finding["column"] for finding in window["drift"] if finding["status"] == "moved"],
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from vitok.store.schema import events
 
@@ -51,12 +51,34 @@ def put(connection: Connection, found: Event) -> None:
         connection.execute(insert(events).values(**values))
 
 
-def due(connection: Connection, now: datetime, limit: int) -> list[Event]:
-    """Events to be tried now, oldest first."""
-    query = select(events).where(events.c.state == WAITING, events.c.due <= now)
-    return [
-        _event(row) for row in connection.execute(query.order_by(events.c.time, events.c.id).limit(limit))
-    ]
+def claim_due(connection: Connection, now: datetime, until: datetime, limit: int) -> dict[str, list[Event]]:
+    """Takes events that are to be tried now, so that no other process tries them meanwhile.
+
+    Args:
+        until: When they are due again if whoever took them dies.
+        limit: How many for each address, at most; so one that is away keeps no other waiting.
+
+    Returns:
+        By address, oldest first.
+    """
+    is_due = (events.c.state == WAITING) & (events.c.due <= now)
+    found: dict[str, list[Event]] = {}
+    for url in connection.execute(select(events.c.url).where(is_due).distinct()).scalars().all():
+        query = select(events).where(is_due, events.c.url == url).order_by(events.c.time, events.c.id)
+        for event in map(_event, connection.execute(query.limit(limit)).all()):
+            mine = (events.c.id == event.id) & (events.c.due == event.due) & (events.c.state == WAITING)
+            if connection.execute(update(events).where(mine).values(due=until)).rowcount:
+                found.setdefault(url, []).append(event)
+    return found
+
+
+def last_told(connection: Connection, kind: str, subject: str, url: str) -> datetime | None:
+    """The time of the last event about a subject for an address, None if there was none."""
+    query = select(func.max(events.c.time)).where(
+        events.c.kind == kind, events.c.subject == subject, events.c.url == url
+    )
+    found: datetime | None = connection.execute(query).scalar()
+    return found
 
 
 def change(connection: Connection, event_id: str, **changes: Any) -> None:
@@ -68,6 +90,18 @@ def find(connection: Connection, states: Sequence[str], limit: int) -> list[Even
     """Events in these states, newest first."""
     query = select(events).where(events.c.state.in_(states)).order_by(events.c.time.desc(), events.c.id)
     return [_event(row) for row in connection.execute(query.limit(limit))]
+
+
+def about(connection: Connection, subject: str) -> list[Event]:
+    """All events about a subject, oldest first."""
+    query = select(events).where(events.c.subject == subject).order_by(events.c.time, events.c.id)
+    return [_event(row) for row in connection.execute(query)]
+
+
+def count_dead(connection: Connection) -> int:
+    """How many events were given up."""
+    query = select(func.count()).select_from(events).where(events.c.state == DEAD)
+    return int(connection.execute(query).scalar_one())
 
 
 def revive(connection: Connection, now: datetime) -> int:

@@ -5,6 +5,7 @@ the files up, those of dead workers too, so that no counter ever falls while the
 """
 
 import asyncio
+import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,28 +15,18 @@ from typing import Any
 import msgspec
 
 from vitok.journal.records import Prediction
+from vitok.journal.waiting import waiting_bytes
+from vitok.kernel.clock import system_clock
 from vitok.serve.http import log
 from vitok.serve.watchdog import memory_mb
+from vitok.stats.latency import BOUNDS
 from vitok.store.blobs import write_atomically
+from vitok.store.counts import FOLDER, Counts, add_up, left_counts
+from vitok.store.heartbeat import Heartbeat, read_heartbeat
 
-_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _PUBLISH_SECONDS = 1.0
-FOLDER = "metrics"
+_JOURNAL = "journal"
 OPENMETRICS = b"application/openmetrics-text"
-
-
-class Counts(msgspec.Struct):
-    """What one worker has counted; keys are label values, joined by a tab."""
-
-    requests: dict[str, int] = {}
-    predictions: dict[str, int] = {}
-    outcomes: dict[str, int] = {}
-    suspicions: dict[str, int] = {}
-    buckets: list[int] = []
-    seconds: float = 0.0
-    unrecorded: int = 0
-    missed: int = 0
-    memory_bytes: int = 0
 
 
 class Metrics:
@@ -47,13 +38,15 @@ class Metrics:
     """
 
     def __init__(self, folder: Path, worker: str) -> None:
+        self._home = folder
         self._folder = folder / FOLDER
+        self._started = system_clock().timestamp()
         self._path = self._folder / f"{worker}.json"
         self._requests: Counter[tuple[str, int]] = Counter()
         self._predictions: Counter[tuple[int, str, str]] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._suspicions: Counter[str] = Counter()
-        self._buckets = [0] * (len(_BOUNDS) + 1)
+        self._buckets = [0] * (len(BOUNDS) + 1)
         self._seconds = 0.0
         self._unrecorded = 0
         self._missed = 0
@@ -62,7 +55,7 @@ class Metrics:
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Counts an answered request."""
         self._requests[route, status] += 1
-        self._buckets[bisect_left(_BOUNDS, seconds)] += 1
+        self._buckets[bisect_left(BOUNDS, seconds)] += 1
         self._seconds += seconds
 
     def count_predictions(self, predictions: list[Prediction], *, recorded: bool = True) -> None:
@@ -109,7 +102,8 @@ class Metrics:
         from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(self._total(), epoch or 0))
+        waiting, seen = waiting_bytes(self._home / _JOURNAL), read_heartbeat(self._home)
+        registry.register(_Collector(self._total(), epoch or 0, waiting, seen))
         if OPENMETRICS in accept:
             return generate_openmetrics(registry), OPENMETRICS + b"; version=1.0.0; charset=utf-8"
         return generate_latest(registry), b"text/plain; version=0.0.4; charset=utf-8"
@@ -125,6 +119,8 @@ class Metrics:
             unrecorded=self._unrecorded,
             missed=self._missed,
             memory_bytes=memory_mb() * 2**20,
+            cpu_seconds=sum(os.times()[:2]),
+            started=self._started,
         )
 
     def _write(self) -> None:
@@ -138,45 +134,17 @@ class Metrics:
             log.warning("the counts could not be written: %s", error)
 
     def _total(self) -> Counts:
-        return add_up([self._own(), *self._others()])
-
-    def _others(self) -> Iterable[Counts]:
-        for path in self._folder.glob("*.json"):
-            if path != self._path:
-                try:
-                    yield msgspec.json.decode(path.read_bytes(), type=Counts)
-                except (OSError, msgspec.DecodeError):
-                    continue  # being replaced, or of another version of Vitok
-
-
-def add_up(parts: Iterable[Counts]) -> Counts:
-    """The counts of several workers as one."""
-    total = Counts(buckets=[0] * (len(_BOUNDS) + 1))
-    for part in parts:
-        for name in ("requests", "predictions", "outcomes", "suspicions"):
-            sums: dict[str, int] = getattr(total, name)
-            for key, count in getattr(part, name).items():
-                sums[key] = sums.get(key, 0) + count
-        total.buckets = [a + b for a, b in zip(total.buckets, part.buckets, strict=False)]
-        total.seconds += part.seconds
-        total.unrecorded += part.unrecorded
-        total.missed += part.missed
-        total.memory_bytes = max(total.memory_bytes, part.memory_bytes)
-    return total
-
-
-def forget_counts(folder: Path) -> None:
-    """Removes the files of earlier runs; for the server's start."""
-    for path in (folder / FOLDER).glob("*.json"):
-        path.unlink(missing_ok=True)
+        return add_up([self._own(), *left_counts(self._folder, self._path)])
 
 
 class _Collector:
     """Hands counts to the client library, which knows both formats."""
 
-    def __init__(self, counts: Counts, epoch: int) -> None:
+    def __init__(self, counts: Counts, epoch: int, waiting: int, keeper: Heartbeat | None) -> None:
         self._counts = counts
         self._epoch = epoch
+        self._waiting = waiting
+        self._keeper = keeper
 
     def collect(self) -> Iterable[Any]:
         """The families of metrics."""
@@ -207,11 +175,33 @@ class _Collector:
         yield GaugeMetricFamily("vitok_plan_epoch", "Epoch of the release plan in force.", value=self._epoch)
         text = "Memory of the largest worker."
         yield GaugeMetricFamily("vitok_worker_memory_bytes", text, value=counts.memory_bytes)
+        cpu = CounterMetricFamily("vitok_worker_cpu_seconds", "Processor time of all workers.")
+        cpu.add_metric([], counts.cpu_seconds)
+        yield cpu
+        text = "When the first worker of this server started."
+        yield GaugeMetricFamily("vitok_server_start_seconds", text, value=counts.started)
+        text = "What waits in the journal to be moved into the lake."
+        yield GaugeMetricFamily("vitok_journal_waiting_bytes", text, value=self._waiting)
+        if self._keeper is not None:
+            yield from _of_keeper(self._keeper)
+
+
+def _of_keeper(keeper: Heartbeat) -> Iterable[Any]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    yield GaugeMetricFamily("vitok_keeper_seen_seconds", "When the keeper last looked.", value=keeper.seen)
+    labels = ["kind", "severity", "state"]
+    alerts = GaugeMetricFamily("vitok_alerts_open", "Alerts that are open.", labels=labels)
+    for key, count in sorted(keeper.alerts.items()):
+        alerts.add_metric(key.split("\t"), count)
+    yield alerts
+    text = "Events that could not be told to an address and were given up."
+    yield GaugeMetricFamily("vitok_events_given_up", text, value=keeper.dead_events)
 
 
 def _histogram(family: Any, counts: Counts) -> Any:
     total, buckets = 0, []
-    for bound, count in zip((*map(str, _BOUNDS), "+Inf"), counts.buckets, strict=True):
+    for bound, count in zip((*map(str, BOUNDS), "+Inf"), counts.buckets, strict=True):
         total += count
         buckets.append((bound, total))
     family.add_metric([], buckets=buckets, sum_value=counts.seconds)

@@ -13,9 +13,9 @@ from vitok.errors import UserMistake
 from vitok.kernel.clock import system_clock
 from vitok.release.keys import KEYS_FILE
 from vitok.serve.app import DataPlane, ServeSettings, create_app
-from vitok.serve.metrics import forget_counts
 from vitok.serve.observe import configure_logs
 from vitok.serve.oidc import Issuer, issuer_of_environment, variables_of
+from vitok.store.counts import forget_counts
 
 DEFAULT_FACTORY = "vitok.serve.server:worker_app"
 PROJECT_VARIABLE = "VITOK_PROJECT"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strictly
 
 from vitok.journal.records import Prediction
-from vitok.serve.metrics import Counts, Metrics, add_up, forget_counts
+from vitok.serve.metrics import Metrics
+from vitok.store.counts import Counts, add_up, forget_counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

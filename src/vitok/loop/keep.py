@@ -7,12 +7,10 @@ from datetime import datetime, timedelta
 
 from vitok.errors import VitokError
 from vitok.journal.ledger import Ledger
-from vitok.journal.mover import Moved, Told, move
-from vitok.journal.profiles import ProfilesFault
+from vitok.journal.mover import Moved, move
 from vitok.loop.alerts import alert_records
 from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
 from vitok.loop.outcomes import JOURNAL
-from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
 from vitok.loop.rollback import record_pending
@@ -36,22 +34,13 @@ def collect(project: Project, told: set[str] | None = None) -> Moved:
         told: What was told before and is not told again; what is told now is added.
     """
     record_pending(project)
+    moved = move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS)
     told = set() if told is None else told
-    try:
-        with open_profiler(project) as profiler:
-            moved = _move(project, profiler.moved)
-    except ProfilesFault as error:  # watching suffers, the journal goes on
-        moved = _move(project, None)
-        moved = moved._replace(problems=(*moved.problems, str(error)))
     for problem in moved.problems:
         if problem not in told:
             project.say(f"journal: {problem}")
             told.add(problem)
     return moved
-
-
-def _move(project: Project, tell: Told | None) -> Moved:
-    return move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS, tell)
 
 
 def watch_once(project: Project) -> Watched:

@@ -5,7 +5,7 @@ report. An outcome joins the latest answered prediction of its id, and the lates
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import polars as pl
@@ -13,6 +13,8 @@ import polars as pl
 from vitok.journal.frames import OUTCOMES, PREDICTIONS, conform, decode_inputs
 from vitok.journal.records import FAILED
 from vitok.store.lake import Lake
+
+_AT_ONCE = 50_000
 
 
 class _Reading(ABC):
@@ -115,6 +117,20 @@ class _Reading(ABC):
             "id", "value"
         )
 
+    def uncounted(self, counted: Mapping[str, int]) -> Iterator[pl.DataFrame]:
+        """Predictions behind the last known one of each worker, in frames of at most 50 000 rows.
+
+        Args:
+            counted: The last known sequence number by worker.
+        """
+        last = pl.col("worker").replace_strict(dict(counted), default=-1, return_dtype=pl.Int64)
+        rows = self._rows("predictions").filter(pl.col("seq") > last)
+        ends = rows.group_by("worker").agg(first=pl.col("seq").min(), last=pl.col("seq").max())
+        for worker, first, final in ends.sort("worker").collect().iter_rows():
+            for start in range(first, final + 1, _AT_ONCE):
+                inside = pl.col("seq").is_between(start, start + _AT_ONCE - 1)
+                yield rows.filter((pl.col("worker") == worker) & inside).sort("seq").collect()
+
     def _answered(self) -> pl.LazyFrame:
         return self._rows("predictions").filter(pl.col("action") != FAILED)
 
@@ -141,6 +157,10 @@ class Ledger(_Reading):
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
+
+    def revision(self) -> str:
+        """Another text whenever there are other predictions."""
+        return str(self._lake.latest("predictions"))
 
     def _rows(self, table: str) -> pl.LazyFrame:
         if not self._lake.exists(table):
@@ -179,6 +199,10 @@ class MemoryLedger(_Reading):
     def append_outcomes(self, frame: pl.DataFrame) -> None:
         """Adds outcomes; `id`, `value` (JSON text) and `time` are needed."""
         self._append("outcomes", conform(frame, OUTCOMES))
+
+    def revision(self) -> str:
+        """Another text whenever there are other predictions."""
+        return str(sum(part.height for part in self._tables["predictions"]))
 
     def _append(self, table: str, frame: pl.DataFrame) -> None:
         count = sum(part.height for part in self._tables[table])

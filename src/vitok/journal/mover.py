@@ -53,13 +53,20 @@ class Moved(NamedTuple):
     is_busy: bool = False
 
 
-def move(folder: Path, lake: Lake, now: datetime, within_seconds: float = math.inf) -> Moved:
+Told = Callable[[pl.DataFrame, str, str], None]
+
+
+def move(
+    folder: Path, lake: Lake, now: datetime, within_seconds: float = math.inf, tell: Told | None = None
+) -> Moved:
     """Moves all records of all spools of a journal into the lake.
 
     Args:
         folder: The journal's folder.
         now: The present, for the age of what is moved.
         within_seconds: When it stops although more has arrived meanwhile; under load a move might else never end.
+        tell: Is given the predictions of each commit while they are at hand, and the table's versions before and
+            after it. What it misses it must find in the lake: a move does not stop for it.
 
     Raises:
         UserMistake: the lake's disk is full; nothing was dropped from the spools.
@@ -68,7 +75,7 @@ def move(folder: Path, lake: Lake, now: datetime, within_seconds: float = math.i
     if handle is None:
         return Moved(is_busy=True)
     try:
-        return _Move(folder, lake, now).run(within_seconds)
+        return _Move(folder, lake, now, tell).run(within_seconds)
     finally:
         os.close(handle)
 
@@ -86,8 +93,8 @@ def become_mover(folder: Path) -> int | None:
 class _Move:
     """One move, by the one mover that holds the lock."""
 
-    def __init__(self, folder: Path, lake: Lake, now: datetime) -> None:
-        self.folder, self.lake, self.now = folder, lake, now
+    def __init__(self, folder: Path, lake: Lake, now: datetime, tell: Told | None) -> None:
+        self.folder, self.lake, self.now, self.tell = folder, lake, now, tell
         self.added: dict[Kind, int] = {"prediction": 0, "outcome": 0}
         self.problems: dict[str, str] = {}
         self.oldest = now
@@ -132,9 +139,19 @@ class _Move:
                 last[worker] = new[-1].seq
         if fresh:
             frame = as_frame(fresh)
+            before = self.lake.latest(table)
             self.lake.append_all(table, frame, last)
             self.added[kind] += frame.height
+            if self.tell is not None and kind == "prediction":
+                self._tell(frame, before)
             self.oldest = min(self.oldest, frame["received"].min())  # type: ignore[type-var, assignment]
+
+    def _tell(self, frame: pl.DataFrame, before: int | None) -> None:
+        assert self.tell is not None
+        try:
+            self.tell(frame, str(before), str(self.lake.latest("predictions")))
+        except VitokError as error:
+            self.problems["profiles"] = str(error)
 
     def _remember(self, index: Index, batches: dict[str, list[Entry]]) -> None:
         entries = [entry for batch in batches.values() for entry in batch]

@@ -1,6 +1,7 @@
 """What use cases ask of a journal, and its labelled rows as a model's answers."""
 
 import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -53,6 +54,14 @@ class JournalReader(Protocol):
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Times of the first and the last prediction, None if there are none."""
+        ...
+
+    def revision(self) -> str:
+        """Another text whenever there are other predictions."""
+        ...
+
+    def uncounted(self, counted: Mapping[str, int]) -> Iterator[pl.DataFrame]:
+        """Predictions behind the last known one of each worker."""
         ...
 
     def labels_since(self, since: datetime, until: datetime) -> int:

@@ -6,25 +6,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from vitok.charter.expressions import Comparison
 from vitok.charter.review import main_metric
+from vitok.journal.profiles import ProfileStore
+from vitok.journal.records import FAILED
 from vitok.loop.assemble import cost_tuple
 from vitok.loop.journals import JournalReader, scored_rows
+from vitok.loop.profiling import bins_of
 from vitok.loop.project import Project
-from vitok.loop.reference import score_frame_of
 from vitok.loop.rules import judge_rules
 from vitok.model.bundle import REFERENCE, USUAL, Manifest, load_manifest
-from vitok.monitor.drift import SCORE, DriftFinding, drift_findings
+from vitok.monitor.drift import DriftFinding, drift_findings
 from vitok.monitor.quality import Accepted, QualityFinding, quality_findings, quality_window
 from vitok.monitor.windows import State, Window
 from vitok.registry import versions
+from vitok.stats.bins import Bins
 from vitok.stats.catalogue import METRICS, metrics_for
 from vitok.stats.estimates import Estimate
-from vitok.stats.profiles import Reference, profile
+from vitok.stats.packed import unpack
+from vitok.stats.profiles import Reference
 from vitok.stats.variation import Variation
+
+# Roles whose rows are no answers that anybody got.
+NOT_WATCHED = frozenset({"shadow", FAILED})
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Version:
         number, digest: Of the version.
         manifest: What its bundle says.
         reference: Profiles of its rows.
+        bins: What rows that it answers are counted by.
         usual: How much their windows differ; None if windows had another length then, or were too few.
         accepted: Its metrics when it was accepted.
     """
@@ -43,6 +50,7 @@ class Version:
     digest: str
     manifest: Manifest
     reference: Reference
+    bins: Bins
     usual: Variation | None
     accepted: Mapping[str, Accepted]
 
@@ -65,19 +73,22 @@ class Look:
 class Looks:
     """Looks into windows; keeps what belongs to the versions that it has met."""
 
-    def __init__(self, project: Project, journal: JournalReader) -> None:
-        self._project, self._journal = project, journal
+    def __init__(self, project: Project, journal: JournalReader, profiles: ProfileStore) -> None:
+        self._project, self._journal, self._profiles = project, journal, profiles
         self._versions: dict[str, Version] = {}
 
     def drift(self, start: datetime, end: datetime, state: State) -> Look | None:
         """A window that is over; None if it has no rows."""
-        rows = self._journal.predictions(start, end).filter(pl.col("role") != "shadow")
-        if rows.height == 0:
+        groups = [group for group in self._profiles.groups(start, end) if group.role not in NOT_WATCHED]
+        if not groups:
             return None
-        version = self._answering(rows)
-        findings = self._findings(rows.filter(pl.col("digest") == version.digest), version)
-        window = Window(start, end, rows.height, 0, state, tuple(findings))
-        return Look(window, version, {})
+        counts: dict[tuple[int, str], int] = {}
+        for group in groups:
+            key = (group.version, group.digest)
+            counts[key] = counts.get(key, 0) + group.rows
+        version = self.version(*max(counts, key=lambda key: (counts[key], key)))
+        findings = self._findings(start, end, version)
+        return Look(Window(start, end, sum(counts.values()), 0, state, tuple(findings)), version, {})
 
     def again(self, known: Mapping[str, Any]) -> Look:
         """A window that was judged before, as the registry remembers it."""
@@ -135,29 +146,17 @@ class Looks:
                 digest,
                 manifest,
                 reference,
+                bins_of(self._project.blobs, manifest),
                 self._usual(manifest),
                 {name: _accepted(name, found) for name, found in metrics.items()},
             )
         return self._versions[digest]
 
-    def _answering(self, rows: pl.DataFrame) -> Version:
-        counted = rows.group_by("version", "digest").len().sort("len", "version")
-        number, digest = counted.select("version", "digest").row(-1)
-        return self.version(int(number), digest)
-
-    def _findings(self, rows: pl.DataFrame, version: Version) -> list[DriftFinding]:
-        manifest = version.manifest
-        kinds = {field.name: field.kind for field in manifest.inputs if field.kind != "time"}
-        frame = self._journal.inputs(rows, kinds)
-        many = manifest.task == "multiclass"
-        scores = np.array(rows["proba"].to_list()) if many else rows["score"].to_numpy()
-        frame = frame.with_columns(score_frame_of(scores)[SCORE])
-        return drift_findings(
-            version.reference,
-            profile(frame, version.reference.bins),
-            self._project.charter.monitor.drift,
-            variation=version.usual,
-        )
+    def _findings(self, start: datetime, end: datetime, version: Version) -> list[DriftFinding]:
+        packed = self._profiles.read(start, end, version.digest, without=NOT_WATCHED)
+        assert packed is not None  # its rows were counted
+        rule = self._project.charter.monitor.drift
+        return drift_findings(version.reference, unpack(packed, version.bins), rule, variation=version.usual)
 
     def _fallen(
         self, version: Version, quality: Mapping[str, Estimate], past: Sequence[Mapping[str, Estimate]]

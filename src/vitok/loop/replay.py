@@ -19,6 +19,7 @@ from vitok.kernel.clock import VirtualClock, format_time, stopwatch
 from vitok.loop.faults import Fault, apply_faults
 from vitok.loop.feed import ID, KNOWN, TIME, between, history, outcome_rows
 from vitok.loop.policies import PolicyResult, policy_triggers, summarise
+from vitok.loop.profiling import Profiler, profiles_in_memory
 from vitok.loop.project import Project
 from vitok.loop.replay_answers import Workers
 from vitok.loop.replay_releases import Appearing, finished, moved
@@ -129,6 +130,8 @@ class _Run:
         self._source, self._triggers, self._span = project, triggers, span
         self._result = PolicyResult(name)
         self._journal = MemoryLedger()
+        self._profiles = profiles_in_memory(project.charter)
+        self._profiler: Profiler | None = None
         self._appearing = Appearing(new)
         self._predicted: set[str] = set()
         self._known: dict[str, Any] = {}
@@ -138,6 +141,7 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="vitok-replay-") as folder:
             clock = VirtualClock(self._span.start)
             project = self._prepare(Path(folder), clock)
+            self._profiler = Profiler(project.blobs, project.charter, self._profiles)
             started, turning = stopwatch(), 0.0
             feed = history(project.rows()[0], project.charter, self._span.start, self._span.end)
             workers = Workers(project.blobs, feed)
@@ -159,6 +163,7 @@ class _Run:
             self._note([*self._appearing.left(project), *finished(project)])
             summarise(project, self._journal, self._span.end - self._span.start, self._result)
             project.engine.dispose()
+            self._profiles.close()
         self._result.seconds = {"turns": turning, "production": stopwatch() - started - turning}
         return self._result
 
@@ -239,7 +244,8 @@ class _Run:
 
     def _look(self, project: Project, triggers: list[Trigger] | None = None) -> float:
         """One tick; returns the seconds that its turn took."""
-        result = tick(project, self._journal, self._triggers if triggers is None else triggers)
+        asked = self._triggers if triggers is None else triggers
+        result = tick(project, self._journal, asked, self._profiler)
         for alert in result.watched.opened.values():
             entry = {
                 "kind": alert.kind,

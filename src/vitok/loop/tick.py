@@ -8,6 +8,7 @@ from typing import Any
 from vitok.charter.expressions import Comparison, Trigger
 from vitok.errors import Busy, Refused, VitokError
 from vitok.loop.journals import JournalReader
+from vitok.loop.profiling import Profiler
 from vitok.loop.project import Project
 from vitok.loop.rollout import advance, release_version
 from vitok.loop.rules import judge_rules
@@ -44,13 +45,16 @@ class Tick:
     rollout: Rollout | None = None
 
 
-def tick(project: Project, journal: JournalReader, triggers: Sequence[Trigger]) -> Tick:
+def tick(
+    project: Project, journal: JournalReader, triggers: Sequence[Trigger], profiler: Profiler | None = None
+) -> Tick:
     """Watches, moves a roll-out on, and starts a turn if a trigger holds; an accepted version is released.
 
     Args:
         triggers: The charter's, or those of a policy that is replayed.
+        profiler: Of this journal; None opens the project's own.
     """
-    watched = watch(project, journal)
+    watched = watch(project, journal, profiler)
     moved = advance(project, journal)
     decision = _decide(project, journal, watched, triggers)
     if decision.reason:

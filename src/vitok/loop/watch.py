@@ -10,6 +10,7 @@ from vitok.loop.gathered import Gathered
 from vitok.loop.journals import JournalReader
 from vitok.loop.looks import Look, Looks
 from vitok.loop.notify import emit
+from vitok.loop.profiling import Profiler, open_profiler
 from vitok.loop.project import Project
 from vitok.loop.security import take_up_suspicions
 from vitok.monitor.alerts import Alert, new_alerts
@@ -61,22 +62,29 @@ def _brief(window: Window) -> dict[str, Any]:
     return whole
 
 
-def watch(project: Project, journal: JournalReader) -> Watched:
+def watch(project: Project, journal: JournalReader, profiler: Profiler | None = None) -> Watched:
     """Judges each window that closed or matured since the last look.
 
     A window's drift is judged once, when it is over; its quality once, when its labels have had the time to come
     (`task.label_delay`). Late rows or labels do not change a verdict that was given.
 
+    Args:
+        profiler: Of this journal; None opens the project's own.
+
     Raises:
         Busy: another process has been looking for half a minute.
     """
     with hold(project.state / "watch.lock", "vitok watch", wait_seconds=_WAIT_SECONDS):
-        return _watch(project, journal)
+        if profiler is not None:
+            return _watch(project, journal, profiler)
+        with open_profiler(project) as own:
+            return _watch(project, journal, own)
 
 
-def _watch(project: Project, journal: JournalReader) -> Watched:
+def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watched:
     now, charter = project.clock(), project.charter
-    span = journal.span()
+    profiler.catch_up(journal)
+    span = profiler.store.span()
     result = Watched([], {}, {}, {})
     with project.engine.connect() as connection:
         result.open.update(remembered.load_alerts(connection))
@@ -85,10 +93,10 @@ def _watch(project: Project, journal: JournalReader) -> Watched:
     take_up_suspicions(project, now, result.open, result.opened, result.resolved)
     if span is None:
         return result
-    looks = Looks(project, journal)
+    looks = Looks(project, journal, profiler.store)
     first = max((start for start, (state, _) in known.items() if state == "final"), default=None)
     begin = span[0] if first is None else max(span[0], first + charter.monitor.window)
-    for start, end in closed_windows(begin, span[1], charter.monitor.window, now):
+    for start, end in closed_windows(begin, span[1] - profiler.store.smallest, charter.monitor.window, now):
         before = known.get(start, ("", 0))[0]
         state = window_state(end, charter.task.label_delay, now)
         look = None if before == state else _look(project, looks, start, end, state, before)

@@ -110,6 +110,10 @@ class Lake:
             return []
         return sorted(int(entry["version"]) for entry in self._open(table).history())
 
+    def latest(self, table: str) -> int | None:
+        """The number of the table's latest version, None if there is no such table."""
+        return int(self._open(table).version()) if self.exists(table) else None
+
     def compact(self, table: str) -> None:
         """Joins small files into large ones; rows, sequences and versions stay as they are."""
         if self.exists(table):

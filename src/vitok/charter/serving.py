@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vitok.charter.section import Section
 from vitok.charter.values import Duration, Period, Share
@@ -120,13 +120,22 @@ Format = Literal["cloudevents", "slack", "teams", "telegram"]
 _ADDRESS = r"^(https?://\S+|mailto:[^@\s,;<>?]+@[^@\s,;<>?]+|env:[A-Z][A-Z0-9_]*)$"
 
 
+def _address(text: str) -> str:
+    if re.match(_ADDRESS, text) is None:
+        raise ValueError(
+            "write an address such as https://chat.example.org/hook, mailto:ada@example.org or env:SLACK_URL"
+        )
+    return text
+
+
 class Notify(Section):
     """An address that is told what happens, by HTTP or by mail; at least once, tried again when it fails."""
 
-    url: Annotated[str, Field(pattern=_ADDRESS)] = Field(
+    url: Annotated[str, AfterValidator(_address)] = Field(
         description="Where events are posted: an address of HTTP, `mailto:ADDRESS`, or `env:NAME` for an address of "
         "HTTP in an environment variable, because it holds a token.",
         examples=["https://chat.example.org/hooks/vitok"],
+        json_schema_extra={"pattern": _ADDRESS},
     )
     on: list[EventKind] = Field(
         description="What it is told.", examples=[["alert", "question", "hand_over"]], min_length=1

@@ -308,6 +308,25 @@ def test_address_that_hangs_keeps_no_other_waiting(tmp_path, chat, monkeypatch, 
     assert len(chat.got) == 30
 
 
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_mail_server_that_hangs_keeps_no_other_waiting(tmp_path, chat, monkeypatch, scheme):
+    monkeypatch.setattr("vitok.loop.mail.TIMEOUT_SECONDS", 0.5)
+    notify = (
+        f"notify: [{{url: 'mailto:ada@example.org', on: [alert]}}, {{url: '{chat.url}/hook', on: [alert]}}]\n"
+    )
+    project, _ = project_with(tmp_path, notify)
+    with silent_address(drip=False) as url:
+        monkeypatch.setenv(
+            "VITOK_SMTP_URL", f"{scheme}://{url.removeprefix('http://').removesuffix('/hook')}"
+        )
+        tell(project, 1)
+        tell(project, 2)
+        started = time.perf_counter()
+        assert deliver(project) == 2
+        assert time.perf_counter() - started < 5
+    assert any("timed out" in error for error in errors(project))
+
+
 def test_two_processes_at_once_tell_an_event_once(tmp_path, chat):
     first, _ = project_with(tmp_path, f"notify: [{{url: '{chat.url}/hook', on: [alert]}}]\n")
     second = open_project(tmp_path, clock=VirtualClock(NOW))

@@ -32,8 +32,8 @@ def project(tmp_path):
     return open_project(tmp_path, clock=VirtualClock(NOW))
 
 
-def answer(project, received, action="model", role="champion", micros=2000, count=1):
-    spool = Spool(project.state / JOURNAL, f"w{received.timestamp()}{action}{role}")
+def answer(project, received, action="model", role="champion", micros=2000, count=1, worker="w"):
+    spool = Spool(project.state / JOURNAL, f"{worker}{received.timestamp()}{action}{role}")
     score = ({}, 0.5, None, [], action, "")
     key = f"{received.timestamp()}{action}{role}"
     spool.append(
@@ -52,6 +52,7 @@ def test_service_and_budgets_come_from_the_journal(project):
     answer(project, NOW - timedelta(days=2), "fallback", micros=90_000, count=8)
     answer(project, NOW - timedelta(minutes=2), "failed", micros=None, count=2)
     answer(project, NOW - timedelta(days=2), role="shadow", micros=900_000, count=70)
+    answer(project, NOW - timedelta(days=3), count=60, worker="batch-")
     collect(project)
     found = operations_report(project, Ledger(project.lake), WEEK)
     assert found["rows"] == 100

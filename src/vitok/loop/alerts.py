@@ -13,7 +13,7 @@ from vitok.kernel.clock import format_duration, format_time
 from vitok.loop.delivery import shown
 from vitok.loop.project import Project
 from vitok.monitor.alerts import Alert
-from vitok.monitor.handling import Handling
+from vitok.monitor.handling import Handling, State
 from vitok.registry import events, handlings
 from vitok.registry import windows as remembered
 from vitok.store.locks import hold
@@ -36,13 +36,17 @@ class Record:
     alert: Alert
     handling: Handling
 
+    def state(self, now: datetime) -> State:
+        """Where the alert stands, as people see it."""
+        return self.handling.state(is_open=self.alert.is_open, now=now, opened=self.alert.opened)
+
     def as_json(self, now: datetime) -> dict[str, Any]:
         """The alert as `vitok alerts --json` prints it."""
         did = self.handling
         return {
             "id": self.id,
             **self.alert.as_json(),
-            "state": did.state(is_open=self.alert.is_open, now=now),
+            "state": self.state(now),
             "acknowledged": None if did.acknowledged is None else format_time(did.acknowledged),
             "acknowledged_by": did.acknowledged_by,
             "snoozed": None if did.snoozed is None else format_time(did.snoozed),
@@ -108,7 +112,7 @@ def acknowledge(project: Project, name: str, *, note: str, actor: str) -> dict[s
 
     def act(connection: Connection, record: Record, now: datetime) -> dict[str, Any]:
         changes: dict[str, Any] = {"note": note} if note else {}
-        if record.handling.acknowledged is None:
+        if record.state(now) == "open" or record.handling.acknowledged is None:
             changes |= {"acknowledged": now, "acknowledged_by": actor}
         if changes:
             handlings.change(connection, record.id, **changes)

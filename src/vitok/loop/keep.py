@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 from vitok.errors import VitokError
 from vitok.journal.ledger import Ledger
-from vitok.journal.mover import Moved, move
+from vitok.journal.mover import Moved, Told, move
+from vitok.journal.profiles import ProfilesFault
 from vitok.loop.alerts import alert_records
 from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
 from vitok.loop.outcomes import JOURNAL
+from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
 from vitok.loop.rollback import record_pending
@@ -34,13 +36,22 @@ def collect(project: Project, told: set[str] | None = None) -> Moved:
         told: What was told before and is not told again; what is told now is added.
     """
     record_pending(project)
-    moved = move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS)
     told = set() if told is None else told
+    try:
+        with open_profiler(project) as profiler:
+            moved = _move(project, profiler.moved)
+    except ProfilesFault as error:  # watching suffers, the journal goes on
+        moved = _move(project, None)
+        moved = moved._replace(problems=(*moved.problems, str(error)))
     for problem in moved.problems:
         if problem not in told:
             project.say(f"journal: {problem}")
             told.add(problem)
     return moved
+
+
+def _move(project: Project, tell: Told | None) -> Moved:
+    return move(project.state / JOURNAL, project.lake, project.clock(), _COLLECT_SECONDS, tell)
 
 
 def watch_once(project: Project) -> Watched:
@@ -59,10 +70,7 @@ def show_life(project: Project) -> None:
     with project.engine.connect() as connection:
         found = alert_records(connection)
         dead = events.count_dead(connection)
-    alerts = Counter(
-        f"{each.alert.kind}\t{each.alert.severity}\t{each.handling.state(is_open=True, now=now)}"
-        for each in found
-    )
+    alerts = Counter(f"{each.alert.kind}\t{each.alert.severity}\t{each.state(now)}" for each in found)
     write_heartbeat(project.state, Heartbeat(now.timestamp(), dict(alerts), dead))
 
 

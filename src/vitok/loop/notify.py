@@ -62,7 +62,8 @@ def emit_reminders(project: Project) -> None:
         alerts = remembered.load_alerts(connection)
         handled = handlings.find(connection, list(alerts))
         for key, alert in alerts.items():
-            state, subject = handled[key].state(is_open=True, now=now), f"alert {key}"
+            subject = f"alert {key}"
+            state = handled[key].state(is_open=alert.is_open, now=now, opened=alert.opened)
             for hook in hooks:
                 told = events.last_told(connection, "alert", subject, target_of(hook))
                 due = reminder_due(told, state, alert.severity, hook.remind, now)

@@ -55,8 +55,9 @@ def operations_report(project: Project, journal: JournalReader, period: timedelt
 
 
 def _asked(journal: JournalReader, begin: datetime) -> pl.DataFrame:
-    """Rows that people or programs asked for: nobody waited for what a shadow did."""
-    rows = journal.since(begin).filter(pl.col("role") != "shadow")
+    """Rows that somebody waited for: not those of shadows, and not those of `vitok predict`."""
+    is_awaited = (pl.col("role") != "shadow") & ~pl.col("worker").str.starts_with("batch-")
+    rows = journal.since(begin).filter(is_awaited)
     return rows.select("received", "action", pl.col("micros").cast(pl.Float64).fill_null(float("nan")))
 
 

@@ -25,13 +25,19 @@ class Handling:
     note: str = ""
     closed_by: str | None = None
 
-    def state(self, *, is_open: bool, now: datetime) -> State:
-        """Where the alert stands, as people see it."""
+    def state(self, *, is_open: bool, now: datetime, opened: datetime | None = None) -> State:
+        """Where the alert stands, as people see it.
+
+        Args:
+            opened: When it was raised in its present severity: who took a notice on has not seen the alarm.
+        """
         if not is_open:
             return "resolved"
         if self.snoozed is not None and self.snoozed > now:
             return "snoozed"
-        return "open" if self.acknowledged is None else "acknowledged"
+        if self.acknowledged is None or (opened is not None and self.acknowledged < opened):
+            return "open"
+        return "acknowledged"
 
 
 def reminder_due(

@@ -18,6 +18,12 @@ def test_state_is_what_people_did_last():
     assert taken.state(is_open=False, now=NOW) == "resolved"
 
 
+def test_who_took_a_notice_on_has_not_seen_the_alarm_that_it_became():
+    taken = Handling(acknowledged=NOW, acknowledged_by="ada")
+    assert taken.state(is_open=True, now=NOW + DAY, opened=NOW - DAY) == "acknowledged"
+    assert taken.state(is_open=True, now=NOW + DAY, opened=NOW + HOUR) == "open"
+
+
 @pytest.mark.parametrize(
     ("told", "state", "severity", "due"),
     [

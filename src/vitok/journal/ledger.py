@@ -30,12 +30,23 @@ class _Reading(ABC):
             Columns as `vitok.journal.frames.PREDICTIONS` names them; `score` is null for multiclass, `proba`
             for all else.
         """
+        return self._inside(start, end).sort("time", "received", "worker", "seq").collect()
+
+    def answers(self, start: datetime, end: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+        """What was answered in a period, in no order.
+
+        Returns:
+            The columns of `predictions` without warnings, and without inputs unless they are asked for.
+        """
+        return self._inside(start, end).drop(*_unasked(with_inputs)).collect()
+
+    def _inside(self, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
         rows = self._answered()
         if start is not None:
             rows = rows.filter(pl.col("time") >= start)
         if end is not None:
             rows = rows.filter(pl.col("time") < end)
-        return rows.sort("time", "received", "worker", "seq").collect()
+        return rows
 
     def outcomes(self, as_of: datetime | None = None, ids: pl.DataFrame | None = None) -> pl.DataFrame:
         """The outcome that stands for each id, among those known by `as_of`.
@@ -75,7 +86,7 @@ class _Reading(ABC):
             The columns of `predictions` without warnings, and without inputs unless they are asked for; and `value`
             (JSON text) and `label_time`.
         """
-        rows = self._answered().drop(*(["warnings"] if with_inputs else ["inputs", "warnings"]))
+        rows = self._answered().drop(*_unasked(with_inputs))
         if as_of is not None:
             rows = rows.filter(pl.col("received") <= as_of)
         if start is not None and end is not None:
@@ -100,7 +111,7 @@ class _Reading(ABC):
             The columns of `predictions` without warnings, and without inputs unless they are asked for.
         """
         rows = self._rows("predictions").filter(pl.col("received") >= start)
-        rows = rows.drop(*(["warnings"] if with_inputs else ["inputs", "warnings"]))
+        rows = rows.drop(*_unasked(with_inputs))
         return rows.sort("received", "worker", "seq").collect()
 
     def reported(self, ids: pl.DataFrame, by: datetime) -> pl.DataFrame:
@@ -150,6 +161,11 @@ class _Reading(ABC):
     def inputs(self, frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
         """The inputs of predictions as columns: `kinds` gives each wanted input its kind."""
         return decode_inputs(frame, kinds)
+
+
+def _unasked(with_inputs: bool) -> list[str]:
+    """Columns that few readers need: nothing else is as large."""
+    return ["warnings"] if with_inputs else ["inputs", "warnings"]
 
 
 class Ledger(_Reading):

@@ -46,13 +46,22 @@ class Gathered:
         """
         self._changed, verdicts = {"digest": look.version.digest}, {}
         if judges_drift:
-            verdicts.update(self._stream(_DRIFT, look, drift_evidence(look.window.drift)))
+            verdicts.update(
+                self._stream(_DRIFT, look, drift_evidence(look.window.drift, look.window.foretold))
+            )
         if look.window.state == "final":
             rules = set(look.rules)
             quality = {f.metric: f.evidence for f in look.window.fallen if f.metric not in rules}
             found: dict[Family, dict[str, float]] = {"quality": quality, "rules": dict(look.rules)}
             verdicts.update(self._stream(_QUALITY, look, found))
         return verdicts
+
+    def standing(self) -> dict[Family, Verdict]:
+        """What each family said last, as if nothing had come since."""
+        return {
+            family: Verdict(False, state.held > 0, state.detector.level, self._limits[family], 0, ())
+            for family, state in self._states.items()
+        }
 
     def changed(self) -> dict[str, Any]:
         """What the last window changed, as its details keep it."""

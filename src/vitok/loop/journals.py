@@ -29,6 +29,10 @@ class JournalReader(Protocol):
         """Predictions of a period."""
         ...
 
+    def answers(self, start: datetime, end: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+        """What was answered in a period, in no order."""
+        ...
+
     def labelled(
         self,
         start: datetime | None = None,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,15 +13,24 @@ from vitok.charter.review import main_metric
 from vitok.journal.profiles import ProfileStore
 from vitok.journal.records import FAILED
 from vitok.loop.assemble import cost_tuple
+from vitok.loop.foretold import MOST_ROWS, Foreteller, load_foreteller
 from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.profiling import bins_of
 from vitok.loop.project import Project
 from vitok.loop.rules import judge_rules
 from vitok.model.bundle import REFERENCE, USUAL, Manifest, load_manifest
 from vitok.monitor.drift import DriftFinding, drift_findings
-from vitok.monitor.quality import Accepted, QualityFinding, quality_findings, quality_window
+from vitok.monitor.quality import (
+    PAST_WINDOWS,
+    Accepted,
+    QualityFinding,
+    corrected,
+    quality_findings,
+    quality_window,
+)
 from vitok.monitor.windows import State, Window
 from vitok.registry import versions
+from vitok.registry import windows as remembered
 from vitok.stats.bins import Bins
 from vitok.stats.catalogue import METRICS, metrics_for
 from vitok.stats.estimates import Estimate
@@ -44,6 +53,7 @@ class Version:
         bins: What rows that it answers are counted by.
         usual: How much their windows differ; None if windows had another length then, or were too few.
         accepted: Its metrics when it was accepted.
+        foreteller: What estimates its quality before labels come, if its bundle can.
     """
 
     number: int
@@ -53,6 +63,7 @@ class Version:
     bins: Bins
     usual: Variation | None
     accepted: Mapping[str, Accepted]
+    foreteller: Foreteller | None
 
 
 @dataclass(frozen=True)
@@ -87,12 +98,24 @@ class Looks:
             key = (group.version, group.digest)
             counts[key] = counts.get(key, 0) + group.rows
         version = self.version(*max(counts, key=lambda key: (counts[key], key)))
-        findings = self._findings(start, end, version)
-        return Look(Window(start, end, sum(counts.values()), 0, state, tuple(findings)), version, {})
+        past = self._past(version, start)
+        estimated = corrected(self._foretold(start, end, version), past)
+        window = Window(
+            start,
+            end,
+            sum(counts.values()),
+            0,
+            state,
+            tuple(self._findings(start, end, version)),
+            estimated=estimated,
+            foretold=tuple(self._fallen(version, estimated, [told for told, _ in past])),
+        )
+        return Look(window, version, {})
 
     def again(self, known: Mapping[str, Any]) -> Look:
         """A window that was judged before, as the registry remembers it."""
         version = self.version(known["version"], known["digest"])
+        estimated = known["details"].get("estimated", {})
         window = Window(
             known["start"],
             known["end"],
@@ -100,15 +123,12 @@ class Looks:
             known["labelled"],
             known["state"],
             tuple(DriftFinding(**each) for each in known["drift"]),
+            estimated=_estimates(estimated),
         )
         return Look(window, version, {})
 
-    def quality(self, look: Look, state: State, past: Sequence[Mapping[str, Estimate]]) -> Look:
-        """The same window when its labels have come.
-
-        Args:
-            past: Metrics of the version in the windows before, oldest first.
-        """
+    def quality(self, look: Look, state: State) -> Look:
+        """The same window when its labels have come."""
         window, version = look.window, look.version
         rules, span = self._project.document.rules.alerts, (window.start, window.end)
         known = self._journal.labelled(*span, as_of=self._project.clock(), with_inputs=bool(rules))
@@ -118,19 +138,13 @@ class Looks:
             scored = scored_rows(known, version.manifest, cost_tuple(self._project))
             names = [metric.name for metric in metrics_for(scored.task, with_costs=scored.costs is not None)]
             quality = quality_window(scored, names)
-            fallen = self._fallen(version, quality, past)
+            fallen = self._fallen(version, quality, [true for _, true in self._past(version, window.start)])
         accepted = {name: found.value for name, found in version.accepted.items()}
         judged = judge_rules(
             self._project, self._journal, rules, span, version.manifest, version.digest, accepted, known
         )
-        found = Window(
-            *span,
-            window.rows,
-            known.height,
-            state,
-            window.drift,
-            quality,
-            (*fallen, *judged.values()),
+        found = replace(
+            window, labelled=known.height, state=state, quality=quality, fallen=(*fallen, *judged.values())
         )
         return Look(found, version, {str(rule): self._once(rule, each) for rule, each in judged.items()})
 
@@ -149,6 +163,7 @@ class Looks:
                 bins_of(self._project.blobs, manifest),
                 self._usual(manifest),
                 {name: _accepted(name, found) for name, found in metrics.items()},
+                load_foreteller(self._project.blobs, manifest, cost_tuple(self._project)),
             )
         return self._versions[digest]
 
@@ -157,6 +172,27 @@ class Looks:
         assert packed is not None  # its rows were counted
         rule = self._project.charter.monitor.drift
         return drift_findings(version.reference, unpack(packed, version.bins), rule, variation=version.usual)
+
+    def _foretold(self, start: datetime, end: datetime, version: Version) -> dict[str, Estimate]:
+        """Metrics of a window as its scores foretell them."""
+        if version.foreteller is None:
+            return {}
+        rows = self._journal.answers(start, end, with_inputs=version.foreteller.needs_inputs)
+        rows = rows.filter((pl.col("digest") == version.digest) & (pl.col("role") != "shadow"))
+        inputs = None
+        if version.foreteller.needs_inputs:
+            rows = rows.sample(min(rows.height, MOST_ROWS), seed=0)
+            kinds = {field.name: field.kind for field in version.manifest.inputs if field.kind != "time"}
+            inputs = self._journal.inputs(rows, kinds)
+        return version.foreteller.metrics(rows, inputs)
+
+    def _past(
+        self, version: Version, before: datetime
+    ) -> list[tuple[dict[str, Estimate], dict[str, Estimate]]]:
+        """Metrics of a version in the windows before, oldest first: as estimated, and as labels said."""
+        with self._project.engine.connect() as connection:
+            found = remembered.recent_metrics(connection, version.number, before, PAST_WINDOWS)
+        return [(_estimates(told), _estimates(true)) for told, true in found]
 
     def _fallen(
         self, version: Version, quality: Mapping[str, Estimate], past: Sequence[Mapping[str, Estimate]]
@@ -197,6 +233,10 @@ def alerting_metrics(project: Project) -> list[str]:
     triggers = project.document.rules.triggers
     named = [trigger.metric for trigger in triggers if isinstance(trigger, Comparison)]
     return list(dict.fromkeys([main_metric(project.charter), *named]))
+
+
+def _estimates(found: Mapping[str, Any]) -> dict[str, Estimate]:
+    return {name: Estimate(**each) for name, each in found.items()}
 
 
 def _accepted(name: str, found: Mapping[str, Any]) -> Accepted:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from vitok.loop.foretold import foretelling
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
-from vitok.model.bundle import REFERENCE, USUAL
+from vitok.model.bundle import FORETELLING, REFERENCE, USUAL
 from vitok.monitor.drift import SCORE
 from vitok.monitor.windows import window_start
 from vitok.stats.bins import Bins, fit_bins
 from vitok.stats.profiles import Profile, Reference, profile
+from vitok.stats.scores import Scored
 from vitok.stats.variation import Variation, variation
 from vitok.train.fit import Trained, predict_scores
 
@@ -42,7 +44,17 @@ def reference_files(project: Project, prepared: Prepared, chosen: Trained) -> di
             **_variation(scores, times[held_out], outputs, width).columns,
         }
         files[USUAL] = _bytes(Variation(width.total_seconds(), usual).to_json())
+    foretold = _foretelling(prepared, chosen)
+    if foretold is not None:
+        files[FORETELLING] = foretold
     return files
+
+
+def _foretelling(prepared: Prepared, chosen: Trained) -> bytes | None:
+    test, task = prepared.parts.test, prepared.classes.task
+    scores = predict_scores(chosen.pipeline, prepared.encoded[test], task)
+    scored = Scored(task, prepared.truth[test], scores)
+    return foretelling(task, scored, prepared.snapshot.frame[test], prepared.inputs)
 
 
 def score_frame_of(scores: np.ndarray) -> pl.DataFrame:

@@ -15,10 +15,8 @@ from vitok.loop.project import Project
 from vitok.loop.security import take_up_suspicions
 from vitok.monitor.alerts import Alert, new_alerts
 from vitok.monitor.evidence import Family, Verdict
-from vitok.monitor.quality import PAST_WINDOWS
 from vitok.monitor.windows import State, Window, closed_windows, window_state
 from vitok.registry import windows as remembered
-from vitok.stats.estimates import Estimate
 from vitok.store.locks import hold
 
 _WAIT_SECONDS = 30.0
@@ -108,7 +106,9 @@ def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watc
             verdicts = gathered.take(look, judges_drift=before == "")
             _save(connection, look, gathered, known_before=before != "")
             told = set(result.opened)
-            _take_up(connection, now, look.window, verdicts, before, charter.retrain.cooldown, result)
+            _take_up(
+                connection, now, look.window, verdicts, gathered.standing(), charter.retrain.cooldown, result
+            )
             for key, alert in result.opened.items():
                 if key not in told:
                     emit(connection, charter, now, "alert", f"alert {key}", alert.as_json())
@@ -124,15 +124,7 @@ def _look(
     else:
         with project.engine.connect() as connection:
             look = looks.again(remembered.one_window(connection, start))
-    if look is None or state != "final":
-        return look
-    with project.engine.connect() as connection:
-        past = remembered.recent_quality(connection, look.version.number, start, PAST_WINDOWS)
-    return looks.quality(look, state, [_estimates(each) for each in past])
-
-
-def _estimates(found: dict[str, Any]) -> dict[str, Estimate]:
-    return {name: Estimate(**each) for name, each in found.items()}
+    return look if look is None or state != "final" else looks.quality(look, state)
 
 
 def _save(connection: Any, look: Look, gathered: Gathered, *, known_before: bool) -> None:
@@ -151,7 +143,7 @@ def _save(connection: Any, look: Look, gathered: Gathered, *, known_before: bool
         version=look.version.number,
         drift=drift,
         quality=whole["quality"],
-        details={**details, **gathered.changed()},
+        details={**details, **gathered.changed(), "estimated": whole["estimated"]},
     )
 
 
@@ -160,7 +152,7 @@ def _take_up(
     now: datetime,
     window: Window,
     verdicts: Mapping[Family, Verdict],
-    before: str,
+    standing: Mapping[Family, Verdict],
     cooldown: timedelta | None,
     result: Watched,
 ) -> None:
@@ -169,8 +161,7 @@ def _take_up(
     # Alerts on callers know no windows: they stay as they are.
     recent = {key: alert for key, alert in recent.items() if alert.kind != "security"}
     others = {key: alert for key, alert in result.open.items() if alert.kind == "security"}
-    kinds = [kind for kind, due in (("drift", before == ""), ("quality", window.state == "final")) if due]
-    step = new_alerts(list(recent.values()), window, verdicts, cooldown, kinds=kinds)  # type: ignore[arg-type]
+    step = new_alerts(list(recent.values()), window, verdicts, cooldown, standing=standing)
     ids = {(alert.kind, alert.since): key for key, alert in recent.items() if alert.is_open}
     result.open.clear()
     result.open.update(others)

@@ -17,6 +17,7 @@ from vitok.store.blobs import Blobs
 FORMAT = 1
 MODEL, FEATURES, REFERENCE, INTERVALS = "model.onnx", "features.py", "reference.json", "intervals.json"
 USUAL = "usual.json"  # how much windows of the reference differ from each other
+FORETELLING = "foretelling.json"  # what estimates quality before labels come
 
 
 class Field(msgspec.Struct, frozen=True):

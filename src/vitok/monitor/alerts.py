@@ -1,6 +1,6 @@
 """Alerts: related findings grouped into one, opened by evidence that holds the budget, closed when it is gone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -15,15 +15,15 @@ Severity = Literal["notice", "alarm"]
 
 _NAMED = 5
 _FAMILIES: Mapping[Kind, tuple[Family, ...]] = {
-    "drift": ("inputs", "score", "estimate", "features"),
-    "quality": ("quality", "rules"),
+    "drift": ("inputs", "score", "features"),
+    "quality": ("quality", "rules", "estimate"),
 }
-# Features that moved while neither scores nor inputs nor quality suffer are told, but start nothing.
-_CALM: frozenset[Family] = frozenset({"features"})
+# Features that moved while neither scores nor inputs nor quality suffer, and estimates, are told but start nothing.
+_CALM: frozenset[Family] = frozenset({"features", "estimate"})
 _REMEDIES: Mapping[Family, str] = {
     "inputs": "Check the source of {names} first; if the data is right, retrain on recent rows.",
     "score": "Compare quality as soon as labels come; retrain on recent rows.",
-    "estimate": "Compare quality as soon as labels come; retrain on recent rows. An estimate is no proof.",
+    "estimate": "Wait for labels before anything is changed: an estimate is no proof. Look for what moved meanwhile.",
     "features": "Nothing has to be done unless quality falls; a reference of a full season avoids such notices.",
     "quality": "Retrain on recent rows; if the new version is refused as well, roll back or fall back to the rule.",
     "rules": "Look at the rows that the rule names; retrain with more of them, or hand them over to people.",
@@ -37,7 +37,7 @@ class Alert:
     Args:
         kind: What it is about.
         severity: `alarm` may start a turn; a `notice` is only told: features moved, but neither the scores nor the
-            quality, and no input is broken.
+            quality, and no input is broken; or quality fell by an estimate that no label has confirmed.
         since: Start of the window with which the evidence began to grow.
         opened: When it was raised: the end of a window.
         last_window: Start of the last window that was judged.
@@ -92,7 +92,7 @@ def new_alerts(
     verdicts: Mapping[Family, Verdict],
     cooldown: timedelta | None = None,
     *,
-    kinds: Iterable[Kind] = ("drift", "quality"),
+    standing: Mapping[Family, Verdict] | None = None,
     harm: Mapping[Kind, str] | None = None,
 ) -> AlertStep:
     """Takes one window into account.
@@ -103,56 +103,59 @@ def new_alerts(
 
     Args:
         alerts: The open alerts, and the resolved ones that are still within their cool-down.
-        window: Windows come in the order of time; one that an alert has already taken up is passed over.
-        verdicts: What the evidence says after this window; families that it does not judge are left out.
+        window: The window; each is taken up when it closes and again when its labels have come.
+        verdicts: What the evidence says after this window, of the families that it judges.
         cooldown: Time after a resolved alert without a new one of its kind.
-        kinds: What to judge; a window judged for drift when it closed is later judged for quality alone.
+        standing: What it said last of the others.
         harm: By kind what else the alert should say: where it is, and what it does to quality and money.
     """
     opened: list[Alert] = []
     still: list[Alert] = []
     resolved: list[Alert] = []
-    kinds = tuple(kinds)
-    for kind in kinds:
+    for kind, families in _FAMILIES.items():
         mine = [alert for alert in alerts if alert.kind == kind]
         current = next((alert for alert in mine if alert.is_open), None)
-        judged = {family: verdicts[family] for family in _FAMILIES[kind] if family in verdicts}
-        condition = _condition(kind, window, judged, (harm or {}).get(kind, ""))
+        known = {**(standing or {}), **verdicts}
+        holding = {family: known[family] for family in families if family in known and known[family].holds}
+        if not set(families) & set(verdicts):
+            still += [] if current is None else [current]
+            continue
+        fresh = {family: verdict for family, verdict in holding.items() if family in verdicts}
+        condition = _condition(kind, window, fresh, holding, (harm or {}).get(kind, ""))
         if current is not None:
-            if judged and window.start > current.last_window:
-                current = _advanced(current, condition, window)
-                if condition is not None and current.opened == window.end:
-                    opened.append(current)
+            current = _advanced(current, condition, window, holds=bool(holding))
+            if condition is not None and current.opened == window.end:
+                opened.append(current)
             (still if current.is_open else resolved).append(current)
         elif (
             condition is not None
-            and any(verdict.cries for verdict in judged.values())
+            and any(verdict.cries for verdict in fresh.values())
             and not _cooling(condition, mine, window, cooldown)
         ):
             opened.append(condition)
             still.append(condition)
-    others = [alert for alert in alerts if alert.is_open and alert.kind not in kinds]
+    others = [alert for alert in alerts if alert.is_open and alert.kind not in _FAMILIES]
     return AlertStep(tuple(opened), (*still, *others), tuple(resolved))
 
 
-def _condition(kind: Kind, window: Window, judged: Mapping[Family, Verdict], harm: str) -> Alert | None:
-    """The alert that the families of a kind ask for now, if any of them holds."""
-    holding = {family: verdict for family, verdict in judged.items() if verdict.holds}
-    if not holding:
+def _condition(
+    kind: Kind,
+    window: Window,
+    fresh: Mapping[Family, Verdict],
+    holding: Mapping[Family, Verdict],
+    harm: str,
+) -> Alert | None:
+    """The alert that this window asks for; None if what holds is not what it judges, or a graver family holds."""
+    worst = next((family for family in _FAMILIES[kind] if family in holding), None)
+    if worst is None or worst not in fresh:
         return None
-    worst = next(family for family in _FAMILIES[kind] if family in holding)
     severity: Severity = "notice" if set(holding) <= _CALM else "alarm"
-    verdict = holding[worst]
+    verdict = fresh[worst]
     since = window.start - (window.end - window.start) * max(0, verdict.windows - 1)
-    if kind == "drift":
-        told = _moved(window.drift, holding)
-        names, sentences = tuple(f.column for f in told), [f.sentence for f in told]
-    else:
-        fallen = [f for f in window.fallen if f.evidence > 1 or f.alarm]
-        names, sentences = tuple(f.metric for f in fallen), [f.sentence for f in fallen]
-    names = names or tuple(dict.fromkeys(name for each in holding.values() for name in each.named))
+    names, sentences = _told(kind, worst, window, holding)
+    names = names or tuple(dict.fromkeys(name for each in fresh.values() for name in each.named))
     more = f"And {len(names) - _NAMED} more." if len(names) > _NAMED else ""
-    calm = "The distribution of the scores did not move." if set(holding) <= _CALM else ""
+    calm = "The distribution of the scores did not move." if set(holding) == {"features"} else ""
     parts = [*sentences[:_NAMED], more, calm, _how_sure(verdict, since), harm]
     remedy = _REMEDIES[worst].format(names=", ".join(_faulty(window.drift) or names[:_NAMED]))
     return Alert(
@@ -166,6 +169,21 @@ def _condition(kind: Kind, window: Window, judged: Mapping[Family, Verdict], har
         remedy,
         f"{kind}-{worst}",
     )
+
+
+def _told(
+    kind: Kind, worst: Family, window: Window, holding: Mapping[Family, Verdict]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Columns or metrics that an alert names, and what it says of each."""
+    if kind == "drift":
+        moved = _moved(window.drift, holding)
+        return tuple(finding.column for finding in moved), [finding.sentence for finding in moved]
+    if worst == "estimate":
+        return tuple(f.metric for f in window.foretold), [
+            f"Estimated without labels: {f.sentence}" for f in window.foretold
+        ]
+    fallen = [finding for finding in window.fallen if finding.evidence > 1 or finding.alarm]
+    return tuple(finding.metric for finding in fallen), [finding.sentence for finding in fallen]
 
 
 def _moved(findings: Sequence[DriftFinding], holding: Mapping[Family, Verdict]) -> list[DriftFinding]:
@@ -196,22 +214,23 @@ def _how_sure(verdict: Verdict, since: datetime) -> str:
     )
 
 
-def _advanced(alert: Alert, condition: Alert | None, window: Window) -> Alert:
+def _advanced(alert: Alert, condition: Alert | None, window: Window, *, holds: bool) -> Alert:
     """An open alert after one more window: still there, worse, milder, or over."""
+    last = max(alert.last_window, window.start)
+    if not holds:
+        return replace(alert, last_window=last, resolved=window.end)
     if condition is None:
-        return replace(alert, last_window=window.start, resolved=window.end)
+        return replace(alert, last_window=last)
     if alert.severity == "notice" and condition.severity == "alarm":
         return replace(condition, since=min(alert.since, condition.since))
-    return replace(condition, since=alert.since, opened=alert.opened)
+    return replace(condition, since=alert.since, opened=alert.opened, last_window=last)
 
 
 def _cooling(condition: Alert, past: Sequence[Alert], window: Window, cooldown: timedelta | None) -> bool:
-    """Whether the last alert of the kind ended too recently, or has already judged this window."""
+    """Whether the last alert of the kind ended too recently."""
     if not past:
         return False
     last = max(past, key=lambda alert: alert.resolved or alert.opened)
-    if window.start <= last.last_window:
-        return True
     if last.severity == "notice" and condition.severity == "alarm":
         return False
     return cooldown is not None and last.resolved is not None and window.end < last.resolved + cooldown

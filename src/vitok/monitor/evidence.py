@@ -6,12 +6,13 @@ often than its part allows. Within a family the e-values of all members are aver
 they depend on each other; which members moved is told by e-BH.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
 from vitok.monitor.drift import SCORE, DriftFinding
+from vitok.monitor.quality import QualityFinding
 from vitok.stats.edetectors import Detector, e_benjamini_hochberg, threshold
 
 Family = Literal["score", "inputs", "features", "estimate", "quality", "rules"]
@@ -137,14 +138,22 @@ def renewed(state: Watch) -> Watch:
     return Watch(held=min(state.held, 1.0))
 
 
-def drift_evidence(findings: tuple[DriftFinding, ...]) -> dict[Family, dict[str, float]]:
-    """The e-values of a window's drift findings, by family and column; undecidable ones are left out."""
+def drift_evidence(
+    findings: Sequence[DriftFinding], foretold: Sequence[QualityFinding] = ()
+) -> dict[Family, dict[str, float]]:
+    """The e-values of a window before its labels come, by family and column; undecidable findings are left out.
+
+    Args:
+        findings: Of the columns.
+        foretold: Of the metrics as they are estimated.
+    """
     decided = [finding for finding in findings if finding.status != "undecidable"]
     columns = [finding for finding in decided if finding.column != SCORE]
     return {
         "score": {f.column: f.shift_evidence for f in decided if f.column == SCORE},
         "inputs": {f.column: f.fault_evidence for f in columns},
         "features": {f.column: f.shift_evidence for f in columns},
+        "estimate": {f.metric: f.evidence for f in foretold},
     }
 
 

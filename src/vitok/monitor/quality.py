@@ -20,6 +20,8 @@ _HALF_WIDTH = 1.645
 _ASSUMED_WINDOWS = 4
 # Further back the world was another one.
 PAST_WINDOWS = 60
+# Windows whose labels have come, by which later estimates are corrected, and the least that can do so.
+_CHECKED_WINDOWS, _LEAST_CHECKED = 14, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +185,31 @@ def spread_between(past: Sequence[Estimate], now: Estimate) -> float:
     errors = np.array([(each.high - each.low) / 2 / _HALF_WIDTH for each in recent])
     between = max(0.0, float(np.mean(np.diff(values) ** 2) / 2 - np.mean(errors**2)))
     return math.sqrt((assumed + between * len(recent)) / (_ASSUMED_WINDOWS + len(recent)))
+
+
+def corrected(
+    estimates: Mapping[str, Estimate], past: Sequence[tuple[Mapping[str, Estimate], Mapping[str, Estimate]]]
+) -> dict[str, Estimate]:
+    """Estimates without labels, moved by how far the last ones were from what labels then said.
+
+    What the scores cannot know, such as noise in the labels or another season, is the same for some time. With fewer
+    than five windows whose labels have come an estimate stays as it is.
+
+    Args:
+        estimates: Of the window, by metric.
+        past: What was estimated and what came true in windows before, oldest first; the last 14 count.
+    """
+    result = dict(estimates)
+    for name, each in estimates.items():
+        gaps = [true[name].value - told[name].value for told, true in past if name in told and name in true]
+        gaps = gaps[-_CHECKED_WINDOWS:]
+        if len(gaps) < _LEAST_CHECKED:
+            continue
+        move, more = float(np.mean(gaps)), _HALF_WIDTH * float(np.std(gaps, ddof=1))
+        value = each.value + move
+        low = value - math.hypot(each.value - each.low, more)
+        high = value + math.hypot(each.high - each.value, more)
+        result[name] = Estimate(
+            value, low, high, each.rows, f"{each.method}, corrected by {len(gaps)} windows"
+        )
+    return result

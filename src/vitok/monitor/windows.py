@@ -29,6 +29,8 @@ class Window:
         drift: Findings by column, the score first.
         quality: Metrics on the labelled rows.
         fallen: Comparison of the metrics with acceptance.
+        estimated: Metrics as the scores foretell them, before labels come; blind to a change of what inputs mean.
+        foretold: Comparison of these with acceptance.
     """
 
     start: datetime
@@ -39,6 +41,8 @@ class Window:
     drift: tuple[DriftFinding, ...] = ()
     quality: Mapping[str, Estimate] = field(default_factory=dict)
     fallen: tuple[QualityFinding, ...] = ()
+    estimated: Mapping[str, Estimate] = field(default_factory=dict)
+    foretold: tuple[QualityFinding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The window as JSON values."""
@@ -51,6 +55,7 @@ class Window:
             "drift": [finding.as_json() for finding in self.drift],
             "quality": {name: estimate.as_json() for name, estimate in self.quality.items()},
             "fallen": [finding.as_json() for finding in self.fallen],
+            "estimated": {name: estimate.as_json() for name, estimate in self.estimated.items()},
         }
 
 

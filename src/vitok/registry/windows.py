@@ -76,15 +76,17 @@ def last_details(
     return None
 
 
-def recent_quality(
+def recent_metrics(
     connection: Connection, version: int, before: datetime, count: int
-) -> list[dict[str, Any]]:
-    """Metrics of a version's latest final windows before a moment, oldest first."""
-    query = select(windows.c.quality).where(
-        windows.c.version == version, windows.c.state == "final", windows.c.start < before
-    )
-    rows = connection.execute(query.order_by(windows.c.start.desc()).limit(count)).scalars().all()
-    return list(reversed(rows))
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Metrics of a version's latest windows before a moment, oldest first: as estimated, and as labels said.
+
+    The second are empty as long as labels have not come.
+    """
+    query = select(windows.c.details, windows.c.quality)
+    query = query.where(windows.c.version == version, windows.c.start < before)
+    rows = connection.execute(query.order_by(windows.c.start.desc()).limit(count)).all()
+    return [(row.details.get("estimated", {}), row.quality) for row in reversed(rows)]
 
 
 def last_windows(connection: Connection, count: int, *, state: str | None = None) -> list[dict[str, Any]]:

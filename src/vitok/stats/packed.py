@@ -9,7 +9,8 @@ import numpy as np
 
 from vitok.errors import Fault
 from vitok.stats.bins import Bins, CategoryBins, NumericBins
-from vitok.stats.profiles import CategoryProfile, Column, Counts, NumericProfile, Profile
+from vitok.stats.distances import Counts
+from vitok.stats.profiles import CategoryProfile, Column, NumericProfile, Profile
 from vitok.stats.scores import Floats
 
 # Rows, number of counts, number of numeric columns, bytes of one count.

@@ -178,15 +178,6 @@ def test_a_notice_that_becomes_an_alarm_is_told_again_and_may_calm_down() -> Non
     assert [(alert.severity, alert.is_open) for alert in known] == [("notice", True)]
 
 
-def test_a_window_that_was_judged_is_passed_over() -> None:
-    cry: Verdicts = {"score": _verdict("score")}
-    first = new_alerts([], _window(0, SCORE), cry)
-    again = new_alerts(first.open, _window(0, CALM), {"score": QUIET})
-    assert again.open == first.open
-    closed = replace(first.open[0], resolved=START + DAY)
-    assert new_alerts([closed], _window(0, SCORE), cry).opened == ()
-
-
 def test_an_alert_closed_by_hand_comes_back_only_with_a_new_cry() -> None:
     first = new_alerts([], _window(0, SCORE), {"score": _verdict("score")})
     closed = replace(first.open[0], resolved=START + DAY)
@@ -194,14 +185,33 @@ def test_an_alert_closed_by_hand_comes_back_only_with_a_new_cry() -> None:
     assert len(new_alerts([closed], _window(2, SCORE), {"score": _verdict("score")}).opened) == 1
 
 
-def test_quality_can_be_judged_later_than_drift() -> None:
-    drift = new_alerts(
-        [], _window(5, SCORE, state="maturing"), {"score": _verdict("score")}, kinds=("drift",)
-    )
+def test_quality_is_judged_later_than_drift_and_neither_touches_the_other() -> None:
+    drift = new_alerts([], _window(5, SCORE, state="maturing"), {"score": _verdict("score")})
     fell: Verdicts = {"quality": _verdict("roc_auc")}
-    step = new_alerts(drift.open, _window(0, SCORE, fell=True), fell, kinds=("quality",))
+    step = new_alerts(drift.open, _window(0, SCORE, fell=True), fell, standing={"score": ON})
     assert [alert.kind for alert in step.opened] == ["quality"]
     assert {alert.kind for alert in step.open} == {"drift", "quality"}
+
+
+def test_an_estimate_joins_the_alert_on_quality_and_yields_to_labels() -> None:
+    foretold = replace(_window(0, fell=True).fallen[0], sentence="roc_auc fell: 0.68.")
+    window = replace(_window(3, CALM, state="maturing"), foretold=(foretold,))
+    first = new_alerts([], window, {"estimate": _verdict("roc_auc")})
+    assert [(a.kind, a.what, a.runbook) for a in first.opened] == [
+        ("quality", ("roc_auc",), "quality-estimate")
+    ]
+    assert "Estimated without labels: roc_auc fell: 0.68." in first.opened[0].sentence
+    held = _verdict("roc_auc", cries=False)
+    labelled = new_alerts(
+        first.open, _window(2, fell=True), {"quality": _verdict("roc_auc")}, standing={"estimate": held}
+    )
+    assert [a.runbook for a in labelled.open] == ["quality-quality"]
+    assert labelled.opened == ()
+    later = replace(window, start=window.start + DAY, end=window.end + DAY)
+    again = new_alerts(labelled.open, later, {"estimate": held}, standing={"quality": held})
+    assert again.open[0].sentence == labelled.open[0].sentence
+    over = new_alerts(again.open, later, {"estimate": QUIET}, standing={"quality": QUIET})
+    assert over.resolved[0].resolved == later.end
 
 
 def test_an_alert_is_json() -> None:

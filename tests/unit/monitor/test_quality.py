@@ -7,6 +7,7 @@ from vitok.charter.expressions import Comparison, parse_expression
 from vitok.monitor.evidence import Watch, weigh
 from vitok.monitor.quality import (
     Accepted,
+    corrected,
     quality_findings,
     quality_window,
     spread_between,
@@ -107,3 +108,18 @@ def test_spread_between_windows_is_what_their_errors_leave() -> None:
     assert spread_between([], past[-1]) == pytest.approx(0.015)
     calm = [[_day(rng, 0.75, between=0.0) for _ in range(60)] for _ in range(20)]
     assert np.mean([spread_between(past, past[-1]) for past in calm]) < 0.01
+
+
+def test_estimates_are_moved_by_what_came_true() -> None:
+    rng, past = np.random.default_rng(10), []
+    now = {"roc_auc": Estimate(0.70, 0.68, 0.72, 900, "calibrated scores")}
+    assert corrected(now, past) == now
+    for _ in range(20):
+        told = Estimate(0.72, 0.70, 0.74, 900, "calibrated scores")
+        past.append(({"roc_auc": told}, {"roc_auc": _day(rng, 0.76)}))
+    found = corrected(now, past)["roc_auc"]
+    assert found.value == pytest.approx(0.74, abs=0.015)
+    assert found.high - found.low > 0.04
+    assert found.method == "calibrated scores, corrected by 14 windows"
+    assert corrected(now, past[:4]) == now
+    assert corrected(now, [(told, {}) for told, _ in past]) == now

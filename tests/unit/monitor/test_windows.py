@@ -59,4 +59,5 @@ def test_a_window_is_json() -> None:
         "drift": [],
         "quality": {},
         "fallen": [],
+        "estimated": {},
     }

@@ -6,10 +6,12 @@ Edges are quantiles, so that an outlier moves nothing; a value that holds many r
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from vitok.stats.scores import Floats
 
@@ -18,6 +20,10 @@ COUNTED_LEVELS = 100
 KNOWN_LEVELS = 10_000
 # A sum counts in steps of 2**-16 of the reference's spread: the rounding of a mean is below 1e-5 of it.
 STEPS = 16
+Counts = NDArray[np.int64]
+# Values that are squared together (above 10 000 numbers a dot product starts threads), and the sizes of whole numbers
+# up to which a row's sum of squares is exact in floating point (2**13 of 2**40) and a square fits 64 bits.
+ROW, _EXACT, _WHOLE = 2**13, 2.0**20, 2.0**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,62 @@ def level_counts(column: pl.Series) -> tuple[list[str], list[int], int]:
     if levels.dtype == pl.Boolean:
         levels = pl.Series(["true" if level else "false" for level in levels.to_list()], dtype=pl.String)
     return levels.cast(pl.String).to_list(), table.to_series(1).to_list(), missing
+
+
+def occurrences(levels: Sequence[str], hashes: NDArray[np.uint64]) -> Counts:
+    """Rows of each level, by the sorted hashes of the rows."""
+    wanted = pl.Series(levels, dtype=pl.String).hash().to_numpy()
+    return (hashes.searchsorted(wanted, "right") - hashes.searchsorted(wanted)).astype(np.int64)
+
+
+def exact_sums(
+    block: Floats, odd: NDArray[np.bool_] | None, bins: NumericBins, steps: Floats
+) -> tuple[int, int]:
+    """Exact sums of round((x - offset) / unit) and of its squares.
+
+    A value rounds alike wherever it is counted. Whole numbers below 2**53 are exact in floating point, so that
+    most values need none of the slower ways.
+
+    Args:
+        block: Shape (k, at most ROW), each row rising.
+        odd: Where it is not finite; None if it is so everywhere.
+        steps: Room for as many numbers.
+    """
+    with np.errstate(over="ignore"):
+        np.subtract(block, bins.offset, out=steps)
+        np.rint(np.multiply(steps, 1 / bins.unit, out=steps), out=steps)
+    total = squares = 0
+    if odd is not None:
+        steps[odd] = 0.0
+    if odd is not None or max(-steps[:, 0].min(), steps[:, -1].max()) > _EXACT:
+        sizes = np.abs(steps)
+        far, huge = (sizes > _EXACT) & (sizes < _WHOLE), sizes >= _WHOLE
+        for places, more in (
+            (far, _whole_sums(steps[far].astype(np.int64))),
+            (huge, _any_sums(steps[huge], block[huge], bins)),
+        ):
+            total, squares = total + more[0], squares + more[1]
+            steps[places] = 0.0
+    # Each of these sums of squares is exact; together they may pass what floating point can hold.
+    by_row = np.vecdot(steps, steps).astype(np.int64)
+    return total + int(steps.sum()), squares + int(by_row.sum())
+
+
+def _whole_sums(steps: Counts) -> tuple[int, int]:
+    """Sums of whole numbers whose squares fit into 64 bits, but perhaps not the sum of these."""
+    each = steps * steps
+    return int(steps.sum()), (int((each >> 32).sum()) << 32) + int((each & 0xFFFFFFFF).sum())
+
+
+def _any_sums(steps: Floats, values: Floats, bins: NumericBins) -> tuple[int, int]:
+    """Sums of numbers of any size, also where floating point overflows."""
+    whole = [
+        int(step)
+        if math.isfinite(step)
+        else round((Fraction(value) - Fraction(bins.offset)) / Fraction(bins.unit))
+        for step, value in zip(steps.tolist(), values.tolist(), strict=True)
+    ]
+    return sum(whole), sum(each * each for each in whole)
 
 
 def _numeric_bins(ordered: Floats, bins: int) -> NumericBins:

@@ -5,7 +5,7 @@ distance, mean and chart comes from profiles: of windows, workers, machines, or 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,13 +15,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from vitok.errors import DataMistake
-from vitok.stats.bins import Bins, CategoryBins, NumericBins, bins_from_json, level_counts, numbers
+from vitok.stats.bins import (
+    ROW,
+    Bins,
+    CategoryBins,
+    NumericBins,
+    bins_from_json,
+    exact_sums,
+    level_counts,
+    numbers,
+    occurrences,
+)
 from vitok.stats.scores import Floats
 
 Counts = NDArray[np.int64]
-# Rows of a block (above 10 000 numbers a dot product starts threads), and the sizes of whole numbers up to
-# which a block's sum of squares is exact in floating point (2**13 of 2**40) and a square fits 64 bits.
-_BLOCK, _EXACT, _WHOLE = 2**13, 2.0**20, 2.0**31
+_BLOCK = 2**17  # values that are sorted before the next ones are read: they stay in the cache
+_LARGEST = float(np.finfo(np.float64).max)
+_MANY = 2**13  # rows from which on hashing levels is faster than counting them one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,34 +250,37 @@ def empty_profile(bins: Bins) -> Profile:
 
 
 def _numeric(column: pl.Series, bins: NumericBins) -> NumericProfile:
-    """Sorts block by block and finds the edges in the sorted values.
+    """Sorts row by row of a block and finds the edges in the sorted values.
 
     That is faster than finding each value among the edges, and blocks stay in the cache.
     """
-    values, buffer = numbers(column), np.empty(_BLOCK)
-    edges, ends = np.asarray([*bins.edges, np.inf]), np.asarray([-np.inf, *bins.edges[-1:], np.inf])
-    below, until = np.zeros(len(edges), dtype=np.int64), np.zeros(len(ends), dtype=np.int64)
-    total, squares, least, greatest = 0, 0, math.inf, -math.inf
-    for start in range(0, len(values), _BLOCK):
-        block = buffer[: min(_BLOCK, len(values) - start)]
-        block[:] = values[start : start + _BLOCK]
-        block.sort()  # NaN comes last
-        left, right = np.searchsorted(block, edges), np.searchsorted(block, ends, "right")
-        below += left
-        until += right
-        finite = block[right[0] : left[-1]]
-        if len(finite):
-            more = _sums(finite, bins)
-            total, squares = total + more[0], squares + more[1]
-            least, greatest = min(least, float(finite[0])), max(greatest, float(finite[-1]))
-    known = int(until[-1])
-    places = np.append(below[:-2], until[1]) if bins.edges else until[:1]
+    values = numbers(column.drop_nulls())
+    # What is at most a number is below the next one: the last edge, and -inf.
+    keys = np.asarray([-_LARGEST, *bins.edges, *np.nextafter(bins.edges[-1:], np.inf), np.inf])
+    below, buffer = np.zeros(len(keys), dtype=np.int64), np.empty((2, min(len(values), _BLOCK)))
+    total, squares, least, greatest, known = 0, 0, math.inf, -math.inf, len(values)
+    for part in _blocks(values):
+        block, steps = (each[: part.size].reshape(part.shape) for each in buffer)
+        block[:] = part
+        block.sort(axis=1)  # NaN comes last
+        for row in block:
+            below += row.searchsorted(keys)
+        low, high, odd = float(block[:, 0].min()), float(block[:, -1].max()), None
+        if not (math.isfinite(low) and math.isfinite(high)):
+            known -= int(np.isnan(block).sum())
+            odd = ~np.isfinite(block)
+            low = float(block.min(initial=np.inf, where=~odd))
+            high = float(block.max(initial=-np.inf, where=~odd))
+        least, greatest = min(least, low), max(greatest, high)
+        more = exact_sums(block, odd, bins, steps)
+        total, squares = total + more[0], squares + more[1]
+    places = np.append(below[1:-3], below[-2]) if bins.edges else below[:1]
     return NumericProfile(
         counts=np.diff(places).astype(np.int64),
         below=int(places[0]),
         above=known - int(places[-1]),
-        missing=len(values) - known,
-        finite=int(below[-1] - until[0]),
+        missing=len(column) - known,
+        finite=int(below[-1] - below[0]),
         least=least if least <= greatest else None,
         greatest=greatest if least <= greatest else None,
         total=total,
@@ -275,47 +288,20 @@ def _numeric(column: pl.Series, bins: NumericBins) -> NumericProfile:
     )
 
 
-def _sums(ordered: Floats, bins: NumericBins) -> tuple[int, int]:
-    """Exact sums of round((x - offset) / unit) and its squares over a sorted block.
-
-    A row rounds alike wherever it is counted. Whole numbers below 2**53 are exact in floating point, so that
-    most rows need none of the slower ways.
-    """
-    with np.errstate(over="ignore"):
-        steps = ordered - bins.offset
-        np.rint(np.multiply(steps, 1 / bins.unit, out=steps), out=steps)
-    low, high = 0, len(steps)
-    if -steps[0] > _EXACT or steps[-1] > _EXACT:
-        low, high = (int(place) for place in np.searchsorted(steps, [-_EXACT, _EXACT]))
-    near = steps[low:high]
-    total, squares = int(near.sum()), int(np.dot(near, near))
-    for part in (slice(0, low), slice(high, len(steps))):
-        if part.start < part.stop:
-            far = steps[part]
-            some = max(-far[0], far[-1]) < _WHOLE
-            more = _whole_sums(far.astype(np.int64)) if some else _any_sums(far, ordered[part], bins)
-            total, squares = total + more[0], squares + more[1]
-    return total, squares
-
-
-def _whole_sums(steps: Counts) -> tuple[int, int]:
-    """Sums of whole numbers whose squares fit into 64 bits, but perhaps not the sum of these."""
-    each = steps * steps
-    return int(steps.sum()), (int((each >> 32).sum()) << 32) + int((each & 0xFFFFFFFF).sum())
-
-
-def _any_sums(steps: Floats, block: Floats, bins: NumericBins) -> tuple[int, int]:
-    """Sums of numbers of any size, also where floating point overflows."""
-    whole = [
-        int(step)
-        if math.isfinite(step)
-        else round((Fraction(value) - Fraction(bins.offset)) / Fraction(bins.unit))
-        for step, value in zip(steps.tolist(), block.tolist(), strict=True)
-    ]
-    return sum(whole), sum(each * each for each in whole)
+def _blocks(values: Floats) -> Iterator[Floats]:
+    """Values by blocks of rows, shape (k, ROW); those that fill no row come as a shorter one."""
+    for start in range(0, len(values), _BLOCK):
+        part = values[start : start + _BLOCK]
+        whole = len(part) // ROW * ROW
+        if whole:
+            yield part[:whole].reshape(-1, ROW)
+        if whole < len(part):
+            yield part[whole:].reshape(1, -1)
 
 
 def _category(column: pl.Series, bins: CategoryBins) -> CategoryProfile:
+    if column.dtype == pl.String and len(column) >= _MANY:
+        return _hashed(column.drop_nulls(), column.null_count(), bins)
     levels, rows, missing = level_counts(column)
     place = {level: index for index, level in enumerate(bins.levels)}
     counts, rest = np.zeros(len(bins.levels), dtype=np.int64), []
@@ -328,6 +314,21 @@ def _category(column: pl.Series, bins: CategoryBins) -> CategoryProfile:
     known = set(bins.known) if rest and bins.complete else set()
     other = sum(count for level, count in rest if not bins.complete or level in known)
     return CategoryProfile(counts, other, sum(count for _, count in rest) - other, missing)
+
+
+def _hashed(values: pl.Series, missing: int, bins: CategoryBins) -> CategoryProfile:
+    """Counts by sorted hashes, several times faster than a table of levels.
+
+    Two levels have the same hash of 64 bits once in 10**19; even 10 000 levels beside as many new ones hold
+    no such pair in all but one of 10**11 columns.
+    """
+    hashes = np.sort(values.hash().to_numpy())
+    counts = occurrences(bins.levels, hashes)
+    rest = len(hashes) - int(counts.sum())
+    if not rest or not bins.complete:
+        return CategoryProfile(counts, rest, 0, missing)
+    other = int(occurrences(bins.known, hashes).sum())
+    return CategoryProfile(counts, other, rest - other, missing)
 
 
 def _extreme(choose: Any, one: float | None, two: float | None) -> float | None:

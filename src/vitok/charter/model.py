@@ -1,8 +1,4 @@
-"""The charter as frozen objects: every key of `vitok.yaml`, its type, its meaning.
-
-`Later` marks a key that is read and validated, but whose effect comes with a later version; `check` names each
-such key that a charter uses, so nothing is ignored in silence.
-"""
+"""The charter as frozen objects: every key of `vitok.yaml`, its type, its meaning."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +6,7 @@ from pydantic import Field
 
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.releasing import Release
-from vitok.charter.section import Later, Role, Section, Text
+from vitok.charter.section import Role, Section, Text
 from vitok.charter.serving import Notify, Serve
 from vitok.charter.values import Budget, Duration, Figure, Money, Period, Share, ShareRange
 

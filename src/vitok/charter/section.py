@@ -1,17 +1,10 @@
-"""What all parts of the charter share: strictness, words, and the mark of keys whose effect comes later."""
+"""What all parts of the charter share: strictness and words."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Path = tuple[str | int, ...]  # keys and numbers from the top of the charter, as `("accept", 0)`
-
-
-class Later:
-    """Marks a key whose effect comes later; `until` says what happens meanwhile."""
-
-    def __init__(self, until: str) -> None:
-        self.until = until
 
 
 class Section(BaseModel):

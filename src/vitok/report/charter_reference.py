@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from vitok.charter.expressions import GRAMMAR
 from vitok.charter.model import Charter
-from vitok.charter.section import Later, Section, key_of
+from vitok.charter.section import Section, key_of
 from vitok.charter.values import Budget, Duration, Moment, Multiple, Period, Share
 from vitok.kernel.clock import format_duration
 from vitok.stats.catalogue import METRICS, PRIMARY, SERVICE_METRICS, Metric
@@ -139,8 +139,7 @@ How values are written: a *duration* is a number with a unit (`ms`, `s`, `m` or 
 of at most `100y`; a *share* is `20%` or `0.2`; a *multiple* is `1.5x`; a *range* is \
 `[low, high]` or `[low, likely, high]`; a *budget* is `4 per 30d`. Only `true` and `false` are truth values.
 
-**Later** marks a key that is read and checked, but has no effect in this version; `vitok check` names each one that a \
-charter uses, and the table says what happens meanwhile. In an editor: `vitok export schema -o vitok.schema.json`, \
+In an editor: `vitok export schema -o vitok.schema.json`, \
 then `# yaml-language-server: $schema=vitok.schema.json` as the first line of the charter.
 
 This page is made by `vitok export charter-reference`.
@@ -153,7 +152,7 @@ def _section(path: str, model: type[Section]) -> str:
     lines += ["| key | type | default | meaning | example |", "|---|---|---|---|---|"]
     hints = _hints(model)
     for key, (name, field) in zip(_names(path, model), model.model_fields.items(), strict=True):
-        cells = (f"`{key}`", _kind(hints[name]), _default(hints[name], field), _meaning(field))
+        cells = (f"`{key}`", _kind(hints[name]), _default(hints[name], field), str(field.description))
         lines.append(f"| {' | '.join(cells)} | {_example(key_of(model, name), field)} |")
     return "\n".join(lines) + "\n"
 
@@ -192,13 +191,6 @@ def _default(hint: Any, field: FieldInfo) -> str:
     if isinstance(value, float) and any(Share == kind for kind in (hint, *typing.get_args(hint))):
         return f"`{value * 100:g}%`"
     return f"`{_flow(value)}`"
-
-
-def _meaning(field: FieldInfo) -> str:
-    later = "".join(
-        f" **Later**; meanwhile {mark.until}." for mark in field.metadata if isinstance(mark, Later)
-    )
-    return f"{field.description}{later}"
 
 
 def _example(name: str, field: FieldInfo) -> str:

@@ -141,13 +141,6 @@ def test_sound_charter_has_no_remark():
         ),
         (
             "decide:",
-            "monitor: {drift: {false_alarms: 1 per 90d}}\ndecide:",
-            "monitor.drift.false_alarms",
-            "has no effect in this version",
-            "note",
-        ),
-        (
-            "decide:",
             "  - latency_p50_ms <= 0.01ms\ndecide:",
             "accept[1]",
             "no candidate can keep `latency_p50_ms <= 0.01ms`",

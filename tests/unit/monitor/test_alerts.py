@@ -206,7 +206,9 @@ def test_an_estimate_joins_the_alert_on_quality_and_yields_to_labels() -> None:
         first.open, _window(2, fell=True), {"quality": _verdict("roc_auc")}, standing={"estimate": held}
     )
     assert [a.runbook for a in labelled.open] == ["quality-quality"]
-    assert labelled.opened == ()
+    assert [(a.severity, a.since) for a in labelled.opened] == [
+        ("alarm", START)
+    ]  # the notice became an alarm
     later = replace(window, start=window.start + DAY, end=window.end + DAY)
     again = new_alerts(labelled.open, later, {"estimate": held}, standing={"quality": held})
     assert again.open[0].sentence == labelled.open[0].sentence

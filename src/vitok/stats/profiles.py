@@ -256,7 +256,8 @@ def _numeric(column: pl.Series, bins: NumericBins) -> NumericProfile:
     """
     values = numbers(column.drop_nulls())
     # What is at most a number is below the next one: the last edge, and -inf.
-    keys = np.asarray([-_LARGEST, *bins.edges, *np.nextafter(bins.edges[-1:], np.inf), np.inf])
+    beyond = [math.nextafter(edge, math.inf) for edge in bins.edges[-1:]]
+    keys = np.asarray([-_LARGEST, *bins.edges, *beyond, math.inf])
     below, buffer = np.zeros(len(keys), dtype=np.int64), np.empty((2, min(len(values), _BLOCK)))
     total, squares, least, greatest, known = 0, 0, math.inf, -math.inf, len(values)
     for part in _blocks(values):

@@ -72,7 +72,7 @@ def test_alerts_of_windows_and_of_callers_do_not_disturb_each_other(project, mon
     monkeypatch.setattr(
         Looks, "drift", lambda self, start, end, state: Look(Window(start, end, 9, 0, state), version, {})
     )
-    monkeypatch.setattr(Looks, "quality", lambda self, look, state, past: look)
+    monkeypatch.setattr(Looks, "quality", lambda self, look, state: look)
     for _ in range(3):
         watched = watch(project, Ledger(project.lake))
         assert {each.what for each in watched.open.values()} == {("shop",), ("till",)}

@@ -14,10 +14,10 @@ from vitok.journal.profiles import ProfileStore
 from vitok.journal.records import FAILED
 from vitok.loop.assemble import cost_tuple
 from vitok.loop.foretold import MOST_ROWS, Foreteller, load_foreteller
-from vitok.loop.journals import JournalReader, scored_rows
+from vitok.loop.journals import JournalReader, scored_rows, usable_labels
 from vitok.loop.profiling import bins_of
 from vitok.loop.project import Project
-from vitok.loop.rules import judge_rules
+from vitok.loop.rules import groups_of, judge_rules
 from vitok.model.bundle import REFERENCE, USUAL, Manifest, load_manifest
 from vitok.monitor.drift import DriftFinding, drift_findings
 from vitok.monitor.quality import (
@@ -34,6 +34,7 @@ from vitok.registry import windows as remembered
 from vitok.stats.bins import Bins
 from vitok.stats.catalogue import METRICS, metrics_for
 from vitok.stats.estimates import Estimate
+from vitok.stats.groups import pool_groups
 from vitok.stats.packed import unpack
 from vitok.stats.profiles import Reference
 from vitok.stats.variation import Variation
@@ -131,20 +132,27 @@ class Looks:
         """The same window when its labels have come."""
         window, version = look.window, look.version
         rules, span = self._project.document.rules.alerts, (window.start, window.end)
-        known = self._journal.labelled(*span, as_of=self._project.clock(), with_inputs=bool(rules))
+        sliced = self._project.charter.monitor.slices
+        known = self._journal.labelled(*span, as_of=self._project.clock(), with_inputs=bool(rules or sliced))
         known = known.filter((pl.col("digest") == version.digest) & (pl.col("role") != "shadow"))
-        quality, fallen = {}, list[QualityFinding]()
+        quality, fallen, slices = {}, list[QualityFinding](), {}
         if known.height:
             scored = scored_rows(known, version.manifest, cost_tuple(self._project))
             names = [metric.name for metric in metrics_for(scored.task, with_costs=scored.costs is not None)]
             quality = quality_window(scored, names)
+            slices = self._slices(known, version)
             fallen = self._fallen(version, quality, [true for _, true in self._past(version, window.start)])
         accepted = {name: found.value for name, found in version.accepted.items()}
         judged = judge_rules(
             self._project, self._journal, rules, span, version.manifest, version.digest, accepted, known
         )
         found = replace(
-            window, labelled=known.height, state=state, quality=quality, fallen=(*fallen, *judged.values())
+            window,
+            labelled=known.height,
+            state=state,
+            quality=quality,
+            fallen=(*fallen, *judged.values()),
+            slices=slices,
         )
         return Look(found, version, {str(rule): self._once(rule, each) for rule, each in judged.items()})
 
@@ -193,6 +201,20 @@ class Looks:
         with self._project.engine.connect() as connection:
             found = remembered.recent_metrics(connection, version.number, before, PAST_WINDOWS)
         return [(_estimates(told), _estimates(true)) for told, true in found]
+
+    def _slices(self, known: pl.DataFrame, version: Version) -> dict[str, dict[str, Estimate]]:
+        """Watched metrics of each group of the columns that are watched apart."""
+        rows = usable_labels(known, version.manifest)
+        columns = self._project.charter.monitor.slices
+        if not columns or rows.height == 0:
+            return {}
+        scored, found = scored_rows(rows, version.manifest, cost_tuple(self._project)), {}
+        for column, values in groups_of(self._journal, rows, version.manifest, columns).items():
+            for value, inside in pool_groups(values).items():
+                metrics = quality_window(scored.take(inside), alerting_metrics(self._project))
+                if metrics:
+                    found[f"{column}={value}"] = metrics
+        return found
 
     def _fallen(
         self, version: Version, quality: Mapping[str, Estimate], past: Sequence[Mapping[str, Estimate]]

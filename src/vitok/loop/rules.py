@@ -52,7 +52,7 @@ def judge_rules(
         rows = frames[key]
         if rows.height == 0:
             continue
-        groups = _groups(journal, rows, manifest, columns) if columns else {}
+        groups = groups_of(journal, rows, manifest, columns) if columns else {}
         scored = scored_rows(rows, manifest, cost_tuple(project))
         finding = judge_rule(rule, scored, groups, watched, accepted)
         if finding is not None:
@@ -60,7 +60,7 @@ def judge_rules(
     return found
 
 
-def _groups(
+def groups_of(
     journal: JournalReader, rows: pl.DataFrame, manifest: Manifest, columns: Sequence[str]
 ) -> dict[str, Any]:
     """Text values of the columns among the recorded inputs, in the order of the rows."""

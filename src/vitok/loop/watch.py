@@ -7,13 +7,14 @@ from typing import Any
 
 from vitok.kernel.ids import new_id
 from vitok.loop.gathered import Gathered
+from vitok.loop.harm import harm_of
 from vitok.loop.journals import JournalReader
 from vitok.loop.looks import Look, Looks
 from vitok.loop.notify import emit
 from vitok.loop.profiling import Profiler, open_profiler
 from vitok.loop.project import Project
 from vitok.loop.security import take_up_suspicions
-from vitok.monitor.alerts import Alert, new_alerts
+from vitok.monitor.alerts import Alert, AlertStep, Kind, new_alerts
 from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.windows import State, Window, closed_windows, window_state
 from vitok.registry import windows as remembered
@@ -106,9 +107,8 @@ def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watc
             verdicts = gathered.take(look, judges_drift=before == "")
             _save(connection, look, gathered, known_before=before != "")
             told = set(result.opened)
-            _take_up(
-                connection, now, look.window, verdicts, gathered.standing(), charter.retrain.cooldown, result
-            )
+            step = _alert_step(connection, look, verdicts, gathered, profiler, charter.retrain.cooldown)
+            _take_up(connection, now, step, result)
             for key, alert in result.opened.items():
                 if key not in told:
                     emit(connection, charter, now, "alert", f"alert {key}", alert.as_json())
@@ -143,30 +143,40 @@ def _save(connection: Any, look: Look, gathered: Gathered, *, known_before: bool
         version=look.version.number,
         drift=drift,
         quality=whole["quality"],
-        details={**details, **gathered.changed(), "estimated": whole["estimated"]},
+        details={**details, **gathered.changed(), "estimated": whole["estimated"], "slices": whole["slices"]},
     )
 
 
-def _take_up(
+def _alert_step(
     connection: Any,
-    now: datetime,
-    window: Window,
+    look: Look,
     verdicts: Mapping[Family, Verdict],
-    standing: Mapping[Family, Verdict],
+    gathered: Gathered,
+    profiler: Profiler,
     cooldown: timedelta | None,
-    result: Watched,
-) -> None:
+) -> AlertStep:
+    """What a window changes about alerts, those on callers apart: these know no windows."""
+    since = look.window.start - (cooldown or timedelta(days=1))
+    recent = remembered.load_alerts(connection, resolved_after=since)
+    return new_alerts(
+        [alert for alert in recent.values() if alert.kind != "security"],
+        look.window,
+        verdicts,
+        cooldown,
+        standing=gathered.standing(),
+        harm=harm_of(look, profiler.store, verdicts),
+    )
+
+
+def _take_up(connection: Any, now: datetime, step: AlertStep, result: Watched) -> None:
     """Lets a window raise, carry on, or resolve alerts."""
-    recent = remembered.load_alerts(connection, resolved_after=window.start - (cooldown or timedelta(days=1)))
-    # Alerts on callers know no windows: they stay as they are.
-    recent = {key: alert for key, alert in recent.items() if alert.kind != "security"}
+    recent = remembered.load_alerts(connection)
     others = {key: alert for key, alert in result.open.items() if alert.kind == "security"}
-    step = new_alerts(list(recent.values()), window, verdicts, cooldown, standing=standing)
-    ids = {(alert.kind, alert.since): key for key, alert in recent.items() if alert.is_open}
+    ids: dict[Kind, str] = {alert.kind: key for key, alert in recent.items() if alert.kind != "security"}
     result.open.clear()
     result.open.update(others)
     for alert in (*step.open, *step.resolved):
-        key = ids.get((alert.kind, alert.since))
+        key = ids.get(alert.kind)
         if key is None:
             key = new_id(now)
             remembered.save_alert(connection, key, alert)

@@ -31,6 +31,7 @@ class Window:
         fallen: Comparison of the metrics with acceptance.
         estimated: Metrics as the scores foretell them, before labels come; blind to a change of what inputs mean.
         foretold: Comparison of these with acceptance.
+        slices: Watched metrics of each slice, such as `origin=JFK`.
     """
 
     start: datetime
@@ -43,6 +44,7 @@ class Window:
     fallen: tuple[QualityFinding, ...] = ()
     estimated: Mapping[str, Estimate] = field(default_factory=dict)
     foretold: tuple[QualityFinding, ...] = ()
+    slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The window as JSON values."""
@@ -56,6 +58,10 @@ class Window:
             "quality": {name: estimate.as_json() for name, estimate in self.quality.items()},
             "fallen": [finding.as_json() for finding in self.fallen],
             "estimated": {name: estimate.as_json() for name, estimate in self.estimated.items()},
+            "slices": {
+                part: {name: estimate.as_json() for name, estimate in metrics.items()}
+                for part, metrics in self.slices.items()
+            },
         }
 
 

@@ -83,10 +83,10 @@ def recent_metrics(
 
     The second are empty as long as labels have not come.
     """
-    query = select(windows.c.details, windows.c.quality)
+    query = select(windows.c.details["estimated"].label("estimated"), windows.c.quality)
     query = query.where(windows.c.version == version, windows.c.start < before)
     rows = connection.execute(query.order_by(windows.c.start.desc()).limit(count)).all()
-    return [(row.details.get("estimated", {}), row.quality) for row in reversed(rows)]
+    return [(row.estimated or {}, row.quality) for row in reversed(rows)]
 
 
 def last_windows(connection: Connection, count: int, *, state: str | None = None) -> list[dict[str, Any]]:

@@ -142,6 +142,30 @@ def fine_counts(then: Column, now: Column) -> tuple[Counts, Counts] | None:
     return None
 
 
+def without(whole: Column, part: Column) -> Column:
+    """The counts of a column without those of some of its rows; sums and extremes stay as they are."""
+    if isinstance(whole, NumericProfile) and isinstance(part, NumericProfile):
+        return NumericProfile(
+            whole.counts - part.counts,
+            whole.below - part.below,
+            whole.above - part.above,
+            whole.missing - part.missing,
+            whole.finite,
+            whole.least,
+            whole.greatest,
+            whole.total,
+            whole.squares,
+        )
+    assert isinstance(whole, CategoryProfile)
+    assert isinstance(part, CategoryProfile)
+    return CategoryProfile(
+        whole.counts - part.counts,
+        whole.other - part.other,
+        whole.unseen - part.unseen,
+        whole.missing - part.missing,
+    )
+
+
 def _ordered(column: NumericProfile, counts: Counts) -> Counts:
     """Counts with what lies below and above the reference's range as bins of their own."""
     return np.concatenate([[column.below], counts, [column.above]]).astype(np.int64)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from vitok.stats.bins import Bins, CategoryBins, NumericBins
-from vitok.stats.profiles import CategoryProfile, Column, NumericProfile, Profile
-from vitok.stats.shifts import LEAST_ROWS, shift_of
+from vitok.stats.profiles import CategoryProfile, Column, Profile
+from vitok.stats.shifts import LEAST_ROWS, shift_of, without
 
 # With fewer windows the upper bound of their spread says nothing any more.
 LEAST_WINDOWS = 6
@@ -135,7 +135,7 @@ def variation(whole: Profile, windows: Sequence[Profile], bins: Bins, seconds: f
 
 
 def _usual(whole: Column, parts: Sequence[Column], bins: NumericBins | CategoryBins) -> Usual:
-    shifts = [shift_of(_without(whole, part), part) for part in parts]
+    shifts = [shift_of(without(whole, part), part) for part in parts]
     unseen = None
     if isinstance(bins, CategoryBins):
         unseen = baseline([angle(new_share(whole, part)) for part in parts])
@@ -153,27 +153,3 @@ def new_share(whole: Column, part: Column) -> float:
     values = part.rows - part.missing
     alone = part.counts[whole.counts == part.counts].sum()
     return 0.0 if values == 0 else float(alone + part.unseen) / values
-
-
-def _without(whole: Column, part: Column) -> Column:
-    """The counts of a column without those of some of its rows; sums and extremes stay as they are."""
-    if isinstance(whole, NumericProfile) and isinstance(part, NumericProfile):
-        return NumericProfile(
-            whole.counts - part.counts,
-            whole.below - part.below,
-            whole.above - part.above,
-            whole.missing - part.missing,
-            whole.finite,
-            whole.least,
-            whole.greatest,
-            whole.total,
-            whole.squares,
-        )
-    assert isinstance(whole, CategoryProfile)
-    assert isinstance(part, CategoryProfile)
-    return CategoryProfile(
-        whole.counts - part.counts,
-        whole.other - part.other,
-        whole.unseen - part.unseen,
-        whole.missing - part.missing,
-    )

@@ -60,4 +60,5 @@ def test_a_window_is_json() -> None:
         "quality": {},
         "fallen": [],
         "estimated": {},
+        "slices": {},
     }

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,11 +11,22 @@ import typer
 from vitok.charter.review import main_metric
 from vitok.cli.alerts import state_of
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.data.sources import read_table
+from vitok.errors import UserMistake
+from vitok.kernel.clock import parse_duration, parse_time
 from vitok.loop.alerts import list_alerts
+from vitok.loop.elsewhere import watch_elsewhere
 from vitok.loop.keep import keep, watch_once
+from vitok.loop.logged import Log, log_table
 from vitok.wire import open_project
 
 _PARENT_SECONDS = 1.0
+_SHOWN = 14
+
+
+def _elsewhere(name: str, metavar: str, text: str) -> Any:
+    """An option for a model that runs elsewhere."""
+    return typer.Option(name, metavar=metavar, help=text, rich_help_panel="A model that runs elsewhere")
 
 
 def watch(
@@ -22,10 +34,79 @@ def watch(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the process that started it ends.")
     ] = False,
+    predictions: Annotated[
+        str | None,
+        _elsewhere(
+            "--predictions", "FILE", "Its log: CSV, Parquet, JSON lines, or `lake:TABLE`; one row each."
+        ),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        _elsewhere("--outcomes", "FILE", "The labels by id. Default: a column of the predictions."),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        _elsewhere(
+            "--reference", "TIME", "Rows before it are what others are compared with. Default: a quarter."
+        ),
+    ] = None,
+    time: Annotated[str, _elsewhere("--time", "COL", "Column with the time of a prediction.")] = "time",
+    score: Annotated[str, _elsewhere("--score", "COL", "Column with the score.")] = "score",
+    identity: Annotated[str, _elsewhere("--id", "COL", "Column that joins both tables.")] = "id",
+    label: Annotated[str, _elsewhere("--label", "COL", "Column with the label.")] = "label",
+    label_time: Annotated[
+        str | None, _elsewhere("--label-time", "COL", "Column with the moment a label came.")
+    ] = None,
+    label_delay: Annotated[
+        str, _elsewhere("--label-delay", "D", "How long after a prediction its label is expected.")
+    ] = "0s",
+    window: Annotated[str, _elsewhere("--window", "D", "Length of a window.")] = "1d",
+    slices: Annotated[
+        list[str] | None,
+        _elsewhere("--slice", "COL", "Column whose groups are watched apart; may be repeated."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, _elsewhere("--exclude", "COL", "Column that is no input; may be repeated.")
+    ] = None,
+    threshold: Annotated[
+        float, _elsewhere("--threshold", "X", "Score from which a row is flagged (two classes).")
+    ] = 0.5,
+    effect: Annotated[float, _elsewhere("--effect", "PSI", "Smallest PSI that matters.")] = 0.2,
+    false_alarms: Annotated[
+        str, _elsewhere("--false-alarms", "BUDGET", "Tolerated false alarms.")
+    ] = "1 per 90d",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Collects the journal, judges closed windows, raises alerts; without --once it goes on and starts due turns."""
+    """Collects the journal, judges closed windows, raises alerts; without --once it goes on and starts due turns.
+
+    With --predictions it judges the log of a model that runs elsewhere, window by window; that needs no project.
+    """
+    if predictions is not None:
+        log = Log(
+            id=identity,
+            time=time,
+            score=score,
+            label=label,
+            label_time=label_time,
+            threshold=threshold,
+            reference=None if reference is None else parse_time(reference, "--reference"),
+            window=parse_duration(window, "--window"),
+            slices=tuple(slices or ()),
+            exclude=tuple(exclude or ()),
+            label_delay=parse_duration(label_delay, "--label-delay"),
+            effect=effect,
+            false_alarms=false_alarms,
+        )
+        found = watch_elsewhere(
+            log_table(predictions, "--predictions", lambda: open_project(project).lake),
+            None if outcomes is None else read_table(outcomes),
+            log,
+        )
+        show(as_json, found, render_log(found))
+        return
+    if outcomes is not None:
+        raise UserMistake("--outcomes", "there are no predictions to join to", "Give --predictions too.")
     if not once:
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -71,6 +152,44 @@ def render(payload: dict[str, Any], metric: str) -> str:
             f"{alert['since'][:16]}: {alert['sentence']} {alert['remedy']}"
         )
     return "\n".join(lines)
+
+
+def render_log(found: dict[str, Any]) -> str:
+    """What a log showed, for people."""
+    reference, metric = found["reference"], _metric_of(found)
+    lines = [
+        f"Reference: {reference['rows']} rows before {reference['until'][:16]}, {reference['task']}, "
+        f"{len(reference['inputs'])} inputs"
+        + (
+            f", {metric} {reference['metrics'][metric]['value']:.4g}."
+            if metric in reference["metrics"]
+            else "."
+        )
+    ]
+    rows = [
+        [
+            w["start"][:16],
+            w["rows"],
+            w["labelled"],
+            w["quality"].get(metric, {}).get("value"),
+            w["estimated"].get(metric, {}).get("value"),
+        ]
+        for w in found["windows"][-_SHOWN:]
+    ]
+    lines.append(table(rows, ["window", "rows", "labelled", metric, "estimated"]))
+    if len(found["windows"]) > _SHOWN:
+        lines.append(f"(the last {_SHOWN} of {len(found['windows'])} windows; --json has all)")
+    for alert in found["alerts"]:
+        end = "open" if alert["resolved"] is None else f"until {alert['resolved'][:16]}"
+        lines.append(
+            f"{alert['severity']} ({alert['kind']}) raised {alert['opened'][:16]}, {end}: "
+            f"{alert['sentence']} {alert['remedy']}"
+        )
+    return "\n".join(lines if found["alerts"] else [*lines, "No alert."])
+
+
+def _metric_of(found: dict[str, Any]) -> str:
+    return "rmse" if found["reference"]["task"] == "regression" else "roc_auc"
 
 
 def register(app: typer.Typer) -> None:

@@ -1,6 +1,7 @@
 """What production is compared with: profiles of the rows behind a version, and how much their windows differ."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 from vitok.loop.foretold import foretelling
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
-from vitok.model.bundle import FORETELLING, REFERENCE, USUAL
+from vitok.model.bundle import FORETELLING, REFERENCE, USUAL, Field
 from vitok.monitor.drift import SCORE
 from vitok.monitor.windows import window_start
 from vitok.stats.bins import Bins, fit_bins
@@ -18,35 +19,48 @@ from vitok.stats.scores import Scored
 from vitok.stats.variation import Variation, variation
 from vitok.train.fit import Trained, predict_scores
 
+Timed = tuple[pl.DataFrame, pl.Series | None]  # rows, and their times
 _NUMBER = "vitok:window"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def reference_files(project: Project, prepared: Prepared, chosen: Trained) -> dict[str, bytes]:
     """The files of a bundle that watching reads: inputs over all rows of the snapshot, scores over held-out rows."""
-    names = {
-        kind: [f.name for f in prepared.inputs if f.kind == kind]
-        for kind in ("number", "category", "boolean")
-    }
-    frame = prepared.snapshot.frame
+    frame, time = prepared.snapshot.frame, project.charter.task.time
     held_out = np.sort(np.concatenate([prepared.parts.validation, prepared.parts.test]))
-    scores = score_frame_of(
-        predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task)
+    scores = predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task)
+    times = None if time is None else frame[time]
+    files = profile_files(
+        (frame, times),
+        (score_frame_of(scores), None if times is None else times[held_out]),
+        prepared.inputs,
+        project.charter.monitor.window,
     )
-    inputs = _referred(frame, fit_bins(frame, names["number"], names["category"] + names["boolean"]))
-    outputs = _referred(scores, fit_bins(scores, [SCORE], []))
-    files = {REFERENCE: _bytes(inputs.beside(outputs).to_json())}
-    time, width = project.charter.task.time, project.charter.monitor.window
-    if time is not None:
-        times = frame[time]
+    foretold = _foretelling(prepared, chosen)
+    return files if foretold is None else {**files, FORETELLING: foretold}
+
+
+def profile_files(
+    inputs: Timed, scores: Timed, fields: Sequence[Field], width: timedelta
+) -> dict[str, bytes]:
+    """Profiles of inputs and scores, and how much their windows differ if their times are known.
+
+    Args:
+        inputs: Rows with the fields' columns, and their times.
+        scores: As `score_frame_of` gives them, and their times; perhaps of other rows.
+        width: Length of the windows that they will be compared with.
+    """
+    names = {kind: [f.name for f in fields if f.kind == kind] for kind in ("number", "category", "boolean")}
+    frame = inputs[0]
+    ins = _referred(frame, fit_bins(frame, names["number"], names["category"] + names["boolean"]))
+    outs = _referred(scores[0], fit_bins(scores[0], [SCORE], []))
+    files = {REFERENCE: _bytes(ins.beside(outs).to_json())}
+    if inputs[1] is not None and scores[1] is not None:
         usual = {
-            **_variation(frame, times, inputs, width).columns,
-            **_variation(scores, times[held_out], outputs, width).columns,
+            **_variation(frame, inputs[1], ins, width).columns,
+            **_variation(scores[0], scores[1], outs, width).columns,
         }
         files[USUAL] = _bytes(Variation(width.total_seconds(), usual).to_json())
-    foretold = _foretelling(prepared, chosen)
-    if foretold is not None:
-        files[FORETELLING] = foretold
     return files
 
 

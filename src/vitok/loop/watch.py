@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from vitok.charter.model import Charter
 from vitok.kernel.ids import new_id
 from vitok.loop.gathered import Gathered
 from vitok.loop.harm import harm_of
@@ -107,7 +108,7 @@ def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watc
             verdicts = gathered.take(look, judges_drift=before == "")
             _save(connection, look, gathered, known_before=before != "")
             told = set(result.opened)
-            step = _alert_step(connection, look, verdicts, gathered, profiler, charter.retrain.cooldown)
+            step = _alert_step(connection, look, verdicts, gathered, profiler, charter)
             _take_up(connection, now, step, result)
             for key, alert in result.opened.items():
                 if key not in told:
@@ -153,9 +154,10 @@ def _alert_step(
     verdicts: Mapping[Family, Verdict],
     gathered: Gathered,
     profiler: Profiler,
-    cooldown: timedelta | None,
+    charter: Charter,
 ) -> AlertStep:
     """What a window changes about alerts, those on callers apart: these know no windows."""
+    cooldown, delay = charter.retrain.cooldown, charter.task.label_delay or timedelta(0)
     since = look.window.start - (cooldown or timedelta(days=1))
     recent = remembered.load_alerts(connection, resolved_after=since)
     return new_alerts(
@@ -163,6 +165,7 @@ def _alert_step(
         look.window,
         verdicts,
         cooldown,
+        at=look.window.end + (delay if look.window.state == "final" else timedelta(0)),
         standing=gathered.standing(),
         harm=harm_of(look, profiler.store, verdicts),
     )

@@ -39,7 +39,7 @@ class Alert:
         severity: `alarm` may start a turn; a `notice` is only told: features moved, but neither the scores nor the
             quality, and no input is broken; or quality fell by an estimate that no label has confirmed.
         since: Start of the window with which the evidence began to grow.
-        opened: When it was raised: the end of a window.
+        opened: When it was raised: at the end of a window, or when the window's labels had come.
         last_window: Start of the last window that was judged.
         what: Columns or metrics concerned, the worst first.
         sentence: What moved, where, how sure that is, and what it does to quality and money.
@@ -92,6 +92,7 @@ def new_alerts(
     verdicts: Mapping[Family, Verdict],
     cooldown: timedelta | None = None,
     *,
+    at: datetime | None = None,
     standing: Mapping[Family, Verdict] | None = None,
     harm: Mapping[Kind, str] | None = None,
 ) -> AlertStep:
@@ -106,12 +107,14 @@ def new_alerts(
         window: The window; each is taken up when it closes and again when its labels have come.
         verdicts: What the evidence says after this window, of the families that it judges.
         cooldown: Time after a resolved alert without a new one of its kind.
+        at: When the window could be judged so: its end, or when its labels had come. Default: its end.
         standing: What it said last of the others.
         harm: By kind what else the alert should say: where it is, and what it does to quality and money.
     """
     opened: list[Alert] = []
     still: list[Alert] = []
     resolved: list[Alert] = []
+    at = window.end if at is None else at
     for kind, families in _FAMILIES.items():
         mine = [alert for alert in alerts if alert.kind == kind]
         current = next((alert for alert in mine if alert.is_open), None)
@@ -121,16 +124,16 @@ def new_alerts(
             still += [] if current is None else [current]
             continue
         fresh = {family: verdict for family, verdict in holding.items() if family in verdicts}
-        condition = _condition(kind, window, fresh, holding, (harm or {}).get(kind, ""))
+        condition = _condition(kind, window, at, fresh, holding, (harm or {}).get(kind, ""))
         if current is not None:
-            current = _advanced(current, condition, window, holds=bool(holding))
-            if condition is not None and current.opened == window.end:
+            current = _advanced(current, condition, window, at, holds=bool(holding))
+            if condition is not None and current.opened == at:
                 opened.append(current)
             (still if current.is_open else resolved).append(current)
         elif (
             condition is not None
             and any(verdict.cries for verdict in fresh.values())
-            and not _cooling(condition, mine, window, cooldown)
+            and not _cooling(condition, mine, at, cooldown)
         ):
             opened.append(condition)
             still.append(condition)
@@ -141,6 +144,7 @@ def new_alerts(
 def _condition(
     kind: Kind,
     window: Window,
+    at: datetime,
     fresh: Mapping[Family, Verdict],
     holding: Mapping[Family, Verdict],
     harm: str,
@@ -153,7 +157,9 @@ def _condition(
     verdict = fresh[worst]
     since = window.start - (window.end - window.start) * max(0, verdict.windows - 1)
     names, sentences = _told(kind, worst, window, holding)
-    names = names or tuple(dict.fromkeys(name for each in fresh.values() for name in each.named))
+    cries = any(verdict.cries for verdict in fresh.values())
+    if cries and not names:
+        names = tuple(dict.fromkeys(name for each in fresh.values() for name in each.named))
     more = f"And {len(names) - _NAMED} more." if len(names) > _NAMED else ""
     calm = "The distribution of the scores did not move." if set(holding) == {"features"} else ""
     parts = [*sentences[:_NAMED], more, calm, _how_sure(verdict, since), harm]
@@ -162,7 +168,7 @@ def _condition(
         kind,
         severity,
         since,
-        window.end,
+        at,
         window.start,
         names,
         " ".join(part for part in parts if part),
@@ -214,23 +220,23 @@ def _how_sure(verdict: Verdict, since: datetime) -> str:
     )
 
 
-def _advanced(alert: Alert, condition: Alert | None, window: Window, *, holds: bool) -> Alert:
+def _advanced(alert: Alert, condition: Alert | None, window: Window, at: datetime, *, holds: bool) -> Alert:
     """An open alert after one more window: still there, worse, milder, or over."""
     last = max(alert.last_window, window.start)
     if not holds:
-        return replace(alert, last_window=last, resolved=window.end)
-    if condition is None:
-        return replace(alert, last_window=last)
+        return replace(alert, last_window=last, resolved=at)
+    if condition is None or not condition.what:
+        return replace(alert, last_window=last)  # a calm window has nothing to add
     if alert.severity == "notice" and condition.severity == "alarm":
         return replace(condition, since=min(alert.since, condition.since))
     return replace(condition, since=alert.since, opened=alert.opened, last_window=last)
 
 
-def _cooling(condition: Alert, past: Sequence[Alert], window: Window, cooldown: timedelta | None) -> bool:
+def _cooling(condition: Alert, past: Sequence[Alert], at: datetime, cooldown: timedelta | None) -> bool:
     """Whether the last alert of the kind ended too recently."""
     if not past:
         return False
     last = max(past, key=lambda alert: alert.resolved or alert.opened)
     if last.severity == "notice" and condition.severity == "alarm":
         return False
-    return cooldown is not None and last.resolved is not None and window.end < last.resolved + cooldown
+    return cooldown is not None and last.resolved is not None and at < last.resolved + cooldown

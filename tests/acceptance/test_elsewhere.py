@@ -2,8 +2,9 @@
 
 import polars as pl
 import pytest
-from commands import run_vitok
 from sklearn.datasets import load_diabetes
+
+from commands import run_vitok
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def _end_with(parent: int, stop: threading.Event) -> None:
 
 def render(payload: dict[str, Any], metric: str) -> str:
     """A look for people."""
-    if not payload["windows"] and not payload["alerts"]:
+    if not payload["windows"] and not payload["alerts"] and not payload["maturing"]:
         return "No window closed or matured since the last look."
     rows = [
         [
@@ -151,7 +151,32 @@ def render(payload: dict[str, Any], metric: str) -> str:
             f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}){state_of(alert)} since "
             f"{alert['since'][:16]}: {alert['sentence']} {alert['remedy']}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_labels(payload, metric)])
+
+
+def _labels(payload: dict[str, Any], metric: str) -> list[str]:
+    """Windows that wait for labels, and whether the charter waits long enough."""
+    lines, delay = [], payload["label_delay"]
+    for window in payload["maturing"]:
+        come = "some" if window["maturity"] is None else f"{window['maturity']:.0%}"
+        found = window["quality"].get(metric)
+        so_far = (
+            ""
+            if found is None
+            else f": {metric} {found['value']:.4g} ({found['low']:.4g} to {found['high']:.4g}) "
+            "when all have come, as far as one can tell"
+        )
+        lines.append(f"maturing: {window['start'][:16]}, {come} of its labels have come{so_far}")
+    if delay is not None and delay["is_stated_too_short"]:
+        lines.append(
+            f"task.label_delay is {_hours(delay['stated'])}, but {delay['later_than_stated']:.0%} of the labels come "
+            f"later (99 % within {_hours(delay['p99'])}): windows are judged without them. Make it longer."
+        )
+    return lines
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.3g} h"
 
 
 def render_log(found: dict[str, Any]) -> str:

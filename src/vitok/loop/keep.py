@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from vitok.errors import VitokError
@@ -10,6 +11,7 @@ from vitok.journal.ledger import Ledger
 from vitok.journal.mover import Moved, Told, move
 from vitok.journal.profiles import ProfilesFault
 from vitok.loop.alerts import alert_records
+from vitok.loop.maturing import label_report
 from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.profiling import open_profiler
@@ -57,11 +59,12 @@ def _move(project: Project, tell: Told | None) -> Moved:
 def watch_once(project: Project) -> Watched:
     """Collects the journal, judges every window that closed or matured, and tells what there is to tell."""
     collect(project)
-    watched = watch(project, Ledger(project.lake))
+    journal = Ledger(project.lake)
+    watched = watch(project, journal)
     emit_hand_overs(project)
     emit_reminders(project)
     deliver(project)
-    return watched
+    return replace(watched, labels=label_report(project, journal))
 
 
 def show_life(project: Project) -> None:

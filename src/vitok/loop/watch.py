@@ -1,7 +1,7 @@
 """Watching: closed windows are profiled and judged, mature ones measured, and findings become alerts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,12 +32,14 @@ class Watched:
         windows: Windows that were judged now, with the version that answered most of their rows.
         opened, resolved: Alerts that began or ended, by id.
         open: All alerts that are open now, by id.
+        labels: How labels come and which windows wait for theirs, if that was asked for.
     """
 
     windows: list[tuple[Window, int]]
     opened: dict[str, Alert]
     resolved: dict[str, Alert]
     open: dict[str, Alert]
+    labels: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `vitok watch --json` prints."""
@@ -53,6 +55,7 @@ class Watched:
                 {"id": key, "new": key in self.opened, **alert.as_json()} for key, alert in self.open.items()
             ],
             "resolved": list(self.resolved),
+            **self.labels,
         }
 
 

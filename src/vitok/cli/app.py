@@ -31,6 +31,8 @@ VERBS = {
     "predict": "predict",
     "outcomes": "outcomes",
     "watch": "watch",
+    "drift": "drift",
+    "importance": "importance",
     "alerts": "alerts",
     "operations": "operations",
     "reviews": "reviews",

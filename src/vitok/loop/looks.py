@@ -55,6 +55,7 @@ class Version:
         usual: How much their windows differ; None if windows had another length then, or were too few.
         accepted: Its metrics when it was accepted.
         foreteller: What estimates its quality before labels come, if its bundle can.
+        importance: What its main metric loses without each input, as far as that is known.
     """
 
     number: int
@@ -65,6 +66,7 @@ class Version:
     usual: Variation | None
     accepted: Mapping[str, Accepted]
     foreteller: Foreteller | None
+    importance: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class Looks:
         if digest not in self._versions:
             manifest = load_manifest(self._project.blobs, digest)
             with self._project.engine.connect() as connection:
-                metrics = versions.get(connection, number).metrics
+                known = versions.get(connection, number)
             reference = Reference.from_json(self._file(manifest, REFERENCE))
             self._versions[digest] = Version(
                 number,
@@ -170,8 +172,9 @@ class Looks:
                 reference,
                 bins_of(self._project.blobs, manifest),
                 self._usual(manifest),
-                {name: _accepted(name, found) for name, found in metrics.items()},
+                {name: _accepted(name, found) for name, found in known.metrics.items()},
                 load_foreteller(self._project.blobs, manifest, cost_tuple(self._project)),
+                {name: found["drop"] for name, found in known.summary.get("importance", {}).items()},
             )
         return self._versions[digest]
 
@@ -179,7 +182,13 @@ class Looks:
         packed = self._profiles.read(start, end, version.digest, without=NOT_WATCHED)
         assert packed is not None  # its rows were counted
         rule = self._project.charter.monitor.drift
-        return drift_findings(version.reference, unpack(packed, version.bins), rule, variation=version.usual)
+        return drift_findings(
+            version.reference,
+            unpack(packed, version.bins),
+            rule,
+            variation=version.usual,
+            importance=version.importance,
+        )
 
     def _foretold(self, start: datetime, end: datetime, version: Version) -> dict[str, Estimate]:
         """Metrics of a window as its scores foretell them."""

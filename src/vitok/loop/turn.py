@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+import polars as pl
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitok.charter.review import main_metric
@@ -14,6 +15,7 @@ from vitok.govern import audit
 from vitok.kernel.clock import stopwatch
 from vitok.kernel.ids import new_id
 from vitok.loop.assemble import Assembled, assemble
+from vitok.loop.importance import importance_of
 from vitok.loop.notify import emit
 from vitok.loop.prepare import Prepared, prepare
 from vitok.loop.project import Project
@@ -325,6 +327,13 @@ def _track(
             )
 
 
+def _importance(project: Project, prepared: Prepared, assembled: Assembled) -> dict[str, Any]:
+    test = prepared.parts.test
+    truth = pl.Series(prepared.truth[test])
+    found = importance_of(project, assembled.digest, prepared.snapshot.frame[test], truth)
+    return {name: each.as_json() for name, each in found.items()}
+
+
 def _register(
     project: Project, stages: _Stages, prepared: Prepared, assembled: Assembled, verdict: Verdict, actor: str
 ) -> versions.Version:
@@ -344,6 +353,7 @@ def _register(
         "not_features": prepared.columns.left_out,
         "parity": assembled.manifest.parity,
         "champion": None if verdict.champion is None else verdict.champion["version"],
+        "importance": _importance(project, prepared, assembled),
     }
     with project.engine.begin() as connection:
         version = versions.register(

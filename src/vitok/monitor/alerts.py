@@ -200,7 +200,7 @@ def _moved(findings: Sequence[DriftFinding], holding: Mapping[Family, Verdict]) 
         told = list(
             dict.fromkeys([*told, *(f for f in findings if f.column == SCORE and f.status != "undecidable")])
         )
-    return sorted(told, key=lambda f: (not f.is_fault, f.column != SCORE, -(f.psi or 0.0)))
+    return sorted(told, key=lambda f: (not f.is_fault, f.column != SCORE))  # the findings come by weight
 
 
 def _named_by(holding: Mapping[Family, Verdict], family: str) -> tuple[str, ...]:

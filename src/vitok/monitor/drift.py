@@ -103,15 +103,17 @@ def drift_findings(
     rule: DriftRule,
     *,
     variation: Variation | None = None,
+    importance: Mapping[str, float] | None = None,
     alpha: float = ALPHA,
 ) -> list[DriftFinding]:
-    """Judges each column of a window: the score first, then what moved, then by PSI.
+    """Judges each column of a window: the score first, then what moved, by how much it moved and how much it matters.
 
     Args:
         reference: Bins and profile of the rows that the model was trained on.
         current: Profile of the window by the same bins.
         rule: Smallest PSI that matters.
         variation: What is usual for windows of this length; without it rows count as independent.
+        importance: What the model's main metric loses without a column; without it all columns matter alike.
         alpha: Chance of any false finding in a window without a change.
     """
     each = alpha / (3 * max(1, len(reference.bins)))
@@ -121,7 +123,15 @@ def drift_findings(
         for name in reference.bins
         if name in current.columns
     ]
-    return sorted(findings, key=lambda f: (f.column != SCORE, not f.moved, -(f.psi or 0.0), f.column))
+    matters = importance or {}
+
+    def weight(finding: DriftFinding) -> float:
+        known = max(0.0, matters.get(finding.column, 0.0)) if matters else 1.0
+        return known * (finding.psi or 0.0)
+
+    return sorted(
+        findings, key=lambda f: (f.column != SCORE, not f.moved, -weight(f), -(f.psi or 0.0), f.column)
+    )
 
 
 class _Judge:

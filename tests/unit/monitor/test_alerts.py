@@ -43,7 +43,7 @@ def _drift(column: str, psi: float, missing: bool = False) -> DriftFinding:
 
 
 CALM = (_drift("score", 0.01), _drift("temp", 0.02))
-SEASON = (_drift("score", 0.01), _drift("temp", 1.1), _drift("dewp", 8.2))
+SEASON = (_drift("score", 0.01), _drift("dewp", 8.2), _drift("temp", 1.1))
 SCORE = (_drift("score", 0.4), _drift("temp", 1.1))
 BROKEN = (_drift("score", 0.01), _drift("temp", 0.0, missing=True))
 

@@ -184,3 +184,16 @@ def test_the_score_comes_first_then_what_moved_most() -> None:
     findings = drift_findings(reference, profile(now, reference.bins), RULE)
     assert [finding.column for finding in findings] == ["score", "b", "c", "a"]
     assert [finding.moved for finding in findings] == [False, True, True, False]
+
+
+def test_findings_are_ranked_by_how_much_moved_and_how_much_that_matters() -> None:
+    rng = np.random.default_rng(3)
+    then = pl.DataFrame({name: rng.standard_normal(2000) for name in ("far", "near", "still")})
+    now = then.with_columns(pl.col("far") + 3, pl.col("near") + 1)
+    bins = fit_bins(then, then.columns, [])
+    reference, current = reference_of(then, bins), profile(now, bins)
+    plain = [finding.column for finding in drift_findings(reference, current, RULE)]
+    assert plain == ["far", "near", "still"]
+    weights = {"far": 0.001, "near": 0.1, "still": 0.5}
+    ranked = drift_findings(reference, current, RULE, importance=weights)
+    assert [finding.column for finding in ranked] == ["near", "far", "still"]

@@ -33,6 +33,7 @@ VERBS = {
     "watch": "watch",
     "drift": "drift",
     "importance": "importance",
+    "concept": "concept",
     "alerts": "alerts",
     "operations": "operations",
     "reviews": "reviews",

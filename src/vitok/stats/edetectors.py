@@ -104,6 +104,22 @@ def bernoulli_e_values(hits: ArrayLike, base: float, changed: float) -> Floats:
     return np.where(hit, changed / base, (1 - changed) / (1 - base))
 
 
+def shiryaev_roberts(e_values: Floats) -> Floats:
+    """The level of a Shiryaev-Roberts detector after each of many e-values.
+
+    Args:
+        e_values: Shape (n,).
+
+    >>> shiryaev_roberts(np.array([2.0, 0.5, 4.0])).tolist()
+    [2.0, 1.5, 10.0]
+    """
+    levels, level = np.empty(len(e_values)), 0.0
+    for place, each in enumerate(e_values.tolist()):
+        level = min(each * (level + 1.0), _MOST)
+        levels[place] = level
+    return levels
+
+
 def threshold(windows_between_false_alarms: float) -> float:
     """What a detector must reach so that it cries in vain at most once in so many windows, on average."""
     return max(1.0, windows_between_false_alarms)

@@ -1,0 +1,124 @@
+"""Whether a model's errors changed, row by row in the order in which labels came: concept drift, seen by detectors."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, get_args
+
+import numpy as np
+import polars as pl
+
+from vitok.errors import NotFound, UserMistake, did_you_mean
+from vitok.journal.ledger import Ledger
+from vitok.journal.records import as_text
+from vitok.kernel.clock import format_time
+from vitok.loop.journals import JournalReader, usable_labels
+from vitok.loop.project import Project
+from vitok.model.bundle import Manifest, load_manifest
+from vitok.registry import releases, versions
+from vitok.registry.versions import Version
+from vitok.stats.change_detectors import Detector, first_change
+from vitok.stats.edetectors import bernoulli_e_values, shiryaev_roberts
+from vitok.stats.scores import Floats, Undecidable
+
+OWN = "e_detector"
+DETECTORS = (OWN, *get_args(Detector))
+# What the own detector looks for: an error share this much above what was accepted.
+_TIMES = (1.25, 1.5, 2.0)
+
+
+def project_concept(
+    project: Project,
+    start: datetime | None,
+    end: datetime | None,
+    detectors: Sequence[str] = DETECTORS,
+    journal: JournalReader | None = None,
+) -> dict[str, Any]:
+    """The object that `vitok concept --json` prints, for the version in production.
+
+    Args:
+        start, end: Period of the predictions; None for all.
+        detectors: Of `DETECTORS`.
+        journal: None for the project's own.
+
+    Returns:
+        version, rows, errors (their mean), and for each detector `changed` (when the label came that made it cry),
+        `row`, `warnings`, or `undecidable` with the reason.
+
+    Raises:
+        NotFound: no version is in production.
+        UserMistake: there is no such detector, or river is missing.
+    """
+    for name in detectors:
+        if name not in DETECTORS:
+            hint = did_you_mean(name, DETECTORS) or f"There are {', '.join(DETECTORS)}."
+            raise UserMistake("--detector", f"there is no {name!r}", hint)
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+        if release is None:
+            raise NotFound(
+                "concept", "no version is in production", "Release one with `vitok release VERSION`."
+            )
+        version = versions.get(connection, release.version)
+    manifest = load_manifest(project.blobs, version.digest)
+    known = (journal or Ledger(project.lake)).labelled(start, end, as_of=project.clock())
+    mine = (pl.col("digest") == version.digest) & (pl.col("role") != "shadow")
+    rows = usable_labels(known.filter(mine), manifest).sort("label_time", "time", "id")
+    errors = _errors(rows, manifest)
+    limit = project.charter.monitor.drift.false_alarms
+    found = {}
+    for name in detectors:
+        try:
+            found[name] = _asked(name, errors, rows, version, _rows_between(rows, limit))
+        except Undecidable as error:
+            found[name] = {"changed": None, "undecidable": str(error)}
+    return {
+        "version": version.number,
+        "rows": rows.height,
+        "errors": float(errors.mean()) if rows.height else None,
+        "detectors": found,
+    }
+
+
+def _asked(name: str, errors: Floats, rows: pl.DataFrame, version: Version, limit: float) -> dict[str, Any]:
+    if name == OWN:
+        place = _own(errors, version, limit)
+        warnings: tuple[int, ...] = ()
+    else:
+        change = first_change(errors, name)  # type: ignore[arg-type]
+        place, warnings = change.alarm, change.warnings
+    when = None if place is None else format_time(rows["label_time"][place])
+    return {"changed": when, "row": place, "warnings": len(warnings)}
+
+
+def _own(errors: Floats, version: Version, limit: float) -> int | None:
+    """Errors of 0 and 1 against the most that the accepted accuracy allows, within the budget of false alarms."""
+    if len(errors) == 0:
+        raise Undecidable("no rows")
+    accuracy = version.metrics.get("accuracy")
+    if accuracy is None or not np.isin(errors, (0.0, 1.0)).all():
+        raise Undecidable("it takes errors of 0 and 1 of a version that was accepted with an accuracy")
+    base = min(max(1 - accuracy["low"], 1e-4), 0.45)
+    rates = [min(base * times, (1 + base) / 2) for times in _TIMES]
+    ratios = np.mean([bernoulli_e_values(errors, base, rate) for rate in rates], axis=0)
+    above = shiryaev_roberts(ratios) >= limit
+    return int(np.argmax(above)) if above.any() else None
+
+
+def _errors(rows: pl.DataFrame, manifest: Manifest) -> Floats:
+    if manifest.task == "regression":
+        return np.asarray(np.abs(rows["truth"].to_numpy() - rows["score"].to_numpy()), dtype=np.float64)
+    names = [as_text(value) for value in manifest.classes]
+    decided = rows["decision"].replace_strict(
+        names, list(range(len(names))), default=None, return_dtype=pl.Int64
+    )
+    wrong = (decided != rows["truth"].cast(pl.Int64)).fill_null(True)
+    return np.asarray(wrong.cast(pl.Float64).to_numpy())
+
+
+def _rows_between(rows: pl.DataFrame, budget: tuple[int, Any]) -> float:
+    """Rows between two false alarms that the budget allows, at the pace of these rows."""
+    if rows.height < 2:
+        return 1.0
+    span = (rows["time"].max() - rows["time"].min()).total_seconds()  # type: ignore[operator, union-attr]
+    count, period = budget
+    return max(100.0, float(rows.height / max(span, 1.0) * period.total_seconds() / count))

@@ -233,8 +233,8 @@ def _language() -> str:
             "",
             "### Alerts and triggers",
             "",
-            "A comparison under `monitor.alerts` says what must not happen: it raises an alert on quality if it "
-            "holds for certain, that is with the whole interval, on the labelled rows of a window. Any trigger that "
+            "A comparison under `monitor.alerts` says what must not happen: it raises an alert on quality when "
+            "the labelled rows of windows are evidence enough that it holds. Any trigger that "
             "holds starts a turn, unless `retrain.cooldown` or `retrain.budget` holds it back. Both speak of the "
             "version that answers now, compare with a number, `accepted` or another slice, and know no figures of "
             "the bundle; slices need columns that are inputs of the model, since production records no others.",

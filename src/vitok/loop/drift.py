@@ -9,14 +9,13 @@ from vitok.journal.profiles import WHOLE, ProfileStore
 from vitok.kernel.clock import format_time
 from vitok.loop.drift_counts import Counts
 from vitok.loop.drift_history import history_of
-from vitok.loop.drift_ranking import importance_of, ranked, unseen_share
+from vitok.loop.drift_ranking import ranked, unseen_share
 from vitok.loop.drift_spans import Against, Asked, Span, base_spans, chosen_span, day, watched_groups
 from vitok.loop.journals import JournalReader
 from vitok.loop.looks import Looks, Version
 from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.monitor.drift import drift_findings
-from vitok.registry import versions
 from vitok.registry import windows as remembered
 from vitok.stats.bins import Bins, CategoryBins, NumericBins
 from vitok.stats.profiles import Profile, Reference
@@ -61,7 +60,7 @@ def _drift(
     usual = _usual(counts, against, span)
     with project.engine.connect() as connection:
         judged = remembered.all_windows(connection)
-        importance = importance_of(versions.get(connection, counts.version.number).summary)
+    importance = counts.version.importance
     past = [each for each in judged if each["end"] <= span.end and each["version"] == counts.version.number]
     held = Reference({name: counts.bins[name] for name in counts.bins if name in base.columns}, base)
     findings = drift_findings(held, current, charter.monitor.drift, variation=usual)

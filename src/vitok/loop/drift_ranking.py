@@ -13,12 +13,6 @@ _NOT_JUDGED: dict[str, Any] = {"since": None, "moved_windows": 0, "judged_window
 _MEASURES = ("psi", "ks", "js", "kl", "hellinger", "wasserstein")
 
 
-def importance_of(summary: Mapping[str, Any]) -> dict[str, float]:
-    """How much the main metric drops without an input; empty if nobody has measured it."""
-    found = summary.get("importance") or {}
-    return {name: max(0.0, float(each["drop"])) for name, each in found.items()}
-
-
 def ranked(
     findings: Sequence[DriftFinding],
     then: Profile,
@@ -31,7 +25,7 @@ def ranked(
     Args:
         findings: Of the columns.
         then, now: Profiles that they were made from.
-        importance: From `importance_of`.
+        importance: What the main metric loses without an input, where that is known.
         past: Windows of the version as they were judged, oldest first.
     """
     since, lines = moved_since(past), []
@@ -43,7 +37,7 @@ def ranked(
         line = {
             "feature": each.column,
             "importance": known,
-            "weight": None if known is None else known * (each.psi or 0.0),
+            "weight": None if known is None else max(0.0, known) * (each.psi or 0.0),
             **figures,
             **_judged(each),
             **since.get(each.column, _NOT_JUDGED),

@@ -194,12 +194,14 @@ def _told(
 
 def _moved(findings: Sequence[DriftFinding], holding: Mapping[Family, Verdict]) -> list[DriftFinding]:
     """The findings that an alert speaks of: faults first, then the score, then the features that stand out."""
-    named = {name for family in ("inputs", "features") for name in _named_by(holding, family)}
-    told = [f for f in findings if f.moved and (f.column == SCORE or f.is_fault or f.column in named)]
-    if "score" in holding:
-        told = list(
-            dict.fromkeys([*told, *(f for f in findings if f.column == SCORE and f.status != "undecidable")])
-        )
+    moved = _named_by(holding, "features")
+    told = [
+        finding
+        for finding in findings
+        if (finding.is_fault and "inputs" in holding)
+        or (finding.column == SCORE and finding.status != "undecidable" and "score" in holding)
+        or (finding.shifted and finding.column in moved)
+    ]
     return sorted(told, key=lambda f: (not f.is_fault, f.column != SCORE))  # the findings come by weight
 
 

@@ -136,7 +136,7 @@ def render(payload: dict[str, Any]) -> str:
         names.insert(1, "importance")
     rows = [_row(line, with_importance) for line in payload["ranking"]]
     moved = [line["sentence"] for line in payload["ranking"] if line["moved"]]
-    said = moved or [f"None of {len(rows)} columns moved."]
+    said = moved or ["None of these columns moved."]
     return "\n".join(
         [head, "", table(rows, names), "", *said, *(f"note: {note}" for note in payload["notes"])]
     )

@@ -54,10 +54,11 @@ def drift_caption(payload: Mapping[str, Any]) -> str:
     """How to read the heat maps."""
     history = payload["history"]
     held = "the reference" if history["then"] == "reference" else "the average of all columns"
+    now = " to ".join(payload["window"][end][:16].removesuffix("T00:00") for end in ("start", "end"))
     return (
         f"A column of colour is {history['column_length']}; orange: more rows than in {held}, blue: fewer, "
         "grey: no rows. "
-        f"Bars: wide and grey then, narrow and blue in the window of {payload['window']['start'][:16]}. "
+        f"Bars: wide and grey then, narrow and blue now, {now}. "
         "Green lines: another version answers. Red triangles: alerts."
     )
 

@@ -58,7 +58,7 @@ def time_axis(columns: Sequence[Mapping[str, str]], *, shown: bool = True) -> An
 
     start, end = parse_time(columns[0]["start"]), parse_time(columns[-1]["end"])
     days = (end - start).total_seconds() / 86_400
-    form = "%H:%M" if days < 2 else "%d %b" if days < 300 else "%b %Y"
+    form = "%d %b %H:%M" if days < 8 else "%d %b" if days < 300 else "%b %Y"
     axis = alt.Axis(
         format=form, tickCount=8, labelOverlap=True, labelFlush=True, grid=False, title="", labelFontSize=10
     )

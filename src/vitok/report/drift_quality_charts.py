@@ -85,7 +85,11 @@ def _estimated(points: Sequence[Mapping[str, Any]], x: Any, y: Any, colour: Any)
     if not points:
         return []
     data = alt.Chart(alt.InlineData(values=[{**each, "kind": _ESTIMATED} for each in points]))
+    low = alt.Y("low:Q", title="")
     return [
+        data.mark_rule(strokeWidth=0.8, strokeDash=[1, 2], opacity=0.6, aria=False).encode(
+            x=x, y=low, y2="high:Q", color=colour
+        ),
         data.mark_line(strokeWidth=1.2, strokeDash=[2, 3], aria=False).encode(x=x, y=y, color=colour),
         data.mark_point(
             filled=False, shape="diamond", size=26, opacity=0.9, strokeWidth=1.1, aria=False

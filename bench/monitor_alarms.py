@@ -49,7 +49,7 @@ class Change:
 
     def on(self, day: int) -> "Change":
         """The change on its n-th day, from 1."""
-        return replace(self, shift=self.shift * min(1.0, day / self.days)) if self.days else self
+        return replace(self, shift=self.shift * min(1.0, day / self.days), days=0) if self.days else self
 
 
 NONE = Change()

@@ -163,7 +163,7 @@ def _row(line: dict[str, Any], with_importance: bool) -> list[Any]:
         f"{line['moved_windows']}/{line['judged_windows']}",
     ]
     if with_importance:
-        found.insert(1, line["importance"])
+        found.insert(1, line["importance"] if line["importance"] is None else f"{line['importance']:.4f}")
     return found
 
 

@@ -108,14 +108,7 @@ def segments_chart(history: Mapping[str, Any]) -> dict[str, Any] | None:
     names = sorted({each["segment"] for each in cells}, key=lambda name: -_rows_of(name, cells))[
         :_MOST_SEGMENTS
     ]
-    label = {name: plain(name) for name in names}
-    middle_value = segments["accepted"]
-    if middle_value is None:
-        middle_value = sum(each["value"] for each in cells) / len(cells)
-    far = max((abs(each["value"] - middle_value) for each in cells), default=0.0) or 1.0
-    metric = segments["metric"]
-    good = metric not in METRICS or METRICS[metric].higher_is_better
-    ends = ["#c45100", "#f4f4f4", "#0b5394"] if good else ["#0b5394", "#f4f4f4", "#c45100"]
+    label, metric = {name: plain(name) for name in names}, segments["metric"]
     rows = [
         {
             "label": label[each["segment"]],
@@ -126,16 +119,9 @@ def segments_chart(history: Mapping[str, Any]) -> dict[str, Any] | None:
         for each in cells
         if each["segment"] in label
     ]
-    colour = alt.Color(
-        "value:Q",
-        scale=alt.Scale(domain=[middle_value - far, middle_value, middle_value + far], range=ends),
-        legend=alt.Legend(
-            title=f"{metric}; grey is what was accepted", orient="top", gradientLength=260, titleLimit=_WIDE
-        ),
-    )
     y = alt.Y("label:N", sort=sorted(label.values()), title="", axis=y_axis())
     rects = alt.Chart(alt.InlineData(values=rows)).mark_rect(aria=False).encode(
-        x=time_axis(columns), x2="x2", y=y, color=colour
+        x=time_axis(columns), x2="x2", y=y, color=_worse_and_better(segments)
     )  # fmt: skip
     page = alt.layer(rects, *event_marks(history, columns)).properties(
         width=_WIDE,
@@ -144,6 +130,27 @@ def segments_chart(history: Mapping[str, Any]) -> dict[str, Any] | None:
         title=panel_title(f"{metric} by segment; orange is worse"),
     )
     return finished(page)
+
+
+def _worse_and_better(segments: Mapping[str, Any]) -> Any:
+    """Orange for worse than accepted, blue for better, whichever way the metric counts."""
+    import altair as alt
+
+    metric, values = segments["metric"], [each["value"] for each in segments["cells"]]
+    middle_value = segments["accepted"] if segments["accepted"] is not None else sum(values) / len(values)
+    far = max(abs(each - middle_value) for each in values) or 1.0
+    is_higher_better = metric not in METRICS or METRICS[metric].higher_is_better
+    shades = ["#c45100", "#f4f4f4", "#0b5394"]
+    return alt.Color(
+        "value:Q",
+        scale=alt.Scale(
+            domain=[middle_value - far, middle_value, middle_value + far],
+            range=shades if is_higher_better else shades[::-1],
+        ),
+        legend=alt.Legend(
+            title=f"{metric}; grey is what was accepted", orient="top", gradientLength=260, titleLimit=_WIDE
+        ),
+    )
 
 
 def _rows_of(name: str, cells: Sequence[Mapping[str, Any]]) -> int:

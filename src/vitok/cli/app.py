@@ -40,6 +40,7 @@ VERBS = {
     "events": "events",
     "replay": "replay",
     "roi": "roi",
+    "earned": "earned",
     "effort": "effort",
     "log": "log",
     "status": "status",

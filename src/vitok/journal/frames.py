@@ -43,6 +43,7 @@ _OUTCOMES: dict[str, Any] = {
     "time": TIME,
     "received": TIME,
     "replace": pl.Boolean,
+    "followed": pl.Boolean,
 }
 PREDICTIONS, OUTCOMES = pl.Schema(_PREDICTIONS), pl.Schema(_OUTCOMES)
 _DEFAULTS: dict[str, Any] = {
@@ -131,7 +132,8 @@ def outcome_frame(entries: Iterable[tuple[str, Entry]]) -> pl.DataFrame:
     for worker, entry in entries:
         record = decode_outcome(entry.body)
         value = json.dumps(record.value)
-        rows.append((worker, entry.seq, record.id, value, record.time, record.received, record.replace))
+        known = (record.id, value, record.time, record.received, record.replace, record.followed)
+        rows.append((worker, entry.seq, *known))
     return pl.DataFrame(rows, schema=OUTCOMES, orient="row")
 
 

@@ -55,7 +55,7 @@ class _Reading(ABC):
             ids: Only of these, a frame with the column `id`.
 
         Returns:
-            Columns `id`, `value` (JSON text) and `time` (when it became known).
+            Columns `id`, `value` (JSON text), `time` (when it became known) and `followed`.
         """
         rows = self._rows("outcomes")
         if as_of is not None:
@@ -70,7 +70,7 @@ class _Reading(ABC):
         replaced = rows.filter("replace").unique("id", keep="last", maintain_order=True)
         first = rows.filter(~pl.col("replace")).unique("id", keep="first", maintain_order=True)
         standing = pl.concat([replaced, first]).unique("id", keep="first", maintain_order=True)
-        return standing.select("id", "value", "time").sort("time", "id").collect()
+        return standing.select("id", "value", "time", "followed").sort("time", "id").collect()
 
     def labelled(
         self,
@@ -84,7 +84,7 @@ class _Reading(ABC):
 
         Returns:
             The columns of `predictions` without warnings, and without inputs unless they are asked for; and `value`
-            (JSON text) and `label_time`.
+            (JSON text), `label_time` and `followed`.
         """
         rows = self._answered().drop(*_unasked(with_inputs))
         if as_of is not None:

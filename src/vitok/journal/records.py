@@ -64,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True):
         time: When it became known.
         received: When it arrived here.
         replace: Whether it overrides what was reported before.
+        followed: Whether people acted as the decision advised; None if nobody says.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
     time: datetime
     received: datetime
     replace: bool = False
+    followed: bool | None = None
 
 
 Record = Prediction | Outcome

@@ -22,6 +22,7 @@ from vitok.registry import releases
 
 JOURNAL = "journal"
 _SHOWN = 20
+_FOLLOWED = "followed"
 
 
 def take_outcomes(project: Project, file: Path, *, replace: bool = False) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def take_outcomes(project: Project, file: Path, *, replace: bool = False) -> dic
 
     Args:
         file: With the charter's id column (or `id`) and its target column (or `value`); the charter's label time
-            (or `time`) if there is one.
+            (or `time`) if there is one; and `followed`, whether people acted as the decision advised.
         replace: Whether they override what was reported before.
 
     Returns:
@@ -75,16 +76,28 @@ def _read(
         what = f"{gaps.len()} row(s) without it, first rows {gaps.head(3).to_list()}"
         raise DataMistake(f"{file.name} column {key}", what, "Give each row its id.")
     times = [now] * frame.height if time is None else time_column(frame[time]).to_list()
+    followed = _followed(frame, file)
     outcomes = []
-    for row, (identity, found, at) in enumerate(
-        zip(frame[key].to_list(), frame[value].to_list(), times, strict=True)
+    for row, (identity, found, at, acted) in enumerate(
+        zip(frame[key].to_list(), frame[value].to_list(), times, followed, strict=True)
     ):
         try:
             checked = outcome_value(manifest, f"{file.name} row {row}, column {value}", found)
         except RequestMistake as error:
             raise DataMistake(error.place, error.what, error.remedy) from error
-        outcomes.append(Outcome(str(identity), checked, at or now, now, replace))
+        outcomes.append(Outcome(str(identity), checked, at or now, now, replace, acted))
     return outcomes
+
+
+def _followed(frame: pl.DataFrame, file: Path) -> list[bool | None]:
+    """Whether people acted as advised, where the table says so."""
+    if _FOLLOWED not in frame.columns:
+        return [None] * frame.height
+    column = frame[_FOLLOWED]
+    if column.dtype not in (pl.Boolean, pl.Null):
+        what = f"is {column.dtype}, not true or false"
+        raise DataMistake(f"{file.name} column {_FOLLOWED}", what, "Write true, false, or nothing.")
+    return column.to_list()
 
 
 def _column(frame: pl.DataFrame, file: Path, *names: str | None) -> str:

@@ -150,6 +150,10 @@ def outcome_schema(manifest: Manifest) -> dict[str, Any]:
             "value": value,
             "time": {"type": "string", "format": "date-time"},
             "replace": {"type": "boolean", "default": False},
+            "followed": {
+                "type": ["boolean", "null"],
+                "description": "Whether people acted as the decision advised.",
+            },
         },
     }
 

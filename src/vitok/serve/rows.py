@@ -140,17 +140,18 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     value: Any
     time: str | None = None
     replace: bool = False
+    followed: bool | None = None
 
 
 def _outcome(manifest: Manifest, place: str, entry: Any, received: datetime) -> Outcome:
     try:
         read = msgspec.convert(entry, _Entry)
     except msgspec.ValidationError as error:
-        remedy = "Send id, value, and if need be time and replace."
+        remedy = "Send id, value, and if need be time, replace and followed."
         raise RequestMistake(place, f"is refused: {error}", remedy) from error
     value = outcome_value(manifest, f"{place}.value", read.value)
     try:
         time = received if read.time is None else parse_time(read.time, f"{place}.time")
     except UserMistake as error:
         raise RequestMistake(error.place, error.what, error.remedy) from error
-    return Outcome(as_text(read.id), value, time, received, read.replace)
+    return Outcome(as_text(read.id), value, time, received, read.replace, read.followed)

@@ -26,7 +26,7 @@ class LedgerConformance:
         assert ledger.predictions().is_empty()
         assert ledger.outcomes().is_empty()
         kept = [name for name in ledger.predictions().columns if name not in ("inputs", "warnings")]
-        assert ledger.labelled().columns == [*kept, "value", "label_time"]
+        assert ledger.labelled().columns == [*kept, "value", "label_time", "followed"]
 
     def test_predictions_of_a_period_come_in_the_order_of_their_times(self, ledger_of):
         ledger = ledger_of([prediction("c", 3), prediction("a", 1), prediction("b", 2)])

@@ -1,0 +1,104 @@
+"""`vitok earned`: what the project has earned so far."""
+
+from typing import Annotated, Any
+
+import typer
+
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.kernel.clock import parse_time
+from vitok.loop.earned import project_earned
+from vitok.wire import open_project
+
+
+def earned(
+    by: Annotated[str, typer.Option("--by", metavar="PERIOD", help="day, week or month.")] = "month",
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First prediction. Default: all.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Last prediction. Default: all.")
+    ] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows money and the KPI by period from the outcomes that came, ROI so far, and whether advice is followed."""
+    payload = project_earned(
+        open_project(project, say=say),
+        by=by,  # type: ignore[arg-type]
+        start=None if start is None else parse_time(start, "--from"),
+        end=None if end is None else parse_time(end, "--to"),
+    )
+    show(as_json, payload, render(payload))
+
+
+def render(payload: dict[str, Any]) -> str:
+    """The earnings for people."""
+    if not payload["periods"]:
+        return "No label has come yet, so nothing can be counted."
+    kpi = payload["kpi"]
+    name = "kpi" if kpi is None or kpi["metric"] is None else kpi["metric"]
+    rows = [
+        [
+            period["start"][:10],
+            period["rows"],
+            _money(period["earned"]),
+            _money(period["over_nobody"]),
+            None if period["kpi"] is None else period["kpi"]["value"],
+        ]
+        for period in payload["periods"]
+    ]
+    lines = [table(rows, ["from", "labels", "earned", "over flagging nobody", name])]
+    return "\n".join([*lines, *_total(payload), *_advice(payload["advice"])])
+
+
+def _total(payload: dict[str, Any]) -> list[str]:
+    total, plan = payload["total"], payload["plan"]
+    if total is None:
+        return ["Money is not counted: state decide.costs."]
+    lines = [
+        f"Over flagging nobody: {_money(total['over_nobody'])} ({_money(total['low'])} to {_money(total['high'])}) "
+        f"on {total['rows']} labelled rows, however often one looks."
+    ]
+    if plan is not None:
+        roi = plan["roi"]
+        wanted = (
+            ""
+            if plan["planned_benefit"] is None
+            else f" The plan was {_money(plan['planned_benefit'])} by now."
+        )
+        so_far = (
+            ""
+            if roi["value"] is None
+            else f" ROI so far {roi['value']:.0%} ({roi['low']:.0%} to {roi['high']:.0%})."
+        )
+        lines.append(f"Cost until now {_money(plan['cost'])}.{wanted}{so_far}")
+    return lines
+
+
+def _advice(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    share = found["followed"]
+    lines = [
+        f"Advice followed: {share['value']:.0%} ({share['low']:.0%} to {share['high']:.0%}) of {found['told']} flagged "
+        "rows of which somebody says."
+    ]
+    if found["feeds_back"]:
+        apart = found["difference"]
+        lines.append(
+            f"Warning: where advice was followed {found['positive_followed']['value']:.0%} were positive, where it was "
+            f"ignored {found['positive_ignored']['value']:.0%} "
+            f"(difference {apart['low']:+.0%} to {apart['high']:+.0%}). "
+            "The advice changes what happens: labels of followed rows tell of its effect. Keep rows without advice "
+            "aside for training and judging."
+        )
+    return lines
+
+
+def _money(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.0f}"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command(epilog="Example: vitok earned --by week")(earned)

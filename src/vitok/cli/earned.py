@@ -56,8 +56,7 @@ def _total(payload: dict[str, Any]) -> list[str]:
     if total is None:
         return ["Money is not counted: state decide.costs."]
     lines = [
-        f"Over flagging nobody: {_money(total['over_nobody'])} ({_money(total['low'])} to {_money(total['high'])}) "
-        f"on {total['rows']} labelled rows, however often one looks."
+        f"Over flagging nobody: {_money(total['over_nobody'])}{_between(total)} on {total['rows']} labelled rows."
     ]
     if plan is not None:
         roi = plan["roi"]
@@ -69,10 +68,17 @@ def _total(payload: dict[str, Any]) -> list[str]:
         so_far = (
             ""
             if roi["value"] is None
-            else f" ROI so far {roi['value']:.0%} ({roi['low']:.0%} to {roi['high']:.0%})."
+            else f" ROI so far {roi['value']:.0%}"
+            + ("." if roi["low"] is None else f" ({roi['low']:.0%} to {roi['high']:.0%}).")
         )
         lines.append(f"Cost until now {_money(plan['cost'])}.{wanted}{so_far}")
     return lines
+
+
+def _between(total: dict[str, Any]) -> str:
+    if total["low"] is None:
+        return ", of fewer days than an interval needs,"
+    return f" ({_money(total['low'])} to {_money(total['high'])}, however often one looks)"
 
 
 def _advice(found: dict[str, Any] | None) -> list[str]:

@@ -4,6 +4,7 @@ Money is counted on rows whose label has come, by the charter's costs, and again
 flagging nobody. Its interval holds at all times at once, so that one may look every day.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -22,10 +23,10 @@ from vitok.loop.outcome_values import row_figures
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest, load_manifest
 from vitok.registry import releases
-from vitok.stats.betting import MeanSequence
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.groups import independent_difference
 from vitok.stats.intervals import wilson
+from vitok.stats.running_mean import running_mean
 from vitok.stats.scores import Undecidable
 
 Period = Literal["day", "week", "month"]
@@ -78,7 +79,7 @@ def project_earned(
             _period(project, manifest, time, part, metric)
             for (time,), part in rows.group_by(pl.col("time").dt.truncate(_EVERY[by]), maintain_order=True)
         ],
-        "total": (total := _total(rows, _span(project))),
+        "total": (total := _total(rows)),
         "plan": _against_plan(project.charter, history[0].created, project.clock(), rows, total),
         "kpi": None
         if kpi is None
@@ -99,15 +100,6 @@ def _with_money(project: Project, manifest: Manifest, known: pl.DataFrame) -> pl
         positive = as_text(manifest.classes[manifest.positive])
         rows = rows.with_columns(flagged=pl.col("decision") == positive)
     return rows
-
-
-def _span(project: Project) -> tuple[float, float] | None:
-    """Between what a decision can earn over flagging nobody."""
-    costs = cost_tuple(project)
-    if costs is None:
-        return None
-    tp, fp, fn, tn = costs
-    return min(0.0, tp - fn, fp - tn), max(0.0, tp - fn, fp - tn)
 
 
 def _period(
@@ -134,18 +126,22 @@ def _metric(
         return None
 
 
-def _total(rows: pl.DataFrame, span: tuple[float, float] | None) -> dict[str, Any] | None:
-    """Money over flagging nobody, with an interval that holds however often one looks."""
-    if span is None or "over" not in rows.columns or rows.height == 0 or span[0] >= span[1]:
+def _total(rows: pl.DataFrame) -> dict[str, Any] | None:
+    """Money over flagging nobody; its interval, over sums of days, is null while these are fewer than ten."""
+    if "over" not in rows.columns or rows.height == 0:
         return None
-    over = rows["over"].to_numpy().astype(np.float64)
-    low, high = MeanSequence.start(*span).update_many(over).interval(_ALPHA)
+    days = rows.group_by(pl.col("time").dt.truncate("1d"), maintain_order=True).agg(pl.col("over").sum())
+    low: float | None = None
+    high: float | None = None
+    with suppress(Undecidable):
+        _, least, most = running_mean(days["over"].to_numpy().astype(np.float64), _ALPHA)
+        low, high = round(least * days.height, 2), round(most * days.height, 2)
     return {
         "rows": rows.height,
         "earned": round(float(rows["profit"].sum()), 2),
-        "over_nobody": round(float(over.sum()), 2),
-        "low": round(low * rows.height, 2),
-        "high": round(high * rows.height, 2),
+        "over_nobody": round(float(rows["over"].sum()), 2),
+        "low": low,
+        "high": high,
     }
 
 
@@ -165,7 +161,7 @@ def _against_plan(
     if benefit.events_per_year is not None and benefit.prevented is not None:
         planned = middle(benefit.value) * middle(benefit.events_per_year) * middle(benefit.prevented) * years
     roi = {
-        name: None if cost <= 0 else round((total[key] - cost) / cost, 4)
+        name: None if cost <= 0 or total[key] is None else round((total[key] - cost) / cost, 4)
         for name, key in (("value", "over_nobody"), ("low", "low"), ("high", "high"))
     }
     return {

@@ -36,7 +36,7 @@ from vitok.stats.catalogue import METRICS, metrics_for
 from vitok.stats.estimates import Estimate
 from vitok.stats.groups import pool_groups
 from vitok.stats.packed import unpack
-from vitok.stats.profiles import Reference
+from vitok.stats.profiles import Profile, Reference
 from vitok.stats.variation import Variation
 
 # Roles whose rows are no answers that anybody got.
@@ -164,7 +164,13 @@ class Looks:
             manifest = load_manifest(self._project.blobs, digest)
             with self._project.engine.connect() as connection:
                 known = versions.get(connection, number)
-            reference = Reference.from_json(self._file(manifest, REFERENCE))
+            # A bundle without a reference is watched for its quality and service alone.
+            has_reference = REFERENCE in manifest.files
+            reference = (
+                Reference.from_json(self._file(manifest, REFERENCE))
+                if has_reference
+                else Reference({}, Profile(0, {}))
+            )
             self._versions[digest] = Version(
                 number,
                 digest,

@@ -1,23 +1,28 @@
 """What workers say about requests: log lines as text or JSON, request ids, and OpenTelemetry traces; off by default."""
 
+import atexit
 import logging
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+from queue import Full, Queue
 from typing import Any, NamedTuple
 
 import msgspec
 
-from vitok.kernel.clock import Clock, format_time
+from vitok.kernel.clock import Clock, format_time, stopwatch
 from vitok.kernel.ids import new_id
 
 LOG_VARIABLE = "VITOK_LOG"
 ACCESS_VARIABLE = "VITOK_ACCESS_LOG"
 TRACES_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_MOST_LINES = 10_000
 _ID = re.compile(rb"[!-~]{1,128}")
 _access = logging.getLogger("vitok.access")
 
@@ -39,14 +44,52 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(content, enc_hook=str).decode()
 
 
+class _Patient(QueueHandler):
+    """Hands lines to a thread of their own: a reader that is gone or stands still keeps no request waiting.
+
+    What does not fit into the queue is counted and told with the next line that does.
+    """
+
+    def __init__(self, lines: "Queue[logging.LogRecord]") -> None:
+        super().__init__(lines)
+        self.lines, self.lost = lines, 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The record as it is: it stays in this process."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queues a line, or drops it."""
+        try:
+            self.lines.put_nowait(record)
+        except Full:
+            self.lost += 1
+            return
+        if self.lost:
+            record.msg, record.args = f"{record.getMessage()} ({self.lost} lines before were lost)", None
+            self.lost = 0
+
+
+def flush_logs(seconds: float = 1.0) -> None:
+    """Waits until all lines are written, but not for long: whoever reads them may be gone."""
+    end = stopwatch() + seconds
+    for handler in logging.getLogger().handlers:
+        while isinstance(handler, _Patient) and handler.lines.unfinished_tasks and stopwatch() < end:
+            time.sleep(0.01)
+
+
 def configure_logs() -> None:
     """Sends the logs of this process to stderr, as `VITOK_LOG` says: `text` or `json`."""
+    logging.raiseExceptions = False  # a broken stderr is no place to complain about a broken stderr
     handler = logging.StreamHandler(sys.stderr)
     as_json = os.environ.get(LOG_VARIABLE, "text") == "json"
     handler.setFormatter(
         JsonLines() if as_json else logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
     )
-    logging.basicConfig(handlers=[handler], force=True)
+    lines: Queue[logging.LogRecord] = Queue(_MOST_LINES)
+    logging.basicConfig(handlers=[_Patient(lines)], force=True)
+    QueueListener(lines, handler).start()  # its thread is a daemon
+    atexit.register(flush_logs)
     logging.getLogger("vitok").setLevel(logging.INFO)
 
 

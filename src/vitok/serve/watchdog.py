@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vitok.serve.http import log
+from vitok.serve.observe import flush_logs
 
 _BEAT_SECONDS = 0.2
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 1.0
 EXIT_CODE = 70
 _MEMORY = Path("/proc/self/statm")
 
@@ -68,9 +70,17 @@ class Watchdog:
 
     def _end(self, stood: float) -> None:
         log.critical("the worker has not moved for %.1f s: it ends, another takes its place", stood)
-        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
         self._on_hang()
+        # Whoever reads stderr may be gone too: the end does not wait for him.
+        last_words = threading.Thread(target=_say_where, daemon=True)
+        last_words.start()
+        last_words.join(_LAST_WORDS_SECONDS)
         os._exit(EXIT_CODE)
+
+
+def _say_where() -> None:
+    faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+    flush_logs()
 
 
 def memory_mb() -> int:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from vitok.kernel.clock import parse_time
 from vitok.monitor.windows import Window, closed_windows, is_complete, window_start, window_state
 
 DAY = timedelta(days=1)
@@ -62,3 +63,16 @@ def test_a_window_is_json() -> None:
         "estimated": {},
         "slices": {},
     }
+
+
+def test_the_night_on_which_clocks_are_set_belongs_to_windows_like_any_other() -> None:
+    """New York, 10 March 2013: after 01:59:59 comes 03:00:00; on 3 November the hour from 01:00 comes twice."""
+    before, after = parse_time("2013-03-10T01:59:59-05:00", "t"), parse_time("2013-03-10T03:00:00-04:00", "t")
+    assert after - before == timedelta(seconds=1)
+    hour = timedelta(hours=1)
+    assert window_start(after, hour) - window_start(before, hour) == hour
+    first, again = parse_time("2013-11-03T01:30:00-04:00", "t"), parse_time("2013-11-03T01:30:00-05:00", "t")
+    assert again - first == hour
+    days = closed_windows(before, again, timedelta(days=1), again + timedelta(days=2))
+    assert {end - start for start, end in days} == {timedelta(days=1)}
+    assert window_state(days[0][1], hour, days[0][1] + hour) == "final"

@@ -9,6 +9,7 @@ from vitok.charter.model import Charter
 from vitok.loop.looks import Look
 from vitok.monitor.evidence import Family, Verdict, Watch, drift_evidence, limits, renewed, weigh
 from vitok.registry import windows as remembered
+from vitok.stats.edetectors import EValues
 
 _DRIFT, _QUALITY = "evidence_of_drift", "evidence_of_quality"
 _STREAMS: Mapping[str, tuple[Family, ...]] = {
@@ -52,14 +53,14 @@ class Gathered:
         if look.window.state == "final":
             rules = set(look.rules)
             quality = {f.metric: f.evidence for f in look.window.fallen if f.metric not in rules}
-            found: dict[Family, dict[str, float]] = {"quality": quality, "rules": dict(look.rules)}
+            found: dict[Family, dict[str, EValues]] = {"quality": quality, "rules": dict(look.rules)}
             verdicts.update(self._stream(_QUALITY, look, found))
         return verdicts
 
     def standing(self) -> dict[Family, Verdict]:
         """What each family said last, as if nothing had come since."""
         return {
-            family: Verdict(False, state.held > 0, state.detector.level, self._limits[family], 0, ())
+            family: Verdict(False, bool(state.held), state.level, self._limits[family], 0, ())
             for family, state in self._states.items()
         }
 
@@ -68,7 +69,7 @@ class Gathered:
         return self._changed
 
     def _stream(
-        self, name: str, look: Look, evidence: Mapping[Family, Mapping[str, float]]
+        self, name: str, look: Look, evidence: Mapping[Family, Mapping[str, EValues]]
     ) -> dict[Family, Verdict]:
         if self._digests.get(name) not in (None, look.version.digest):
             for family in _STREAMS[name]:

@@ -33,6 +33,7 @@ from vitok.registry import versions
 from vitok.registry import windows as remembered
 from vitok.stats.bins import Bins
 from vitok.stats.catalogue import METRICS, metrics_for
+from vitok.stats.edetectors import EValues
 from vitok.stats.estimates import Estimate
 from vitok.stats.groups import pool_groups
 from vitok.stats.packed import unpack
@@ -81,7 +82,7 @@ class Look:
 
     window: Window
     version: Version
-    rules: Mapping[str, float]
+    rules: Mapping[str, EValues]
 
 
 class Looks:
@@ -125,7 +126,7 @@ class Looks:
             known["rows"],
             known["labelled"],
             known["state"],
-            tuple(DriftFinding(**each) for each in known["drift"]),
+            tuple(map(DriftFinding.from_json, known["drift"])),
             estimated=_estimates(estimated),
         )
         return Look(window, version, {})
@@ -242,14 +243,14 @@ class Looks:
             past={name: [each[name] for each in past if name in each] for name in watched},
         )
 
-    def _once(self, rule: Comparison, found: QualityFinding) -> float:
+    def _once(self, rule: Comparison, found: QualityFinding) -> EValues:
         """Evidence of a rule, so that rows which several windows look at count once.
 
         The windows of a period overlap; the k-th root of their e-values multiplies to an e-value again.
         """
         width = self._project.charter.monitor.window
         overlap = 1.0 if rule.period is None else max(1.0, rule.period / width)
-        return float(found.evidence ** (1 / overlap))
+        return tuple(each ** (1 / overlap) for each in found.evidence)
 
     def _usual(self, manifest: Manifest) -> Variation | None:
         if USUAL not in manifest.files:

@@ -188,7 +188,7 @@ def _told(
         return tuple(f.metric for f in window.foretold), [
             f"Estimated without labels: {f.sentence}" for f in window.foretold
         ]
-    fallen = [finding for finding in window.fallen if finding.evidence > 1 or finding.alarm]
+    fallen = [finding for finding in window.fallen if finding.speaks or finding.alarm]
     return tuple(finding.metric for finding in fallen), [finding.sentence for finding in fallen]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from vitok.charter.model import DriftRule
 from vitok.stats.bins import CategoryBins, NumericBins
 from vitok.stats.distances import psi_critical, two_proportions
-from vitok.stats.edetectors import normal_e_value
+from vitok.stats.edetectors import CERTAIN, NO_EVIDENCE, EValues, mean_evidence, normal_e_values
 from vitok.stats.profiles import CategoryProfile, Column, NumericProfile, Profile, Reference
 from vitok.stats.shifts import LEAST_ROWS, Shift, shift_of
 from vitok.stats.variation import PSI_FLOOR, Baseline, Usual, Variation, angle, log_psi
@@ -28,9 +28,6 @@ MISSING_EFFECT = 0.05
 UNSEEN_EFFECT = 0.02
 # One-sided 95 % point: a window of the reference lies beyond its usual by so many deviations once in twenty.
 _UNUSUAL = 1.645
-# No season takes most values of a column a whole range beyond its range: that is another unit.
-_OTHER_UNIT = 1e6
-_NO_EVIDENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,8 @@ class DriftFinding:
         unseen_jumped: Whether there are many unseen levels.
         other_unit: Whether most values lie a whole range of the reference beyond it.
         effect: Whether anything is large enough to matter, chance aside.
-        shift_evidence: E-value against "the values are where windows usually are, or nearer than what matters".
-        fault_evidence: E-value against "the input is as whole as usual": missing, unseen, another unit.
+        shift_evidence: E-values against "the values are where windows usually are, or nearer than what matters".
+        fault_evidence: E-values against "the input is as whole as usual": missing, unseen, another unit.
         sentence: The finding in words.
     """
 
@@ -77,8 +74,8 @@ class DriftFinding:
     unseen_jumped: bool
     other_unit: bool
     effect: bool
-    shift_evidence: float
-    fault_evidence: float
+    shift_evidence: EValues
+    fault_evidence: EValues
     sentence: str
 
     @property
@@ -93,8 +90,15 @@ class DriftFinding:
         return lost or self.unseen_jumped or self.other_unit
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as JSON values."""
-        return asdict(self)
+        """The finding as JSON values, without the e-values, which detectors have taken up."""
+        whole = asdict(self)
+        del whole["shift_evidence"], whole["fault_evidence"]
+        return whole
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "DriftFinding":
+        """Reads a finding of the past, whose e-values have been taken up."""
+        return DriftFinding(**value, shift_evidence=NO_EVIDENCE, fault_evidence=NO_EVIDENCE)
 
 
 def drift_findings(
@@ -185,29 +189,29 @@ class _Judge:
             other_unit=other_unit,
             effect=not self.few and (large or more_missing or unseen_large),
             shift_evidence=self._shift_evidence(),
-            fault_evidence=_OTHER_UNIT if other_unit else self._fault_evidence(unseen),
+            fault_evidence=CERTAIN if other_unit else self._fault_evidence(unseen),
             sentence=self._sentence((shifted, missing_changed, unseen_jumped, other_unit)),
         )
 
     def _critical(self, shift: Shift) -> float:
         return psi_critical(shift.bins, *shift.rows, self.alpha)
 
-    def _shift_evidence(self) -> float:
+    def _shift_evidence(self) -> EValues:
         """Against: log PSI has at most the mean of usual windows, or of an effect that does not matter."""
         if self.shift is None:
-            return _NO_EVIDENCE
+            return NO_EVIDENCE
         mean, spread = log_psi(self.effect), 0.0
         if self.usual.shift is not None:
             mean, spread = max(mean, self.usual.shift.mean), self.usual.shift.deviation
         bound, chance = math.exp(mean) - PSI_FLOOR, self.shift.chance
         # PSI of drawn rows is about non-central chi-square, here taken at the bound.
         drawn = chance * math.sqrt(2 * (self.shift.bins - 1) + 4 * bound / chance) / (bound + PSI_FLOOR)
-        return normal_e_value(log_psi(self.shift.psi) - mean, math.hypot(spread, drawn))
+        return normal_e_values(log_psi(self.shift.psi) - mean, math.hypot(spread, drawn))
 
-    def _fault_evidence(self, unseen: float) -> float:
-        """The mean of two e-values, which is one: of missing values and of unseen levels."""
+    def _fault_evidence(self, unseen: float) -> EValues:
+        """Of missing values and of unseen levels."""
         if self.few:
-            return _NO_EVIDENCE
+            return NO_EVIDENCE
         missing = _share_evidence(
             self.missing[1], self.missing[0] + MISSING_EFFECT, self.now.rows, self.usual.missing
         )
@@ -215,7 +219,7 @@ class _Judge:
             return missing
         values = self.now.rows - self.now.missing
         levels = _share_evidence(unseen, self.bins.novelty + UNSEEN_EFFECT, values, self.usual.unseen)
-        return (missing + levels) / 2
+        return mean_evidence((missing, levels))
 
     def _missing_is_sure(self) -> bool:
         rows = (max(1, self.then.rows), max(1, self.now.rows))
@@ -235,6 +239,7 @@ class _Judge:
         return share, share - novelty >= UNSEEN_EFFECT, sure and share > novelty and not usual
 
     def _has_other_unit(self) -> bool:
+        """No season takes most values of a column a whole range beyond its range."""
         if not isinstance(self.now, NumericProfile) or not isinstance(self.then, NumericProfile):
             return False
         assert isinstance(self.bins, NumericBins)
@@ -310,11 +315,11 @@ def _reaches(usual: Baseline | None) -> float | None:
     return None if usual is None else math.exp(usual.mean + _UNUSUAL * usual.deviation) - PSI_FLOOR
 
 
-def _share_evidence(share: float, tolerated: float, rows: int, usual: Baseline | None) -> float:
-    """E-value against: the share is at most what is tolerated, or at most what is usual."""
+def _share_evidence(share: float, tolerated: float, rows: int, usual: Baseline | None) -> EValues:
+    """E-values against: the share is at most what is tolerated, or at most what is usual."""
     if rows < LEAST_ROWS:
-        return _NO_EVIDENCE
+        return NO_EVIDENCE
     mean, spread = angle(tolerated), 0.0
     if usual is not None:
         mean, spread = max(mean, usual.mean), usual.deviation
-    return normal_e_value(angle(share) - mean, math.hypot(spread, 1 / (2 * math.sqrt(rows))))
+    return normal_e_values(angle(share) - mean, math.hypot(spread, 1 / (2 * math.sqrt(rows))))

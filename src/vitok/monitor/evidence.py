@@ -2,18 +2,18 @@
 
 Findings come in families: the scores, broken inputs, moved features, measured quality, estimated quality, the charter's
 own rules. The budget is divided among the families; each has an e-detector that cries, while nothing is wrong, no more
-often than its part allows. Within a family the e-values of all members are averaged, which keeps the promise however
-they depend on each other; which members moved is told by e-BH.
+often than its part allows. Each member of a family has a detector of its own for each size of effect, and the family's
+level is their mean, which keeps the promise however they depend on each other; who moved is told by e-BH.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
 from vitok.monitor.drift import SCORE, DriftFinding
 from vitok.monitor.quality import QualityFinding
-from vitok.stats.edetectors import Detector, e_benjamini_hochberg, threshold
+from vitok.stats.edetectors import Detector, EValues, e_benjamini_hochberg, threshold
 
 Family = Literal["score", "inputs", "features", "estimate", "quality", "rules"]
 
@@ -35,26 +35,32 @@ class Watch:
     """What a family has seen so far.
 
     Args:
-        detector: Over the mean evidence of its members.
-        members: A detector for each member, which tells whom an alarm names.
-        held: 0 while nothing is wrong. An alarm sets it to the family's limit, evidence multiplies it, at most back
-            to the limit; below 1 the alarm is over, and all detectors begin anew.
+        members: The detector of each member; the mean of their levels is the family's.
+        held: Empty while nothing is wrong. An alarm holds each member that it names at the family's limit; evidence of
+            the effect that it was named for multiplies that, at most back to the limit; below 1 it is 0. When all are
+            0 the alarm is over, and all detectors begin anew.
     """
 
-    detector: Detector = field(default_factory=Detector)
     members: Mapping[str, Detector] = field(default_factory=dict)
-    held: float = 0.0
+    held: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def level(self) -> float:
+        """The mean of the members' levels."""
+        return sum(each.level for each in self.members.values()) / max(1, len(self.members))
 
     def as_json(self) -> dict[str, Any]:
         """The state as JSON values."""
-        members = {name: each.as_json() for name, each in self.members.items()}
-        return {"detector": self.detector.as_json(), "members": members, "held": self.held}
+        return {
+            "members": {name: each.as_json() for name, each in self.members.items()},
+            "held": dict(self.held),
+        }
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Watch":
         """Reads it."""
-        members = {name: Detector(**each) for name, each in value["members"].items()}
-        return Watch(Detector(**value["detector"]), members, float(value["held"]))
+        members = {name: Detector.from_json(each) for name, each in value["members"].items()}
+        return Watch(members, value["held"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,11 @@ def limits(budget: tuple[int, timedelta], width: timedelta) -> dict[Family, floa
     return {family: threshold(between / part) for family, part in PARTS.items()}
 
 
-def weigh(state: Watch, evidence: Mapping[str, float], limit: float) -> tuple[Watch, Verdict | None]:
+def weigh(state: Watch, evidence: Mapping[str, EValues], limit: float) -> tuple[Watch, Verdict | None]:
     """A family after one more window.
 
     Args:
-        evidence: E-value of each member; members that this window cannot judge are left out. Empty: nothing changes.
+        evidence: E-values of each member; members that this window cannot judge are left out. Empty: nothing changes.
         limit: From `limits`.
 
     Returns:
@@ -116,31 +122,41 @@ def weigh(state: Watch, evidence: Mapping[str, float], limit: float) -> tuple[Wa
     """
     if not evidence:
         return state, None
-    mean = sum(evidence.values()) / len(evidence)
-    members = {name: state.members.get(name, Detector()).after(each) for name, each in evidence.items()}
-    members = {**state.members, **members}
-    detector = state.detector.after(mean)
-    named = _named(members)
-    if state.held > 0:
-        held = min(limit, state.held * mean)
-        if held < 1:
-            return Watch(), Verdict(False, False, detector.level, limit, 0, ())
-        return replace(state, detector=detector, members=members, held=held), Verdict(
-            False, True, detector.level, limit, detector.run, named
-        )
-    cries = detector.level >= limit
-    found = Verdict(cries, cries, detector.level, limit, detector.run, named if cries else ())
-    return Watch(detector, members, limit if cries else 0.0), found
+    fresh = {name: state.members.get(name, Detector()).after(each) for name, each in evidence.items()}
+    grown = Watch({**state.members, **fresh}, state.held)
+    cries = not state.held and grown.level >= limit
+    if not state.held and not cries:
+        return grown, Verdict(False, False, grown.level, limit, 0, ())
+    held = _held(state, grown, evidence, limit, cries=cries)
+    named = tuple(name for name in _ranked(grown.members) if held.get(name, 0.0) >= 1)
+    if not named:
+        return Watch(), Verdict(False, False, grown.level, limit, 0, ())
+    run = max(grown.members[name].run for name in named)
+    return Watch(grown.members, held), Verdict(cries, True, grown.level, limit, run, named)
+
+
+def _held(
+    state: Watch, grown: Watch, evidence: Mapping[str, EValues], limit: float, *, cries: bool
+) -> dict[str, float]:
+    """What holds the alarm after a window: who held it before, and who stands out now for the first time."""
+    held = {}
+    for name, level in state.held.items():
+        detector = state.members.get(name, Detector())
+        factor = evidence[name][detector.best] if name in evidence else 1.0
+        level = min(limit, level * factor)
+        held[name] = level if level >= 1 else 0.0  # whose evidence is gone does not come back in this alarm
+    named = _standing_out(grown.members) or _ranked(grown.members)[: 1 if cries else 0]
+    return held | {name: limit for name in named if name not in held}
 
 
 def renewed(state: Watch) -> Watch:
     """The state for another version, with another reference: an alarm that is on ends with the first calm window."""
-    return Watch(held=min(state.held, 1.0))
+    return Watch(held=dict.fromkeys(state.held, 1.0))
 
 
 def drift_evidence(
     findings: Sequence[DriftFinding], foretold: Sequence[QualityFinding] = ()
-) -> dict[Family, dict[str, float]]:
+) -> dict[Family, dict[str, EValues]]:
     """The e-values of a window before its labels come, by family and column; undecidable findings are left out.
 
     Args:
@@ -157,12 +173,16 @@ def drift_evidence(
     }
 
 
-def _named(members: Mapping[str, Detector]) -> tuple[str, ...]:
-    """Members whose evidence stands out, the surest first; at least the surest.
+def _ranked(members: Mapping[str, Detector]) -> list[str]:
+    """Members, the surest first."""
+    return sorted(members, key=lambda name: (-members[name].level, name))
+
+
+def _standing_out(members: Mapping[str, Detector]) -> list[str]:
+    """Members whose evidence stands out by e-BH, the surest first.
 
     The level of a Shiryaev-Roberts detector is as many times too large as it has seen windows.
     """
-    ranked = sorted(members.items(), key=lambda pair: (-pair[1].level, pair[0]))
-    values = [each.level / max(1, each.windows) for _, each in ranked]
-    count = max(1, len(e_benjamini_hochberg(values, _WRONGLY_NAMED)))
-    return tuple(name for name, _ in ranked[:count])
+    ranked = _ranked(members)
+    values = [members[name].level / max(1, members[name].windows) for name in ranked]
+    return [ranked[place] for place in e_benjamini_hochberg(values, _WRONGLY_NAMED)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitok.charter.expressions import Comparison
 from vitok.stats.catalogue import METRICS
-from vitok.stats.edetectors import normal_e_value
+from vitok.stats.edetectors import NO_EVIDENCE, EValues, normal_e_values
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.scores import Scored, Undecidable
 
@@ -35,7 +35,7 @@ class QualityFinding:
         bound: What it must keep.
         alarm: Whether the whole interval lies on the bad side of the bound.
         sentence: The finding in words.
-        evidence: E-value against "the metric is on the good side of the bound, on average over windows".
+        evidence: E-values against "the metric is on the good side of the bound, on average over windows".
     """
 
     metric: str
@@ -44,11 +44,16 @@ class QualityFinding:
     bound: float
     alarm: bool
     sentence: str
-    evidence: float = 1.0
+    evidence: EValues = NO_EVIDENCE
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this window is evidence that the metric is on the bad side of its bound."""
+        return sum(self.evidence) > len(self.evidence)
 
     def as_json(self) -> dict[str, Any]:
         """The finding as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "evidence": list(self.evidence)}
 
 
 def quality_window(
@@ -150,8 +155,8 @@ def quality_findings(
     return result
 
 
-def evidence_beyond(found: Estimate, bound: float, *, wants_high: bool, spread: float = 0.0) -> float:
-    """E-value against "the figure is on the good side of its bound".
+def evidence_beyond(found: Estimate, bound: float, *, wants_high: bool, spread: float = 0.0) -> EValues:
+    """E-values against "the figure is on the good side of its bound".
 
     Args:
         found: A figure with its 90 % interval.
@@ -163,8 +168,8 @@ def evidence_beyond(found: Estimate, bound: float, *, wants_high: bool, spread: 
     excess = bound - found.value if wants_high else found.value - bound
     deviation = math.hypot(error, spread)
     if deviation <= 0 or not math.isfinite(deviation):
-        return 1.0
-    return normal_e_value(excess, deviation)
+        return NO_EVIDENCE
+    return normal_e_values(excess, deviation)
 
 
 def spread_between(past: Sequence[Estimate], now: Estimate) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from vitok.charter.expressions import Comparison, Gap, Slice
 from vitok.monitor.quality import QualityFinding, evidence_beyond, limit_of, surely
+from vitok.stats.edetectors import mean_evidence
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.groups import independent_difference, pairs_apart, pool_groups
 from vitok.stats.scores import Scored, Undecidable
@@ -47,7 +48,7 @@ def judge_rule(
     if not found:
         return None
     worst = max(found, key=lambda each: each[:2])[2]
-    return replace(worst, evidence=sum(evidence) / len(evidence))
+    return replace(worst, evidence=mean_evidence(evidence))
 
 
 def _parts(

@@ -5,91 +5,107 @@ of windows one after another; stopped when it passes 1/alpha it runs, while noth
 average before it cries (Shin, Ramdas and Rinaldo, arXiv 2203.03532). So the budget "one in 90 days" is its threshold.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vitok.stats.scores import Floats
 
-# Effects in standard errors that the mixture looks for. Small ones gather over many windows, large ones cry at once.
-_SLOPES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
-_LEAST_P = 1e-15
+# Effects in standard errors that are looked for. Small ones gather over many windows, large ones cry at once.
+SLOPES = (0.25, 0.5, 1.0, 2.0, 4.0)
+_SLOPES = np.array(SLOPES)
 # An e-value above this says no more than this: what follows must stay a finite number.
 _MOST = 1e12
 
-Kind = Literal["sr", "cusum"]
+EValues = tuple[float, ...]
+NO_EVIDENCE: EValues = (1.0,) * len(SLOPES)
+CERTAIN: EValues = (1e6,) * len(SLOPES)
 
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """An e-detector after some windows.
+    """Shiryaev-Roberts detectors of one figure after some windows, one for each effect that is looked for.
+
+    Their mean is an e-detector as each of them is: mixing what has been gathered keeps the evidence of the effect that
+    is really there, while a mixture in each window would thin it out again and again.
 
     Args:
-        level: Its value; it cries when this reaches the threshold.
+        levels: Of each effect: M, which a window's e-value takes to e (M + 1).
         windows: How many windows it has seen.
         run: Windows since the evidence last began anew: where the change is likeliest to have begun.
         peak: CUSUM of the evidence, which `run` follows.
     """
 
-    level: float = 0.0
+    levels: tuple[float, ...] = (0.0,) * len(SLOPES)
     windows: int = 0
     run: int = 0
     peak: float = 0.0
 
-    def after(self, e_value: float, kind: Kind = "sr") -> "Detector":
+    @property
+    def level(self) -> float:
+        """The mean over effects: what is compared with the threshold."""
+        return sum(self.levels) / len(self.levels)
+
+    @property
+    def best(self) -> int:
+        """The effect that has gathered most."""
+        return max(range(len(self.levels)), key=self.levels.__getitem__)
+
+    def after(self, e_values: EValues) -> "Detector":
         """The detector one window later.
 
         Args:
-            e_value: Of the window, at least 0.
-            kind: `sr` (Shiryaev-Roberts, e (M + 1)) or `cusum` (e max(M, 1)).
+            e_values: Of the window, one for each effect.
         """
-        factor = min(max(0.0, e_value), _MOST)
-        begins = self.peak <= 1.0
-        grown = self.level + 1.0 if kind == "sr" else max(self.level, 1.0)
+        levels = tuple(
+            min(each * (level + 1.0), _MOST) for each, level in zip(e_values, self.levels, strict=True)
+        )
+        mean = sum(e_values) / len(e_values)
         return Detector(
-            level=min(factor * grown, _MOST),
+            levels=levels,
             windows=self.windows + 1,
-            run=1 if begins else self.run + 1,
-            peak=min(factor * max(self.peak, 1.0), _MOST),
+            run=1 if self.peak <= 1.0 else self.run + 1,
+            peak=min(mean * max(self.peak, 1.0), _MOST),
         )
 
     def as_json(self) -> dict[str, Any]:
         """The detector as JSON values."""
-        return asdict(self)
+        return {
+            "levels": [float(f"{level:.6g}") for level in self.levels],
+            "windows": self.windows,
+            "run": self.run,
+            "peak": float(f"{self.peak:.6g}"),
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Detector":
+        """Reads it."""
+        return Detector(tuple(value["levels"]), value["windows"], value["run"], value["peak"])
 
 
-def p_to_e(p_value: float) -> float:
-    """The e-value of a p-value: the mean over k in (0, 1) of k p^(k-1) (Vovk and Wang, Ann. Statist. 49, 2021).
+def normal_e_values(excess: float, deviation: float) -> EValues:
+    """E-values of a normal figure against "its mean is at most zero", one for each effect.
 
-    >>> [round(p_to_e(p), 2) for p in (0.5, 0.05, 0.001)]
-    [0.64, 1.78, 20.79]
-    """
-    p = min(max(p_value, _LEAST_P), 1.0)
-    if p > 1 - 1e-6:
-        return 0.5  # the limit of the formula at one
-    log = math.log(p)
-    return (1 - p + p * log) / (p * log * log)
-
-
-def normal_e_value(excess: float, deviation: float) -> float:
-    """The e-value of a normal figure against "its mean is at most zero".
-
-    The mean of likelihood ratios exp(s z - s^2/2) over several slopes s, z = excess / deviation. A smaller mean makes
-    each ratio smaller on average.
+    The likelihood ratios exp(s z - s^2/2) of effects s, z = excess / deviation. A smaller mean makes each of them
+    smaller on average.
 
     Args:
         excess: How far the figure is beyond its bound.
         deviation: Its standard deviation, above 0.
 
-    >>> [round(normal_e_value(z, 1.0), 2) for z in (-1.0, 0.0, 2.0, 4.0)]
-    [0.31, 0.52, 3.37, 685.33]
+    >>> [round(each, 2) for each in normal_e_values(2.0, 1.0)]
+    [1.6, 2.4, 4.48, 7.39, 1.0]
     """
     z = min(max(excess / deviation, -40.0), 40.0)
-    return min(float(np.mean(np.exp(_SLOPES * z - _SLOPES**2 / 2))), _MOST)
+    return tuple(min(float(each), _MOST) for each in np.exp(_SLOPES * z - _SLOPES**2 / 2))
+
+
+def mean_evidence(found: Sequence[EValues]) -> EValues:
+    """The mean of the e-values of several tests in one window, which is one, effect by effect."""
+    return tuple(sum(each) / len(found) for each in zip(*found, strict=True))
 
 
 def bernoulli_e_values(hits: ArrayLike, base: float, changed: float) -> Floats:

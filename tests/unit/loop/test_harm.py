@@ -71,7 +71,7 @@ def test_a_shift_in_one_slice_is_placed_there_and_one_in_all_nowhere(setting):
 
 
 def test_estimates_and_their_money_are_told_with_their_weakness(setting):
-    fell = QualityFinding("roc_auc", estimate(0.65), 0.75, 0.71, True, "", 30.0)
+    fell = QualityFinding("roc_auc", estimate(0.65), 0.75, 0.71, True, "", (30.0,) * 5)
     money = {"roc_auc": estimate(0.65), "profit_per_1000": estimate(3000.0, 500.0)}
     found, store = look(setting, rows(2000), estimated=money, foretold=(fell,))
     text = harm_of(found, store, {"score": HOLDS})["drift"]
@@ -84,7 +84,7 @@ def test_estimates_and_their_money_are_told_with_their_weakness(setting):
 
 
 def test_the_worst_slice_is_told_only_if_it_is_surely_worse(setting):
-    fell = QualityFinding("roc_auc", estimate(0.65), 0.75, 0.71, True, "", 30.0)
+    fell = QualityFinding("roc_auc", estimate(0.65), 0.75, 0.71, True, "", (30.0,) * 5)
     slices = {"origin=JFK": {"roc_auc": estimate(0.55)}, "origin=EWR": {"roc_auc": estimate(0.70)}}
     changes = {"quality": {"roc_auc": estimate(0.65)}, "fallen": (fell,), "labelled": 900}
     found, store = look(setting, rows(900), slices=slices, **changes)

@@ -9,6 +9,7 @@ from vitok.monitor.drift import DriftFinding
 from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.quality import QualityFinding
 from vitok.monitor.windows import Window
+from vitok.stats.edetectors import NO_EVIDENCE
 from vitok.stats.estimates import Estimate
 
 DAY = timedelta(days=1)
@@ -36,8 +37,8 @@ def _drift(column: str, psi: float, missing: bool = False) -> DriftFinding:
         unseen_jumped=False,
         other_unit=False,
         effect=moved,
-        shift_evidence=1.0,
-        fault_evidence=1.0,
+        shift_evidence=NO_EVIDENCE,
+        fault_evidence=NO_EVIDENCE,
         sentence=f"{column}: PSI {psi}.",
     )
 
@@ -61,7 +62,9 @@ def _window(
     day: int, drift: tuple[DriftFinding, ...] = (), fell: bool = False, state: str = "final"
 ) -> Window:
     estimate = Estimate(0.66, 0.64, 0.68, 500, "DeLong")
-    fallen = (QualityFinding("roc_auc", estimate, 0.75, 0.71, fell, "roc_auc fell: 0.66.", 50.0 * fell),)
+    fallen = (
+        QualityFinding("roc_auc", estimate, 0.75, 0.71, fell, "roc_auc fell: 0.66.", (50.0 * fell,) * 5),
+    )
     start = START + day * DAY
     return Window(start, start + DAY, 500, 500, state, drift, {}, fallen)  # type: ignore[arg-type]
 

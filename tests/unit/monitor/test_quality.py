@@ -59,7 +59,7 @@ def test_findings_know_the_direction_of_a_metric_even_below_zero() -> None:
     assert found["profit_per_1000"].bound == pytest.approx(-105)
     assert found["roc_auc"].sentence.startswith("roc_auc fell: 0.7 (0.68 to 0.72, 900 labels)")
     assert found["log_loss"].sentence.startswith("log_loss rose")
-    assert all(finding.evidence > 1 for finding in found.values())
+    assert all(finding.speaks for finding in found.values())
 
 
 def _day(rng: np.random.Generator, truth: float, error: float = 0.015, between: float = 0.02) -> Estimate:

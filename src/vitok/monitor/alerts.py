@@ -76,7 +76,7 @@ class AlertStep:
     """What one window changes.
 
     Args:
-        opened: Alerts that are new; also one that rose from notice to alarm.
+        opened: Alerts that are new; also one that rose from notice to alarm, or that another family joined.
         open: All that are open after this window, the new ones among them.
         resolved: Alerts that ended with this window.
     """
@@ -99,8 +99,9 @@ def new_alerts(
     """Takes one window into account.
 
     An alert opens with the window in which a family of its kind cries, takes up what the families name while any of
-    them holds, and ends when none does. Within the cool-down after its end no alert of the kind is raised, unless it is
-    an alarm and the last one was a notice. One that a person closed comes back only when a family cries anew.
+    them holds, and ends when none does. It is told again when another family cries meanwhile. Within the cool-down
+    after its end no alert of the kind is raised, unless it is an alarm and the last one was a notice. One that a person
+    closed comes back only when a family cries anew.
 
     Args:
         alerts: The open alerts, and the resolved ones that are still within their cool-down.
@@ -126,7 +127,7 @@ def new_alerts(
         fresh = {family: verdict for family, verdict in holding.items() if family in verdicts}
         condition = _condition(kind, window, at, fresh, holding, (harm or {}).get(kind, ""))
         if current is not None:
-            current = _advanced(current, condition, window, at, holds=bool(holding))
+            current = _advanced(current, condition, window, at, holds=bool(holding), again=_again(fresh))
             if condition is not None and current.opened == at:
                 opened.append(current)
             (still if current.is_open else resolved).append(current)
@@ -183,7 +184,7 @@ def _told(
     """Columns or metrics that an alert names, and what it says of each."""
     if kind == "drift":
         moved = _moved(window.drift, holding)
-        return tuple(finding.column for finding in moved), [finding.sentence for finding in moved]
+        return tuple(finding.column for finding in moved), [_of_all_windows(finding) for finding in moved]
     if worst == "estimate":
         return tuple(f.metric for f in window.foretold), [
             f"Estimated without labels: {f.sentence}" for f in window.foretold
@@ -205,6 +206,12 @@ def _moved(findings: Sequence[DriftFinding], holding: Mapping[Family, Verdict]) 
     return sorted(told, key=lambda f: (not f.is_fault, f.column != SCORE))  # the findings come by weight
 
 
+def _of_all_windows(finding: DriftFinding) -> str:
+    if finding.moved:
+        return finding.sentence
+    return f"{finding.sentence} No window by itself is unusual, all together are."
+
+
 def _named_by(holding: Mapping[Family, Verdict], family: str) -> tuple[str, ...]:
     verdict = holding.get(family)  # type: ignore[call-overload]
     return () if verdict is None else verdict.named
@@ -222,14 +229,21 @@ def _how_sure(verdict: Verdict, since: datetime) -> str:
     )
 
 
-def _advanced(alert: Alert, condition: Alert | None, window: Window, at: datetime, *, holds: bool) -> Alert:
+def _again(fresh: Mapping[Family, Verdict]) -> bool:
+    """Whether a family cries that people should hear of although an alert is open: a broken input after a season."""
+    return any(verdict.cries for family, verdict in fresh.items() if family not in _CALM)
+
+
+def _advanced(
+    alert: Alert, condition: Alert | None, window: Window, at: datetime, *, holds: bool, again: bool
+) -> Alert:
     """An open alert after one more window: still there, worse, milder, or over."""
     last = max(alert.last_window, window.start)
     if not holds:
         return replace(alert, last_window=last, resolved=at)
     if condition is None or not condition.what:
         return replace(alert, last_window=last)  # a calm window has nothing to add
-    if alert.severity == "notice" and condition.severity == "alarm":
+    if again or (alert.severity == "notice" and condition.severity == "alarm"):
         return replace(condition, since=min(alert.since, condition.since))
     return replace(condition, since=alert.since, opened=alert.opened, last_window=last)
 

@@ -165,6 +165,29 @@ def test_cooldown_holds_back_repeats_but_no_alarm_after_a_notice() -> None:
     assert [alert.severity for alert in _run(worse, timedelta(days=7))[0]] == ["notice", "alarm"]
 
 
+def test_a_feed_that_breaks_while_scores_are_off_is_told_again() -> None:
+    held = _verdict("score", cries=False)
+    raised, known = _run(
+        [
+            (_window(0, SCORE), {"score": _verdict("score"), "inputs": QUIET}),
+            (_window(1, SCORE), {"score": held, "inputs": QUIET}),
+            (_window(2, BROKEN), {"score": held, "inputs": _verdict("temp")}),
+            (_window(3, BROKEN), {"score": held, "inputs": _verdict("temp", cries=False)}),
+        ]
+    )
+    assert [(alert.opened, alert.runbook) for alert in raised] == [
+        (START + DAY, "drift-score"),
+        (START + 3 * DAY, "drift-inputs"),
+    ]
+    assert len(known) == 1
+
+
+def test_a_score_that_is_off_day_after_day_is_told_as_such() -> None:
+    lasting = replace(SCORE[0], status="quiet", shifted=False)
+    raised, _ = _run([(_window(0, (lasting,)), {"score": _verdict("score")})])
+    assert "No window by itself is unusual, all together are." in raised[0].sentence
+
+
 def test_a_notice_that_becomes_an_alarm_is_told_again_and_may_calm_down() -> None:
     features = _verdict("temp", cries=False)
     raised, known = _run(

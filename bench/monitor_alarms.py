@@ -21,6 +21,7 @@ from vitok.monitor.drift import SCORE, drift_findings
 from vitok.monitor.evidence import Family, Watch, drift_evidence, limits, weigh
 from vitok.monitor.quality import PAST_WINDOWS, Accepted, quality_findings
 from vitok.stats.bins import Bins, CategoryBins, NumericBins
+from vitok.stats.edetectors import EValues
 from vitok.stats.estimates import Estimate
 from vitok.stats.profiles import CategoryProfile, Column, NumericProfile, Profile, Reference
 from vitok.stats.variation import Variation, variation
@@ -207,7 +208,7 @@ class Alarms:
         self._limits = limits((1, PERIOD * width), width)
         self._states: dict[Family, Watch] = {}
 
-    def take(self, evidence: Mapping[Family, Mapping[str, float]]) -> dict[Family, tuple[str, ...]]:
+    def take(self, evidence: Mapping[Family, Mapping[str, EValues]]) -> dict[Family, tuple[str, ...]]:
         """One more window: the families that begin to cry, and whom they name."""
         cries = {}
         for family, members in evidence.items():
@@ -219,10 +220,10 @@ class Alarms:
 
     def holds(self) -> bool:
         """Whether an alarm is on."""
-        return any(state.held > 0 for state in self._states.values())
+        return any(bool(state.held) for state in self._states.values())
 
 
-def quality_evidence(world: World, past: list[Estimate], found: Estimate) -> dict[Family, dict[str, float]]:
+def quality_evidence(world: World, past: list[Estimate], found: Estimate) -> dict[Family, dict[str, EValues]]:
     """The evidence of a day's measured quality; the day is added to the past."""
     judged = quality_findings({"roc_auc": found}, {"roc_auc": world.accepted}, past={"roc_auc": past})
     past[:] = [*past[1 - PAST_WINDOWS :], found]
@@ -244,12 +245,12 @@ def false_alarms(dispersed: bool, years: int, projects: int, pool: int, seed: in
         days = [world.drift() for _ in range(pool)]
         for day in days:
             for family, members in day.items():
-                means.setdefault(family, []).append(statistics.fmean(members.values()))
+                means.setdefault(family, []).append(statistics.fmean(map(statistics.fmean, members.values())))
         for _ in range(years // projects):
             alarms, past, count = Alarms(), list[Estimate](), 0
             for place in world.rng.integers(0, pool, 365):
                 quality = quality_evidence(world, past, world.auc())
-                means.setdefault("quality", []).append(quality["quality"]["roc_auc"])
+                means.setdefault("quality", []).append(statistics.fmean(quality["quality"]["roc_auc"]))
                 cries = alarms.take({**days[place], **quality})
                 count += bool(cries)
                 for family in cries:

@@ -32,15 +32,12 @@ def test_test_part_can_be_a_period():
     assert len(parts_of(np.zeros(100), times=times, test=timedelta(days=1)).test) == 24
 
 
-@given(st.integers(40, 300), st.floats(0.2, 0.5), st.integers(0, 5))
+@given(
+    st.integers(100, 300), st.floats(0.2, 0.5), st.integers(0, 5)
+)  # fewer can have validation rows of one class
 def test_stratified_parts_are_disjoint_and_have_the_shares_of_the_whole(rows, share, seed):
     truth = (np.arange(rows) < rows * share).astype(int)
-    try:
-        parts = parts_of(truth, classes=(False, True), seed=seed)
-    except DataMistake as error:  # four validation rows can be of one class
-        assert rows < 100
-        assert "of one class" in str(error)
-        return
+    parts = parts_of(truth, classes=(False, True), seed=seed)
     assert sorted(np.concatenate([parts.train, parts.validation, parts.test])) == list(range(rows))
     for part in (parts.train, parts.validation, parts.test):
         assert abs(truth[part].sum() - len(part) * truth.mean()) <= 2

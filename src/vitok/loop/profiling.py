@@ -15,11 +15,12 @@ from vitok.journal.records import FAILED, as_text
 from vitok.loop.journals import JournalReader
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
-from vitok.loop.reference import by_window
+from vitok.loop.reference import by_window, with_texts
 from vitok.model.bundle import REFERENCE, Manifest, load_manifest
 from vitok.monitor.drift import SCORE
 from vitok.stats.bins import Bins, CategoryBins, NumericBins, bins_from_json
 from vitok.stats.packed import pack
+from vitok.stats.texts import summarised
 from vitok.store.blobs import Blobs
 
 _FILE = "profiles.sqlite"
@@ -117,7 +118,7 @@ class Profiler:
         groups = rows.with_columns(role=role).partition_by("digest", "version", "role", as_dict=True)
         for (digest, version, role_of), group in groups.items():
             manifest, bins = self._version(digest)
-            frame = _columns(group, manifest)
+            frame = with_texts(_columns(group, manifest), summarised(list(bins)))
             for part, (some, times) in self._sliced(frame, group["time"], manifest):
                 found = by_window(some, times, bins, self.store.smallest)
                 for start, content in found.items():

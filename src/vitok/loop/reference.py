@@ -16,6 +16,7 @@ from vitok.monitor.windows import window_start
 from vitok.stats.bins import Bins, fit_bins
 from vitok.stats.profiles import Profile, Reference, profile
 from vitok.stats.scores import Scored
+from vitok.stats.texts import is_text, summaries
 from vitok.stats.variation import Variation, variation
 from vitok.train.fit import Trained, predict_scores
 
@@ -51,8 +52,11 @@ def profile_files(
         width: Length of the windows that they will be compared with.
     """
     names = {kind: [f.name for f in fields if f.kind == kind] for kind in ("number", "category", "boolean")}
-    frame = inputs[0]
-    ins = _referred(frame, fit_bins(frame, names["number"], names["category"] + names["boolean"]))
+    texts = [name for name in names["category"] if is_text(inputs[0][name])]
+    frame = with_texts(inputs[0], texts)
+    numbers = [*names["number"], *(name for name in frame.columns if name not in inputs[0].columns)]
+    levels = [name for name in names["category"] if name not in texts]
+    ins = _referred(frame, fit_bins(frame, numbers, levels + names["boolean"]))
     outs = _referred(scores[0], fit_bins(scores[0], [SCORE], []))
     files = {REFERENCE: _bytes(ins.beside(outs).to_json())}
     if inputs[1] is not None and scores[1] is not None:
@@ -75,6 +79,11 @@ def score_frame_of(scores: np.ndarray) -> pl.DataFrame:
     """Scores as a one-column frame; of several classes, the share of the likeliest one."""
     flat = scores if scores.ndim == 1 else scores.max(axis=1)
     return pl.DataFrame({SCORE: flat.astype(np.float64)})
+
+
+def with_texts(frame: pl.DataFrame, texts: list[str]) -> pl.DataFrame:
+    """A frame with the summaries of its texts beside them."""
+    return pl.concat([frame, summaries(frame, texts)], how="horizontal") if texts else frame
 
 
 def by_window(frame: pl.DataFrame, times: pl.Series, bins: Bins, width: timedelta) -> dict[datetime, Profile]:

@@ -13,6 +13,7 @@ from vitok.kernel.clock import parse_time
 from vitok.loop.drift import drift as look_at_drift
 from vitok.loop.drift_spans import AGAINST, Against, Asked
 from vitok.loop.keep import collect
+from vitok.loop.together import moved_together
 from vitok.store.blobs import write_atomically
 from vitok.wire import open_project
 
@@ -44,6 +45,12 @@ def drift(
         str | None,
         typer.Option("--slice", metavar="COLUMN=VALUE", help="Only these rows, such as origin=JFK."),
     ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together", help="Ask too whether all inputs together moved, by rows: some seconds more."
+        ),
+    ] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures of all of it.")
     ] = None,
@@ -67,6 +74,8 @@ def drift(
     collect(opened)
     pictured = as_json or html is not None or plot is not None
     payload = look_at_drift(opened, StillLedger(opened.lake), asked, through_time=pictured)
+    if together:
+        payload["together"] = moved_together(opened, payload["window"])
     if plot is not None:
         from vitok.report.drift_charts import overview_chart
 
@@ -138,8 +147,37 @@ def render(payload: dict[str, Any]) -> str:
     moved = [line["sentence"] for line in payload["ranking"] if line["moved"]]
     said = moved or ["None of these columns moved."]
     return "\n".join(
-        [head, "", table(rows, names), "", *said, *(f"note: {note}" for note in payload["notes"])]
+        [
+            head,
+            "",
+            table(rows, names),
+            "",
+            *said,
+            *_together(payload.get("together")),
+            *(f"note: {note}" for note in payload["notes"]),
+        ]
     )
+
+
+def _together(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    if "undecidable" in found:
+        return [f"All inputs together: {found['undecidable']}."]
+    auc = found["auc"]
+    usual = ", ".join(f"{each:.2f}" for each in found["usual"])
+    lines = [
+        f"All inputs together: rows are told apart from training rows with an AUC of {auc['value']:.3f} "
+        f"({auc['low']:.3f} to {auc['high']:.3f}; 0.5: not at all"
+        + (f"; windows of the training data themselves: {usual})." if usual else ").")
+    ]
+    if found["leans_on"]:
+        lines.append(f"  what tells them apart: {', '.join(found['leans_on'][:5])}")
+    if found["rebuilt"] is not None:
+        lines.append(
+            f"  rebuilt from the main components of the training rows with {found['rebuilt']:.2f} times their error"
+        )
+    return lines
 
 
 def _row(line: dict[str, Any], with_importance: bool) -> list[Any]:

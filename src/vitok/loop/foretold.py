@@ -43,7 +43,7 @@ def foretelling(task: str, scored: Scored, inputs: pl.DataFrame, fields: Sequenc
     """
     try:
         if task == "regression":
-            matrix, categorical = _matrix(inputs, fields)
+            matrix, categorical = input_matrix(inputs, fields)
             values = scored.scores.astype(np.float64)
             model = fit_error_model(matrix, values, scored.truth.astype(np.float64), categorical=categorical)
             return _bytes({"errors": model.to_json()})
@@ -105,14 +105,14 @@ class _Errors:
     def metrics(self, rows: pl.DataFrame, inputs: pl.DataFrame | None) -> dict[str, Estimate]:
         assert inputs is not None
         known = rows["score"].is_not_null()
-        matrix, _ = _matrix(inputs.filter(known), self._fields)
+        matrix, _ = input_matrix(inputs.filter(known), self._fields)
         try:
             return estimate_errors(self._model, matrix, rows["score"].filter(known).to_numpy())
         except Undecidable:
             return {}
 
 
-def _matrix(inputs: pl.DataFrame, fields: Sequence[Field]) -> tuple[Floats, tuple[int, ...]]:
+def input_matrix(inputs: pl.DataFrame, fields: Sequence[Field]) -> tuple[Floats, tuple[int, ...]]:
     """Inputs as numbers, categories as places among the field's levels, and which columns those are."""
     columns: list[pl.Series] = []
     categorical: list[int] = []

@@ -98,22 +98,12 @@ def watch(
             effect=effect,
             false_alarms=false_alarms,
         )
-        found = watch_elsewhere(
-            log_table(predictions, "--predictions", lambda: open_project(project).lake),
-            None if outcomes is None else read_table(outcomes),
-            log,
-        )
-        show(as_json, found, render_log(found))
+        _judge_log(predictions, outcomes, log, project, as_json=as_json)
         return
     if outcomes is not None:
         raise UserMistake("--outcomes", "there are no predictions to join to", "Give --predictions too.")
     if not once:
-        stop = threading.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: stop.set())
-        if with_parent:
-            threading.Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
-        keep(lambda: open_project(project, say=say), stop)
+        _keep(project, with_parent=with_parent)
         return
     opened = open_project(project, say=say)
     payload = watch_once(opened).as_json()
@@ -122,6 +112,24 @@ def watch(
         did = handled.get(alert["id"], {"state": "open", "acknowledged_by": None, "snoozed": None})
         alert |= {name: did[name] for name in ("state", "acknowledged_by", "snoozed")}
     show(as_json, payload, render(payload, main_metric(opened.charter)))
+
+
+def _keep(project: Path, *, with_parent: bool) -> None:
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    if with_parent:
+        threading.Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
+    keep(lambda: open_project(project, say=say), stop)
+
+
+def _judge_log(predictions: str, outcomes: Path | None, log: Log, project: Path, *, as_json: bool) -> None:
+    found = watch_elsewhere(
+        log_table(predictions, "--predictions", lambda: open_project(project).lake),
+        None if outcomes is None else read_table(outcomes),
+        log,
+    )
+    show(as_json, found, render_log(found))
 
 
 def _end_with(parent: int, stop: threading.Event) -> None:

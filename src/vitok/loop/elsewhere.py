@@ -75,7 +75,7 @@ class _Elsewhere:
 
     def __init__(self, folder: Path, log: Log, then: pl.DataFrame, now: pl.DataFrame) -> None:
         self._log, self._then, self._now = log, then, now
-        self._task, self._classes = task_of(then, now)
+        self._task, self._classes = task_of(then, now, log.label)
         self._fields = fields_of(then, log)
         self._clock = VirtualClock(now[TIME].min())  # type: ignore[arg-type]
         document = _document(log, self._task)
@@ -189,9 +189,10 @@ class _Elsewhere:
         if self._task == "binary":
             no, yes = (as_text(value) for value in self._classes.values)
             decisions = pl.when(scores >= self._log.threshold).then(pl.lit(yes)).otherwise(pl.lit(no))
-        inputs = (
-            inputs_of(rows, self._manifest()).select(pl.struct(pl.all()).struct.json_encode()).to_series()
-        )
+        inputs = pl.lit("{}")
+        if self._fields:
+            given = inputs_of(rows, self._manifest())
+            inputs = pl.lit(given.select(pl.struct(pl.all()).struct.json_encode()).to_series())
         return rows.select(
             pl.col(ID).alias("id"),
             pl.col(TIME).alias("time"),

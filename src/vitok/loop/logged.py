@@ -75,7 +75,7 @@ def read_log(predictions: pl.DataFrame, outcomes: pl.DataFrame | None, log: Log)
     """The log in the order of time, with what Vitok calls time, id, label and the moment the label came."""
     for name in (log.time, log.score):
         _require(predictions, name, "--predictions")
-    rows = predictions.with_columns(time_column(predictions[log.time]).alias(TIME))
+    rows = predictions.with_columns(_instants(predictions[log.time]).alias(TIME))
     if (lost := rows[TIME].null_count()) > 0:
         raise DataMistake(f"column {log.time}", f"{lost} rows have no time", "Leave them out, or mend them.")
     if outcomes is not None:
@@ -87,7 +87,7 @@ def read_log(predictions: pl.DataFrame, outcomes: pl.DataFrame | None, log: Log)
         known = (
             rows[TIME]
             if log.label_time is None
-            else time_column(_require(rows, log.label_time, "--predictions"))
+            else _instants(_require(rows, log.label_time, "--predictions"))
         )
         rows = rows.with_columns(pl.col(log.label).alias(LABEL), known.alias(KNOWN))
     else:
@@ -112,7 +112,7 @@ def _with_outcomes(rows: pl.DataFrame, outcomes: pl.DataFrame, log: Log) -> pl.D
         (
             pl.lit(None, dtype=pl.Datetime("us", "UTC"))
             if log.label_time is None
-            else time_column(_require(known, log.label_time, "--outcomes"))
+            else _instants(_require(known, log.label_time, "--outcomes"))
         ).alias(KNOWN),
     ).unique(ID, keep="first", maintain_order=True)
     joined = rows.with_columns(pl.col(log.id).cast(pl.String).alias(ID)).join(
@@ -127,6 +127,13 @@ def _with_outcomes(rows: pl.DataFrame, outcomes: pl.DataFrame, log: Log) -> pl.D
     return joined.with_columns(pl.col(KNOWN).fill_null(pl.col(TIME)))
 
 
+def _instants(column: pl.Series) -> pl.Series:
+    """A column as UTC instants; dates are their midnight, times without a zone are UTC."""
+    times = time_column(column).cast(pl.Datetime("us")) if column.dtype == pl.Date else time_column(column)
+    naive = times.dtype.time_zone is None  # type: ignore[attr-defined]
+    return times.dt.replace_time_zone("UTC") if naive else times.dt.convert_time_zone("UTC")
+
+
 def _require(frame: pl.DataFrame, name: str, place: str) -> pl.Series:
     if name not in frame.columns:
         hint = did_you_mean(name, frame.columns) or f"Columns: {', '.join(frame.columns[:20])}."
@@ -139,9 +146,9 @@ def first_part(times: pl.Series) -> datetime:
     return cast(datetime, times[int(len(times) * _FIRST_PART)])
 
 
-def task_of(then: pl.DataFrame, now: pl.DataFrame) -> tuple[TaskKind, Classes]:
+def task_of(then: pl.DataFrame, now: pl.DataFrame, label: str) -> tuple[TaskKind, Classes]:
     """Two labels make a binary task, numbers beyond two a regression; without labels scores of 0 to 1 are chances."""
-    labels = pl.concat([then[LABEL], now[LABEL]]).drop_nulls()
+    labels = pl.concat([then[LABEL], now[LABEL]]).drop_nulls().alias(label)
     if len(labels) == 0:
         return "binary", Classes("binary", (False, True))
     if labels.n_unique() <= 2:

@@ -127,3 +127,44 @@ def test_outcomes_that_join_nothing_are_told():
     whole = log(days=20)
     with pytest.raises(DataMistake, match="no outcome joins"):
         watch_elsewhere(whole.drop("label"), whole.select(id=pl.col("id") + 10**9, label="label"), LOG)
+
+
+def odd(frame):
+    """Columns as logs have them: constant, empty, infinite, of thousands of levels, gone in the middle."""
+    rng, count = np.random.default_rng(3), frame.height
+    return frame.with_columns(
+        constant=pl.lit(7.0),
+        empty=pl.lit(None, dtype=pl.Float64),
+        infinite=pl.Series(np.where(rng.random(count) < 0.01, np.inf, rng.normal(size=count))),
+        levels=pl.Series([f"c{each}" for each in rng.integers(0, 50_000, count)]),
+        flag=pl.Series(rng.random(count) < 0.5),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        odd,
+        lambda f: f.with_columns(score=pl.lit(0.3)),
+        lambda f: f.with_columns(score=pl.when(pl.col("id") % 7 == 0).then(float("nan")).otherwise("score")),
+        lambda f: f.with_columns(score=pl.when(pl.col("id") % 7 == 0).then(None).otherwise("score")),
+        lambda f: f.select("id", "time", "score", "label"),
+        lambda f: f.filter(
+            (pl.col("time") < START + timedelta(days=20)) | (pl.col("time") > START + timedelta(days=27))
+        ),
+        lambda f: f.with_columns(pl.col("time").dt.convert_time_zone("America/New_York")),
+        lambda f: f.with_columns(pl.col("time").dt.replace_time_zone(None)),
+        lambda f: f.with_columns(pl.col("time").dt.date()),
+        lambda f: f.with_columns(time=pl.col("time").dt.strftime("%Y-%m-%d %H:%M:%S")),
+        lambda f: f.sample(fraction=1.0, shuffle=True, seed=1),
+    ],
+)
+def test_odd_logs_without_a_change_raise_nothing(change):
+    found = watch_elsewhere(change(log()), None, LOG)
+    assert found["alerts"] == []
+    assert len(found["windows"]) >= 18
+
+
+def test_labels_of_one_class_are_told_by_the_name_of_their_column():
+    with pytest.raises(DataMistake, match="column label: the target is constant"):
+        watch_elsewhere(log().with_columns(label=pl.lit(True)), None, LOG)

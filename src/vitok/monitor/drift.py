@@ -266,7 +266,7 @@ class _Judge:
             parts.append("most values lie far outside of all that the reference has, as with another unit")
         if self.shift is None:
             parts.append("too few values to compare their distribution")
-        else:
+        elif found[0] or not parts:  # where the input is broken, a distribution that holds is no news
             parts.append(self._shift_in_words(self.shift, found[0]))
         return f"{self.name}: {'; '.join(parts)}."
 

@@ -219,15 +219,16 @@ class Looks:
         return [(_estimates(told), _estimates(true)) for told, true in found]
 
     def _slices(self, known: pl.DataFrame, version: Version) -> dict[str, dict[str, Estimate]]:
-        """Watched metrics of each group of the columns that are watched apart."""
+        """The charter's metrics of each group of the columns that are watched apart."""
         rows = usable_labels(known, version.manifest)
         columns = self._project.charter.monitor.slices
         if not columns or rows.height == 0:
             return {}
         scored, found = scored_rows(rows, version.manifest, cost_tuple(self._project)), {}
+        names = charter_metrics(self._project)
         for column, values in groups_of(self._journal, rows, version.manifest, columns).items():
             for value, inside in pool_groups(values).items():
-                metrics = quality_window(scored.take(inside), alerting_metrics(self._project))
+                metrics = quality_window(scored.take(inside), names)
                 if metrics:
                     found[f"{column}={value}"] = metrics
         return found
@@ -271,6 +272,13 @@ def alerting_metrics(project: Project) -> list[str]:
     triggers = project.document.rules.triggers
     named = [trigger.metric for trigger in triggers if isinstance(trigger, Comparison)]
     return list(dict.fromkeys([main_metric(project.charter), *named]))
+
+
+def charter_metrics(project: Project) -> list[str]:
+    """The main metric, and all of the catalogue that the charter's gates, alerts and triggers name."""
+    rules = project.document.rules
+    named = [rule.metric for rule in (*rules.gates, *rules.alerts) if isinstance(rule, Comparison)]
+    return [name for name in dict.fromkeys([*alerting_metrics(project), *named]) if name in METRICS]
 
 
 def _estimates(found: Mapping[str, Any]) -> dict[str, Estimate]:

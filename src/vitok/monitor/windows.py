@@ -31,7 +31,7 @@ class Window:
         fallen: Comparison of the metrics with acceptance.
         estimated: Metrics as the scores foretell them, before labels come; blind to a change of what inputs mean.
         foretold: Comparison of these with acceptance.
-        slices: Watched metrics of each slice, such as `origin=JFK`.
+        slices: The charter's metrics of each slice, such as `origin=JFK`.
     """
 
     start: datetime

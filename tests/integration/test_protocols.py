@@ -599,6 +599,12 @@ def test_invocations_takes_csv(client):
         (b'{"foo": 1}', "application/json", 400, "unknown key 'foo'"),
         (b'{"dataframe_split": []}', "application/json", 400, "no lists `columns` and `data`"),
         (b'{"dataframe_split": {"columns": ["temp", "temp"], "data": []}}', "application/json", 400, "once"),
+        (
+            b'{"dataframe_split": {"columns": ["temp"], "data": [], "index": {}}}',
+            "application/json",
+            400,
+            "is no list",
+        ),
         (b'{"dataframe_records": [[1]]}', "application/json", 400, "rows[0]: is [1]"),
         (b'{"inputs": {"temp": [1, 2], "distance": [1]}}', "application/json", 400, "temp 2, distance 1"),
         (b'{"inputs": {"tmep": [1]}}', "application/json", 400, "Did you mean 'temp'?"),

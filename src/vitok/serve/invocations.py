@@ -142,6 +142,8 @@ def _split_rows(manifest: Manifest, content: Any) -> list[dict[str, Any]]:
         raise RequestMistake(
             "dataframe_split", "has no lists `columns` and `data`", "Send what to_dict(orient='split') gives."
         )
+    if not isinstance(content.get("index", []), list):
+        raise RequestMistake("dataframe_split.index", "is no list", "Leave it out, or send a list.")
     if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
         raise RequestMistake("dataframe_split.columns", "are not different texts", "Name each column once.")
     return [_named(f"dataframe_split.data[{n}]", columns, row) for n, row in enumerate(data)]

@@ -14,6 +14,8 @@ from vitok.loop.drift import drift as look_at_drift
 from vitok.loop.drift_spans import AGAINST, Against, Asked
 from vitok.loop.keep import collect
 from vitok.loop.together import moved_together
+from vitok.report.drift_charts import overview_chart
+from vitok.report.drift_page import drift_page
 from vitok.store.blobs import write_atomically
 from vitok.wire import open_project
 
@@ -77,8 +79,6 @@ def drift(
     if together:
         payload["together"] = moved_together(opened, payload["window"])
     if plot is not None:
-        from vitok.report.drift_charts import overview_chart
-
         write_chart(overview_chart(payload), plot)
     if html is not None:
         _write_page(payload, html)
@@ -108,9 +108,7 @@ def _require_page(path: Path | None) -> None:
 
 
 def _write_page(payload: dict[str, Any], path: Path) -> None:
-    import vl_convert
-
-    from vitok.report.drift_page import drift_page
+    import vl_convert  # slow to import, and most looks draw nothing
 
     write_atomically(path, drift_page(payload, vl_convert.vegalite_to_svg).encode())
 

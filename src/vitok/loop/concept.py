@@ -7,14 +7,14 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from vitok.errors import NotFound, UserMistake, did_you_mean
+from vitok.errors import UserMistake, did_you_mean
 from vitok.journal.ledger import Ledger
 from vitok.journal.records import as_text
 from vitok.kernel.clock import format_time
-from vitok.loop.journals import JournalReader, usable_labels
+from vitok.loop.journals import JournalReader, answered_by, usable_labels
+from vitok.loop.production import version_in_production
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest, load_manifest
-from vitok.registry import releases, versions
 from vitok.registry.versions import Version
 from vitok.stats.change_detectors import Detector, first_change
 from vitok.stats.edetectors import bernoulli_e_values, shiryaev_roberts
@@ -52,17 +52,10 @@ def project_concept(
         if name not in DETECTORS:
             hint = did_you_mean(name, DETECTORS) or f"There are {', '.join(DETECTORS)}."
             raise UserMistake("--detector", f"there is no {name!r}", hint)
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-        if release is None:
-            raise NotFound(
-                "concept", "no version is in production", "Release one with `vitok release VERSION`."
-            )
-        version = versions.get(connection, release.version)
+    version = version_in_production(project, "concept")
     manifest = load_manifest(project.blobs, version.digest)
     known = (journal or Ledger(project.lake)).labelled(start, end, as_of=project.clock())
-    mine = (pl.col("digest") == version.digest) & (pl.col("role") != "shadow")
-    rows = usable_labels(known.filter(mine), manifest).sort("label_time", "time", "id")
+    rows = usable_labels(known.filter(answered_by(version.digest)), manifest).sort("label_time", "time", "id")
     errors = _errors(rows, manifest)
     limit = project.charter.monitor.drift.false_alarms
     found = {}

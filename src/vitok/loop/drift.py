@@ -10,9 +10,9 @@ from vitok.kernel.clock import format_time
 from vitok.loop.drift_counts import Counts
 from vitok.loop.drift_history import history_of
 from vitok.loop.drift_ranking import ranked, unseen_share
-from vitok.loop.drift_spans import Against, Asked, Span, base_spans, chosen_span, day, watched_groups
+from vitok.loop.drift_spans import Against, Asked, Span, base_spans, chosen_span, day
 from vitok.loop.journals import JournalReader
-from vitok.loop.looks import Looks, Version
+from vitok.loop.looks import Looks, Version, leading, watched_groups
 from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.monitor.drift import drift_findings
@@ -50,7 +50,8 @@ def _drift(
 ) -> dict[str, Any]:
     charter, width = project.charter, project.charter.monitor.window
     span, looks = chosen_span(asked, store, width, project.clock()), Looks(project, journal, store)
-    counts = Counts(store, looks, _answering(looks, store, span), asked.part)
+    version = looks.version(*leading(watched_groups(store, span.start, span.end)))
+    counts = Counts(store, looks, version, asked.part)
     features = _features(asked.features, counts.bins)
     current = counts.own(span)
     if current is None:
@@ -96,15 +97,6 @@ def _compared(base: Profile, bases: Sequence[Span], counts: Counts) -> dict[str,
     return {"rows": base.rows, "spans": spans, "recounted": sorted(counts.recounted)}
 
 
-def _answering(looks: Looks, store: ProfileStore, span: Span) -> Version:
-    """The version that answered most rows."""
-    counts: dict[tuple[int, str], int] = {}
-    for group in watched_groups(store, span):
-        key = (group.version, group.digest)
-        counts[key] = counts.get(key, 0) + group.rows
-    return looks.version(*max(counts, key=lambda key: (counts[key], key)))
-
-
 def _features(asked: Sequence[str], bins: Bins) -> list[str]:
     for name in asked:
         if name not in bins:
@@ -131,7 +123,7 @@ def _base(counts: Counts, against: Against, span: Span) -> tuple[Profile, list[S
     if against == "reference":
         return counts.version.reference.profile, []
     asked = base_spans(against, span)
-    found = [each for each in asked if watched_groups(counts.store, each)]
+    found = [each for each in asked if watched_groups(counts.store, each.start, each.end)]
     profile = counts.all(found)
     kept = counts.store.span()
     if profile is None or kept is None:
@@ -194,11 +186,13 @@ def _notes(
     """What a reader must know about the figures."""
     own, notes = counts.version, []
     others = {
-        each.version: each.rows for each in watched_groups(counts.store, span) if each.digest != own.digest
+        each.version: each.rows
+        for each in watched_groups(counts.store, span.start, span.end)
+        if each.digest != own.digest
     }
     if others:
         rows = ", ".join(f"version {number} ({count} rows)" for number, count in sorted(others.items()))
-        notes.append(f"Rows of version {own.number}, which answered most; left out are {rows}.")
+        notes.append(f"Rows of version {own.number}, for which it is judged; left out are {rows}.")
     if counts.recounted:
         names = ", ".join(map(str, sorted(counts.recounted)))
         notes.append(

@@ -6,8 +6,8 @@ from functools import reduce
 
 from vitok.errors import VitokError
 from vitok.journal.profiles import ProfileStore
-from vitok.loop.drift_spans import Span, watched_groups
-from vitok.loop.looks import NOT_WATCHED, Looks, Version
+from vitok.loop.drift_spans import Span
+from vitok.loop.looks import NOT_WATCHED, Looks, Version, watched_groups
 from vitok.stats.bins import Bins
 from vitok.stats.packed import unpack
 from vitok.stats.profiles import Profile
@@ -46,7 +46,9 @@ class Counts:
         """Rows of some spans, whoever answered them; None without any."""
         found = []
         for span in spans:
-            answered = {(each.version, each.digest) for each in watched_groups(self.store, span)}
+            answered = {
+                (each.version, each.digest) for each in watched_groups(self.store, span.start, span.end)
+            }
             for number, digest in sorted(answered):
                 try:
                     version = self.looks.version(number, digest)

@@ -65,8 +65,8 @@ def _figure(name: str, shift: Shift, intervals: Mapping[str, tuple[float, float]
     value = getattr(shift, name)
     if value is None:
         return None
-    low, high = intervals[name]  # of few values the interval of a draw may miss the value itself
-    return {"value": value, "low": min(low, value), "high": max(high, value)}
+    low, high = intervals[name]
+    return {"value": value, "low": low, "high": high}
 
 
 def _judged(finding: DriftFinding) -> dict[str, Any]:

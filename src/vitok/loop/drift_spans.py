@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from vitok.errors import NotFound, UserMistake
-from vitok.journal.profiles import Group, ProfileStore
+from vitok.journal.profiles import ProfileStore
 from vitok.kernel.clock import format_time
-from vitok.loop.looks import NOT_WATCHED
+from vitok.loop.looks import watched_groups
 from vitok.monitor.windows import closed_windows, window_start
 
 Against = Literal["reference", "previous", "week", "year"]
@@ -69,11 +69,6 @@ def day(moment: datetime) -> str:
     return text[:10] if text.endswith("T00:00:00Z") else text.replace(":00Z", "Z")
 
 
-def watched_groups(store: ProfileStore, span: Span) -> list[Group]:
-    """Who answered the rows of a span that somebody got an answer to."""
-    return [each for each in store.groups(span.start, span.end) if each.role not in NOT_WATCHED]
-
-
 def chosen_span(asked: Asked, store: ProfileStore, width: timedelta, now: datetime) -> Span:
     """The windows that were asked for.
 
@@ -96,7 +91,9 @@ def chosen_span(asked: Asked, store: ProfileStore, width: timedelta, now: dateti
         return _one_window(asked.window, store, closed, now)
     if asked.start is not None or asked.end is not None:
         return _inside(asked, store, closed)
-    span = next(each for each in reversed(closed) if watched_groups(store, each) or each == closed[0])
+    span = next(
+        each for each in reversed(closed) if watched_groups(store, each.start, each.end) or each == closed[0]
+    )
     if asked.last is not None:
         if asked.last < 1:
             raise UserMistake("--last", f"{asked.last} is no number of windows", "Write 1 or more.")
@@ -141,7 +138,7 @@ def _inside(asked: Asked, store: ProfileStore, closed: list[Span]) -> Span:
 
 
 def _with_rows(store: ProfileStore, span: Span, closed: list[Span]) -> Span:
-    if not watched_groups(store, span):
+    if not watched_groups(store, span.start, span.end):
         raise UserMistake(f"window {span}", "has no rows", _kept(closed))
     return span
 

@@ -80,7 +80,7 @@ def project_earned(
             for (time,), part in rows.group_by(pl.col("time").dt.truncate(_EVERY[by]), maintain_order=True)
         ],
         "total": (total := _total(rows)),
-        "plan": _against_plan(project.charter, history[0].created, project.clock(), rows, total),
+        "plan": _against_plan(project.charter, rows, total),
         "kpi": None
         if kpi is None
         else {"name": kpi.name, "base": kpi.base, "target": kpi.target, "metric": kpi.metric},
@@ -146,15 +146,16 @@ def _total(rows: pl.DataFrame) -> dict[str, Any] | None:
 
 
 def _against_plan(
-    charter: Charter, began: datetime, now: datetime, rows: pl.DataFrame, total: dict[str, Any] | None
+    charter: Charter, rows: pl.DataFrame, total: dict[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Costs and benefit that the charter states for the time since the first release, and ROI so far."""
+    """Costs and benefit that the charter states for the time of these rows, and ROI so far."""
     economics = charter.economics
     if economics is None or total is None or rows.height == 0:
         return None
-    latest = rows["time"].max()
-    assert isinstance(latest, datetime)
-    years = max(min(now, latest) - rows["time"].min(), timedelta(days=1)) / _YEAR  # type: ignore[operator]
+    first, last = rows["time"].min(), rows["time"].max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    years = max(last - first, timedelta(days=1)) / _YEAR
     cost = middle(economics.build) + middle(economics.yearly) * years
     benefit = economics.benefit
     planned = None
@@ -165,7 +166,7 @@ def _against_plan(
         for name, key in (("value", "over_nobody"), ("low", "low"), ("high", "high"))
     }
     return {
-        "since": format_time(began),
+        "since": format_time(first),
         "years": round(years, 4),
         "cost": round(cost, 2),
         "planned_benefit": None if planned is None else round(planned, 2),

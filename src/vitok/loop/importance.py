@@ -6,15 +6,15 @@ from typing import Any
 import polars as pl
 
 from vitok.charter.review import main_metric
-from vitok.errors import NotFound, UserMistake
+from vitok.errors import UserMistake
 from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import format_time
 from vitok.loop.assemble import cost_tuple
-from vitok.loop.journals import JournalReader, usable_labels
+from vitok.loop.journals import JournalReader, answered_by, usable_labels
+from vitok.loop.production import version_in_production
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest
 from vitok.model.runtime import Model, load_model
-from vitok.registry import releases, versions
 from vitok.stats.catalogue import METRICS
 from vitok.stats.estimates import estimate
 from vitok.stats.importance import Importance, permutation_importance
@@ -82,17 +82,10 @@ def project_importance(
     if start >= end:
         raise UserMistake("--from", f"{format_time(start)} is not before {format_time(end)}", "Swap them.")
     journal = journal or Ledger(project.lake)
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-        if release is None:
-            raise NotFound(
-                "importance", "no version is in production", "Release one with `vitok release VERSION`."
-            )
-        version = versions.get(connection, release.version)
+    version = version_in_production(project, "importance")
     model = load_model(project.blobs, version.digest, threads=1)
     known = journal.labelled(start, end, as_of=project.clock(), with_inputs=True)
-    mine = (pl.col("digest") == version.digest) & (pl.col("role") != "shadow")
-    rows = usable_labels(known.filter(mine), model.manifest)
+    rows = usable_labels(known.filter(answered_by(version.digest)), model.manifest)
     found = importance_of(project, version.digest, _inputs(journal, rows, model.manifest), rows["truth"])
     then = version.summary.get("importance", {})
     names = sorted({*then, *found}, key=lambda name: -max(then.get(name, {}).get("drop", 0.0), 0.0))

@@ -73,6 +73,11 @@ class JournalReader(Protocol):
         ...
 
 
+def answered_by(digest: str) -> pl.Expr:
+    """Rows that a version answered to somebody: not those that it scored as a shadow."""
+    return (pl.col("digest") == digest) & (pl.col("role") != "shadow")
+
+
 def usable_labels(labelled: pl.DataFrame, manifest: Manifest) -> pl.DataFrame:
     """Labelled rows whose label means something to the model, with the column `truth`: a code or a value.
 

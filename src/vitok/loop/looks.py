@@ -10,15 +10,15 @@ import polars as pl
 
 from vitok.charter.expressions import Comparison
 from vitok.charter.review import main_metric
-from vitok.journal.profiles import ProfileStore
+from vitok.journal.profiles import Group, ProfileStore
 from vitok.journal.records import FAILED
 from vitok.loop.assemble import cost_tuple
 from vitok.loop.foretold import MOST_ROWS, Foreteller, load_foreteller
-from vitok.loop.journals import JournalReader, scored_rows, usable_labels
-from vitok.loop.profiling import bins_of
+from vitok.loop.journals import JournalReader, answered_by, scored_rows, usable_labels
+from vitok.loop.profiling import counted_by, reference_of_bundle
 from vitok.loop.project import Project
 from vitok.loop.rules import groups_of, judge_rules
-from vitok.model.bundle import REFERENCE, USUAL, Manifest, load_manifest
+from vitok.model.bundle import USUAL, Manifest, load_manifest
 from vitok.monitor.drift import DriftFinding, drift_findings
 from vitok.monitor.quality import (
     PAST_WINDOWS,
@@ -37,7 +37,7 @@ from vitok.stats.edetectors import EValues
 from vitok.stats.estimates import Estimate
 from vitok.stats.groups import pool_groups
 from vitok.stats.packed import unpack
-from vitok.stats.profiles import Profile, Reference
+from vitok.stats.profiles import Reference
 from vitok.stats.variation import Variation
 
 # Roles whose rows are no answers that anybody got.
@@ -76,13 +76,30 @@ class Look:
 
     Args:
         window: The window as it is judged now.
-        version: The version that answered most of its rows.
+        version: The version that it is judged for.
         rules: E-values of the charter's rules that could be decided.
     """
 
     window: Window
     version: Version
     rules: Mapping[str, EValues]
+
+
+def watched_groups(profiles: ProfileStore, start: datetime, end: datetime) -> list[Group]:
+    """Who answered the rows of a span that somebody got an answer to."""
+    return [group for group in profiles.groups(start, end) if group.role not in NOT_WATCHED]
+
+
+def leading(groups: Sequence[Group]) -> tuple[int, str]:
+    """Number and digest of the version that a span is judged for: the champion, else who answered most rows.
+
+    While two versions share the traffic, the larger one may be another every day, and no evidence would gather.
+    """
+    counts: dict[tuple[int, str], int] = {}
+    for group in [each for each in groups if each.role == "champion"] or groups:
+        key = (group.version, group.digest)
+        counts[key] = counts.get(key, 0) + group.rows
+    return max(counts, key=lambda key: (counts[key], key))
 
 
 class Looks:
@@ -94,20 +111,16 @@ class Looks:
 
     def drift(self, start: datetime, end: datetime, state: State) -> Look | None:
         """A window that is over; None if it has no rows."""
-        groups = [group for group in self._profiles.groups(start, end) if group.role not in NOT_WATCHED]
+        groups = watched_groups(self._profiles, start, end)
         if not groups:
             return None
-        counts: dict[tuple[int, str], int] = {}
-        for group in groups:
-            key = (group.version, group.digest)
-            counts[key] = counts.get(key, 0) + group.rows
-        version = self.version(*max(counts, key=lambda key: (counts[key], key)))
+        version = self.version(*leading(groups))
         past = self._past(version, start)
         estimated = corrected(self._foretold(start, end, version), past)
         window = Window(
             start,
             end,
-            sum(counts.values()),
+            sum(group.rows for group in groups),
             0,
             state,
             tuple(self._findings(start, end, version)),
@@ -137,7 +150,7 @@ class Looks:
         rules, span = self._project.document.rules.alerts, (window.start, window.end)
         sliced = self._project.charter.monitor.slices
         known = self._journal.labelled(*span, as_of=self._project.clock(), with_inputs=bool(rules or sliced))
-        known = known.filter((pl.col("digest") == version.digest) & (pl.col("role") != "shadow"))
+        known = known.filter(answered_by(version.digest))
         quality, fallen, slices = {}, list[QualityFinding](), {}
         if known.height:
             scored = scored_rows(known, version.manifest, cost_tuple(self._project))
@@ -165,19 +178,13 @@ class Looks:
             manifest = load_manifest(self._project.blobs, digest)
             with self._project.engine.connect() as connection:
                 known = versions.get(connection, number)
-            # A bundle without a reference is watched for its quality and service alone.
-            has_reference = REFERENCE in manifest.files
-            reference = (
-                Reference.from_json(self._file(manifest, REFERENCE))
-                if has_reference
-                else Reference({}, Profile(0, {}))
-            )
+            reference = reference_of_bundle(self._project.blobs, manifest)
             self._versions[digest] = Version(
                 number,
                 digest,
                 manifest,
                 reference,
-                bins_of(self._project.blobs, manifest),
+                counted_by(reference, manifest),
                 self._usual(manifest),
                 {name: _accepted(name, found) for name, found in known.metrics.items()},
                 load_foreteller(self._project.blobs, manifest, cost_tuple(self._project)),
@@ -202,7 +209,7 @@ class Looks:
         if version.foreteller is None:
             return {}
         rows = self._journal.answers(start, end, with_inputs=version.foreteller.needs_inputs)
-        rows = rows.filter((pl.col("digest") == version.digest) & (pl.col("role") != "shadow"))
+        rows = rows.filter(answered_by(version.digest))
         inputs = None
         if version.foreteller.needs_inputs:
             rows = rows.sample(min(rows.height, MOST_ROWS), seed=0)

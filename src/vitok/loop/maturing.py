@@ -10,7 +10,7 @@ import polars as pl
 
 from vitok.kernel.clock import format_time
 from vitok.loop.assemble import cost_tuple
-from vitok.loop.journals import JournalReader, usable_labels
+from vitok.loop.journals import JournalReader, answered_by, usable_labels
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest, load_manifest
 from vitok.registry import releases
@@ -105,7 +105,7 @@ def _rows(
     journal: JournalReader, version: _Version, start: datetime, end: datetime, now: datetime
 ) -> pl.DataFrame:
     """What a version answered in a period, with `truth` and `label_time` where the label has come."""
-    mine = (pl.col("digest") == version.digest) & (pl.col("role") != "shadow")
+    mine = answered_by(version.digest)
     answers = journal.answers(start, end).filter(mine).unique("id", keep="last")
     known = journal.labelled(start, end, as_of=now).filter(mine)
     usable = usable_labels(known, version.manifest).select("id", "truth", "label_time")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from vitok.data.scans import Table
-from vitok.errors import DataMistake, NotFound, UserMistake
+from vitok.errors import DataMistake, UserMistake
 from vitok.journal.mover import move
 from vitok.kernel.clock import stopwatch
 from vitok.loop.batch import PREDICTING, Batch
@@ -18,8 +18,8 @@ from vitok.loop.batch_journal import index_part, journal_part, journalled_parts
 from vitok.loop.batch_rows import Run
 from vitok.loop.batch_work import Work
 from vitok.loop.outcomes import JOURNAL
+from vitok.loop.production import release_in_force
 from vitok.loop.project import Project
-from vitok.registry import releases
 from vitok.release.plan import Plan
 
 PART_ROWS = 30_000  # with 30 inputs in the journal, some 100 MB on their way to the lake
@@ -92,11 +92,7 @@ def predict_table(
 
 
 def _plan(project: Project) -> Plan:
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-    if release is None:
-        raise NotFound("predict", "no version is in production", "Release one with `vitok release VERSION`.")
-    return release.plan
+    return release_in_force(project, "predict").plan
 
 
 def _begin(project: Project, request: Request, source: Input, plan: Plan, work: Work) -> Run:

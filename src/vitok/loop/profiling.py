@@ -18,8 +18,9 @@ from vitok.loop.project import Project
 from vitok.loop.reference import by_window, with_texts
 from vitok.model.bundle import REFERENCE, Manifest, load_manifest
 from vitok.monitor.drift import SCORE
-from vitok.stats.bins import Bins, CategoryBins, NumericBins, bins_from_json
+from vitok.stats.bins import Bins, CategoryBins, NumericBins
 from vitok.stats.packed import pack
+from vitok.stats.profiles import Profile, Reference
 from vitok.stats.texts import summarised
 from vitok.store.blobs import Blobs
 
@@ -146,18 +147,25 @@ class Profiler:
         if digest not in self._known:
             try:
                 manifest = load_manifest(self._blobs, digest)
-                self._known[digest] = manifest, bins_of(self._blobs, manifest)
+                self._known[digest] = (
+                    manifest,
+                    counted_by(reference_of_bundle(self._blobs, manifest), manifest),
+                )
             except VitokError:
                 return None, _SERVICE
         return self._known[digest]
 
 
-def bins_of(blobs: Blobs, manifest: Manifest) -> Bins:
+def reference_of_bundle(blobs: Blobs, manifest: Manifest) -> Reference:
+    """The reference of a bundle; one without any columns where it has none, so that only its service is watched."""
+    if REFERENCE not in manifest.files:
+        return Reference({}, Profile(0, {}))
+    return Reference.from_json(json.loads(blobs.get(manifest.files[REFERENCE])))
+
+
+def counted_by(reference: Reference, manifest: Manifest) -> Bins:
     """What rows of a version are counted by: inputs and score, decisions, and figures of the service."""
-    bins: dict[str, NumericBins | CategoryBins] = {}
-    if REFERENCE in manifest.files:
-        known = json.loads(blobs.get(manifest.files[REFERENCE]))["bins"]
-        bins = {name: bins_from_json(each) for name, each in known.items()}
+    bins = dict(reference.bins)
     if manifest.classes:
         bins[DECISION] = CategoryBins(tuple(map(as_text, manifest.classes)), (), True, 0.0)
     return {**bins, **_SERVICE}

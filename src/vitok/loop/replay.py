@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from vitok.charter.expressions import Trigger
-from vitok.errors import DataMistake, NotFound, UserMistake
+from vitok.errors import DataMistake, UserMistake
 from vitok.journal.ledger import MemoryLedger
 from vitok.journal.outcomes import classify
 from vitok.journal.records import Outcome
@@ -19,6 +19,7 @@ from vitok.kernel.clock import VirtualClock, format_time, stopwatch
 from vitok.loop.faults import Fault, apply_faults
 from vitok.loop.feed import ID, KNOWN, TIME, between, history, outcome_rows
 from vitok.loop.policies import PolicyResult, policy_triggers, summarise
+from vitok.loop.production import release_in_force
 from vitok.loop.profiling import Profiler, profiles_in_memory
 from vitok.loop.project import Project
 from vitok.loop.replay_answers import Workers
@@ -69,10 +70,7 @@ def replay(
         UserMistake: no version is in production, the data has no time, the span is empty, or a fault makes no sense.
     """
     triggers = {name: policy_triggers(project, name) for name in policies}
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-    if release is None:
-        raise NotFound("replay", "no version is in production", "Release one with `vitok release VERSION`.")
+    release = release_in_force(project, "replay")
     if project.charter.task.time is None:
         raise UserMistake(
             "replay", "the charter has no task.time", "Name the column with the moment of the decision."

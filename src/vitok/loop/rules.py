@@ -9,7 +9,7 @@ import polars as pl
 
 from vitok.charter.expressions import Comparison, WorstSlice
 from vitok.loop.assemble import cost_tuple
-from vitok.loop.journals import JournalReader, scored_rows, usable_labels
+from vitok.loop.journals import JournalReader, answered_by, scored_rows, usable_labels
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest
 from vitok.monitor.quality import QualityFinding
@@ -47,7 +47,7 @@ def judge_rules(
         key = (span[0] if rule.period is None else span[1] - rule.period, bool(columns))
         if key not in frames:
             labelled = journal.labelled(key[0], span[1], as_of=project.clock(), with_inputs=key[1])
-            labelled = labelled.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
+            labelled = labelled.filter(answered_by(digest))
             frames[key] = usable_labels(labelled, manifest)
         rows = frames[key]
         if rows.height == 0:

@@ -9,7 +9,7 @@ from vitok.errors import NotFound, VitokError
 from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import parse_time
 from vitok.loop.foretold import input_matrix
-from vitok.loop.journals import JournalReader
+from vitok.loop.journals import JournalReader, answered_by
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest, load_manifest
 from vitok.registry import versions
@@ -44,7 +44,7 @@ def moved_together(
     reference = _reference(project, manifest)
     start, end = parse_time(window["start"], "window"), parse_time(window["end"], "window")
     rows = (journal or Ledger(project.lake)).answers(start, end, with_inputs=True)
-    rows = rows.filter((pl.col("digest") == digest) & (pl.col("role") != "shadow"))
+    rows = rows.filter(answered_by(digest))
     kinds = {field.name: field.kind for field in manifest.inputs if field.kind != "time"}
     now = (journal or Ledger(project.lake)).inputs(_some(rows), kinds)
     try:

@@ -16,7 +16,6 @@ from vitok.loop.profiling import Profiler, open_profiler
 from vitok.loop.project import Project
 from vitok.loop.security import take_up_suspicions
 from vitok.monitor.alerts import Alert, AlertStep, Kind, new_alerts
-from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.windows import State, Window, closed_windows, window_state
 from vitok.registry import windows as remembered
 from vitok.store.locks import hold
@@ -29,7 +28,7 @@ class Watched:
     """What one look found.
 
     Args:
-        windows: Windows that were judged now, with the version that answered most of their rows.
+        windows: Windows that were judged now, with the version that they are judged for.
         opened, resolved: Alerts that began or ended, by id.
         open: All alerts that are open now, by id.
         labels: How labels come and which windows wait for theirs, if that was asked for.
@@ -111,8 +110,18 @@ def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watc
             verdicts = gathered.take(look, judges_drift=before == "")
             _save(connection, look, gathered, known_before=before != "")
             told = set(result.opened)
-            step = _alert_step(connection, look, verdicts, gathered, profiler, charter)
-            _take_up(connection, now, step, result)
+            cooldown = charter.retrain.cooldown or timedelta(days=1)
+            recent = remembered.load_alerts(connection, resolved_after=look.window.start - cooldown)
+            step = new_alerts(
+                [alert for alert in recent.values() if alert.kind != "security"],  # callers know no windows
+                look.window,
+                verdicts,
+                charter.retrain.cooldown,
+                at=_judged_at(look.window, charter),
+                standing=gathered.standing(),
+                harm=harm_of(look, profiler.store, verdicts),
+            )
+            _take_up(connection, now, step, recent, result)
             for key, alert in result.opened.items():
                 if key not in told:
                     emit(connection, charter, now, "alert", f"alert {key}", alert.as_json())
@@ -151,34 +160,20 @@ def _save(connection: Any, look: Look, gathered: Gathered, *, known_before: bool
     )
 
 
-def _alert_step(
-    connection: Any,
-    look: Look,
-    verdicts: Mapping[Family, Verdict],
-    gathered: Gathered,
-    profiler: Profiler,
-    charter: Charter,
-) -> AlertStep:
-    """What a window changes about alerts, those on callers apart: these know no windows."""
-    cooldown, delay = charter.retrain.cooldown, charter.task.label_delay or timedelta(0)
-    since = look.window.start - (cooldown or timedelta(days=1))
-    recent = remembered.load_alerts(connection, resolved_after=since)
-    return new_alerts(
-        [alert for alert in recent.values() if alert.kind != "security"],
-        look.window,
-        verdicts,
-        cooldown,
-        at=look.window.end + (delay if look.window.state == "final" else timedelta(0)),
-        standing=gathered.standing(),
-        harm=harm_of(look, profiler.store, verdicts),
+def _judged_at(window: Window, charter: Charter) -> datetime:
+    """When a window could be judged as it is now."""
+    return window.end + (
+        charter.task.label_delay or timedelta(0) if window.state == "final" else timedelta(0)
     )
 
 
-def _take_up(connection: Any, now: datetime, step: AlertStep, result: Watched) -> None:
+def _take_up(
+    connection: Any, now: datetime, step: AlertStep, recent: Mapping[str, Alert], result: Watched
+) -> None:
     """Lets a window raise, carry on, or resolve alerts."""
-    recent = remembered.load_alerts(connection)
     others = {key: alert for key, alert in result.open.items() if alert.kind == "security"}
-    ids: dict[Kind, str] = {alert.kind: key for key, alert in recent.items() if alert.kind != "security"}
+    mine = {key: alert for key, alert in recent.items() if alert.is_open and alert.kind != "security"}
+    ids: dict[Kind, str] = {alert.kind: key for key, alert in mine.items()}
     result.open.clear()
     result.open.update(others)
     for alert in (*step.open, *step.resolved):

@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which readers with any colour vision tell apart; ki
 """
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
@@ -28,6 +29,19 @@ def chart_title(text: str, below: str = "", size: int = 14) -> Any:
         subtitleColor=DARK,
         offset=10,
     )
+
+
+def series_encodings(names: Sequence[str], legend: Any) -> dict[str, Any]:
+    """Colour and dash of each name of the column `name`, in one legend."""
+    import altair as alt
+
+    colours = [SERIES[place % len(SERIES)] for place in range(len(names))]
+    dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
+    domain = list(names)
+    return {
+        "color": alt.Color("name:N", scale=alt.Scale(domain=domain, range=colours), legend=legend),
+        "strokeDash": alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
+    }
 
 
 def finished(chart: Any) -> dict[str, Any]:

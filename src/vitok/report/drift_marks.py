@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from vitok.kernel.clock import format_time, parse_time
-from vitok.report.chart_style import DARK, DASHES, GREEN, RED, SERIES, chart_title
+from vitok.report.chart_style import DARK, GREEN, RED, chart_title, series_encodings
 
 _LABELS = 118  # pixels of the labels on the left, the same everywhere, so that times lie below each other
 _LONGEST = 40
@@ -90,13 +90,7 @@ def series(names: Sequence[str]) -> dict[str, Any]:
     legend = alt.Legend(
         orient="bottom", title="", columns=4, labelLimit=150, symbolType="stroke", symbolSize=250
     )
-    colours = [SERIES[place % len(SERIES)] for place in range(len(names))]
-    dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
-    domain = list(names)
-    return {
-        "color": alt.Color("name:N", scale=alt.Scale(domain=domain, range=colours), legend=legend),
-        "strokeDash": alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
-    }
+    return series_encodings(names, legend)
 
 
 def event_marks(history: Mapping[str, Any], columns: Sequence[Mapping[str, str]]) -> list[Any]:

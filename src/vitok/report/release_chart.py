@@ -13,15 +13,14 @@ from vitok.kernel.clock import format_time
 from vitok.report.chart_style import (
     BLUE,
     DARK,
-    DASHES,
     GREEN,
     GREY,
     ORANGE,
     RED,
-    SERIES,
     WIDTH,
     chart_title,
     finished,
+    series_encodings,
 )
 
 Moments = tuple[datetime, datetime]
@@ -319,13 +318,7 @@ def _series(names: Sequence[str], title: str) -> dict[str, Any]:
         symbolStrokeWidth=2.5,
         symbolType="stroke",
     )
-    colours = [SERIES[place % len(SERIES)] for place in range(len(names))]
-    dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
-    domain = list(names)
-    return {
-        "color": alt.Color("name:N", scale=alt.Scale(domain=domain, range=colours), legend=legend),
-        "strokeDash": alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
-    }
+    return series_encodings(names, legend)
 
 
 def _remark(text: str, span: Moments, height: float, y: Any) -> Any:

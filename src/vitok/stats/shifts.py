@@ -117,7 +117,9 @@ def shift_intervals(then: Column, now: Column, *, seed: int = 0) -> dict[str, tu
         drawn = np.array([measure(one, two, corrected=False) for one, two in zip(*draws, strict=True)])
         squares = (drawn**2 if name in _ROOTS else drawn) - 2 * part
         low, high = np.maximum(np.quantile(squares, [0.05, 0.95]), 0.0)
-        result[name] = (low**0.5, high**0.5) if name in _ROOTS else (low, high)
+        value = measure(*coarse)  # which draws of few values may all miss
+        low, high = (low**0.5, high**0.5) if name in _ROOTS else (low, high)
+        result[name] = (min(low, value), max(high, value))
     if fine is not None:
         scale = sum(1 / int(each.sum()) for each in fine) ** 0.5
         for name, value, width in (("ks", ks(*fine), _BAND), ("wasserstein", wasserstein(*fine), _AREA)):

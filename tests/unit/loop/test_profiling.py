@@ -10,7 +10,7 @@ from examples import CHARTER
 from probes import flights, with_reference
 from vitok.charter.load import load_charter
 from vitok.journal.ledger import MemoryLedger
-from vitok.loop.profiling import ACTION, MICROS, Profiler, bins_of, profiles_in_memory
+from vitok.loop.profiling import ACTION, MICROS, Profiler, counted_by, profiles_in_memory, reference_of_bundle
 from vitok.model.bundle import load_manifest
 from vitok.stats.packed import unpack
 from vitok.store.blobs import Blobs
@@ -23,9 +23,13 @@ END = START + timedelta(days=40)
 def setting(tmp_path):
     blobs = Blobs(tmp_path)
     digest = with_reference(blobs)
+    manifest = load_manifest(blobs, digest)
     charter = load_charter(CHARTER + "monitor: {window: 1d, slices: [carrier]}\n").charter
     return SimpleNamespace(
-        blobs=blobs, digest=digest, charter=charter, bins=bins_of(blobs, load_manifest(blobs, digest))
+        blobs=blobs,
+        digest=digest,
+        charter=charter,
+        bins=counted_by(reference_of_bundle(blobs, manifest), manifest),
     )
 
 

@@ -54,8 +54,9 @@ class VitokError(Exception):
     def __init__(self, place: str, what: str, remedy: str) -> None:
         self.place = place
         self.what = what
-        self.remedy = remedy
-        super().__init__(f"{place}: {what}. {remedy}")
+        self.remedy = remedy.strip()
+        end = "" if what.endswith("?") else "."
+        super().__init__(f"{place}: {what}{end} {self.remedy}".rstrip())
 
 
 class UserMistake(VitokError):

@@ -58,7 +58,7 @@ window{{ "" if d.window.windows == 1 else "s" }}, {{ "{:,}".format(d.window.rows
 {% for line in d.ranking %}<tr><td>{{ line.feature }}</td>
 <td{% if line.moved %} class="moved"{% endif %}>{{ line.status }}</td><td>{{ (line.since or "-")[:10] }}</td>
 <td>{{ line.moved_windows }} of {{ line.judged_windows }}</td>
-{% if importance %}<td>{{ line.importance | figure }}</td>{% endif %}
+{% if importance %}<td>{{ "-" if line.importance is none else "%.4f" | format(line.importance) }}</td>{% endif %}
 <td>{{ line.psi | value }}</td><td>{{ line.psi | interval }}</td><td>{{ line.usual | figure }}</td>
 <td>{{ line.beyond_usual | truth }}</td><td>{{ line.missing_then | share }}</td><td>{{ line.missing_now | share }}</td>
 <td>{{ line.unseen_now | share }}</td><td>{{ line.ks | value }}</td><td>{{ line.js | value }}</td>

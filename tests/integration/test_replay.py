@@ -209,6 +209,20 @@ def test_a_version_that_is_wrong_in_a_segment_is_taken_back_by_its_outcomes(proj
     assert "quality broken" in end["reason"]
 
 
+def test_units_that_are_not_split_as_planned_end_a_roll_out_without_a_verdict(canary):
+    (hit,) = replay(canary, ["never"], **SHORT, inject=["good@2013-03-02", "split(20%)@2013-03-02"])
+    (end,) = ends(hit)
+    assert end["event"] == "inconclusive"
+    assert "not split as planned" in end["reason"]
+
+
+def test_an_incident_that_hits_both_versions_takes_nothing_back(canary):
+    (hit,) = replay(canary, ["never"], **SHORT, inject=["good@2013-03-02", "incident(20%,24h)@2013-03-05"])
+    (end,) = ends(hit)
+    assert end["event"] in ("promoted", "unfinished")
+    assert hit.as_json()["rollbacks"] == 0
+
+
 def test_a_shadow_is_mirrored_under_the_same_ids_and_answers_nothing(project):
     mirrored = with_release(project, **CANARY | {"strategy": "shadow"})
     (hit,) = replay(mirrored, ["never"], **SHORT, inject=["failing(10%)@2013-03-02"])

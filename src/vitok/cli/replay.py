@@ -30,7 +30,8 @@ def replay(
         typer.Option(
             metavar="FAULT@TIME",
             help="Of the data: missing(COL), scale(COL,FACTOR), value(COL,TEXT), no_labels. Of a new version: good, "
-            "slow(2x), failing(5%), wrong(CONDITION), worse(10%).",
+            "slow(2x), failing(5%), wrong(CONDITION), worse(10%). Of all traffic: incident(20%,12h), bursts(1%), "
+            "split(12%).",
         ),
     ] = None,
     project: ProjectOption = HERE,

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from vitok.charter.model import Charter
 from vitok.errors import UserMistake
 from vitok.kernel.clock import parse_time
+from vitok.release.route import position
 
 KINDS = {
     "missing": "missing(COLUMN): the source of a column dies",
@@ -24,6 +27,11 @@ VERSION_KINDS = {
     "failing": "failing(5%): one that fails for this share of its rows",
     "wrong": "wrong(carrier = 'UA'): one that decides the other way round in a segment",
     "worse": "worse(10%): one that gives this share of its rows the score of another row",
+}
+TRAFFIC_KINDS = {
+    "incident": "incident(20%) or incident(20%,12h): this share of the requests fails, whichever version answers",
+    "bursts": "bursts(1%): all requests of this share of the units fail, whichever version answers",
+    "split": "split(12%): the new version gets this share of the units, whatever was planned",
 }
 _FAULT = re.compile(r"^(\w+)(?:\(([^()]*)\))?@(.+)$")
 
@@ -53,7 +61,7 @@ def parse_fault(text: str, charter: Charter, columns: Sequence[str]) -> Fault:
     """
     match = _FAULT.match(text)
     if match is None or match[1] not in KINDS:
-        forms = "; ".join([*KINDS.values(), *VERSION_KINDS.values()])
+        forms = "; ".join([*KINDS.values(), *VERSION_KINDS.values(), *TRAFFIC_KINDS.values()])
         raise UserMistake("--inject", f"{text!r} is no fault", f"Write FAULT@TIME with one of: {forms}.")
     kind, since = match[1], parse_time(match[3], "--inject")
     arguments = [part.strip() for part in (match[2] or "").split(",") if part.strip()]
@@ -65,6 +73,11 @@ def parse_fault(text: str, charter: Charter, columns: Sequence[str]) -> Fault:
     if column is not None and (column not in columns or column in closed):
         raise UserMistake("--inject", f"{column!r} cannot be hit", f"Columns: {', '.join(columns)}.")
     return Fault(kind, column, arguments[1] if wanted == 2 else None, since)
+
+
+def places(salt: str, keys: Sequence[str]) -> npt.NDArray[np.float64]:
+    """A fixed place in [0, 1) for each row or unit, by which faults choose whom they hit."""
+    return np.fromiter((position(salt, key) for key in keys), dtype=np.float64, count=len(keys))
 
 
 def apply_faults(rows: pl.DataFrame, charter: Charter, faults: Sequence[Fault]) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from vitok.loop.project import Project
 from vitok.loop.replay_answers import Workers
 from vitok.loop.replay_releases import Appearing, finished, moved
 from vitok.loop.tick import tick
+from vitok.loop.traffic_faults import TrafficFault
 from vitok.loop.version_faults import NewVersion, parse_injection, require_inside
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, turns, versions
@@ -63,8 +64,8 @@ def replay(
         start: None for the end of the data that the version in production was judged on.
         end: None for the end of the data.
         step: How often the loop looks; None for the charter's window.
-        inject: Faults of the data such as `missing(temp)@2013-06-01`, and of new versions such as
-            `failing(5%)@2013-06-01`.
+        inject: Faults of the data such as `missing(temp)@2013-06-01`, of new versions such as
+            `failing(5%)@2013-06-01`, and of all traffic such as `incident(20%,12h)@2013-06-01`.
 
     Raises:
         UserMistake: no version is in production, the data has no time, the span is empty, or a fault makes no sense.
@@ -80,6 +81,7 @@ def replay(
     injected = [parse_injection(text, project.charter, rows.columns) for text in inject]
     faults = [each for each in injected if isinstance(each, Fault)]
     new = [each for each in injected if isinstance(each, NewVersion)]
+    traffic = [each for each in injected if isinstance(each, TrafficFault)]
     for each in new:
         require_inside(each, span.start, span.end)
     if new and project.charter.release.strategy == "immediate":
@@ -88,7 +90,7 @@ def replay(
             "back. Write `strategy: canary` under `release` to see a roll-out."
         )
     cached = replace(project, cached_rows=(apply_faults(rows, project.charter, faults), lost))
-    return [_Run(cached, name, triggers[name], span, new).result() for name in policies]
+    return [_Run(cached, name, triggers[name], span, new, traffic).result() for name in policies]
 
 
 def _span(
@@ -123,14 +125,20 @@ class _Run:
     """One policy through the span, in stores of its own."""
 
     def __init__(
-        self, project: Project, name: str, triggers: list[Trigger], span: Span, new: Sequence[NewVersion]
+        self,
+        project: Project,
+        name: str,
+        triggers: list[Trigger],
+        span: Span,
+        new: Sequence[NewVersion],
+        traffic: Sequence[TrafficFault],
     ) -> None:
         self._source, self._triggers, self._span = project, triggers, span
         self._result = PolicyResult(name)
         self._journal = MemoryLedger()
         self._profiles = profiles_in_memory(project.charter)
         self._profiler: Profiler | None = None
-        self._appearing = Appearing(new)
+        self._appearing, self._traffic = Appearing(new), traffic
         self._predicted: set[str] = set()
         self._known: dict[str, Any] = {}
 
@@ -142,7 +150,7 @@ class _Run:
             self._profiler = Profiler(project.blobs, project.charter, self._profiles)
             started, turning = stopwatch(), 0.0
             feed = history(project.rows()[0], project.charter, self._span.start, self._span.end)
-            workers = Workers(project.blobs, feed)
+            workers = Workers(project.blobs, feed, self._traffic)
             outcomes = feed.filter(pl.col(KNOWN).is_not_null()).sort(KNOWN)
             now = self._span.start
             while now < self._span.end:

@@ -1,5 +1,6 @@
 """What the serving workers would have written into the journal, had they been asked the rows of history."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from vitok.journal.records import FAILED, as_text
-from vitok.loop.feed import ID, UNIT, journal_rows
+from vitok.loop.feed import ID, journal_rows
+from vitok.loop.traffic_faults import TrafficFault, lost_rows, route_rows
 from vitok.loop.version_faults import (
     Bools,
     NewVersion,
@@ -19,11 +21,11 @@ from vitok.loop.version_faults import (
 from vitok.model.runtime import Model, load_model
 from vitok.release.decide_frame import rows_that_fit
 from vitok.release.plan import Arm, Plan
-from vitok.release.route import route_many
+from vitok.release.policy import Policy
 from vitok.stats.scores import Floats
 from vitok.store.blobs import Blobs
 
-_PLACE = "vitok:place"
+_PLACE, _LOST = "vitok:place", "vitok:lost"
 _NOTHING: dict[str, Any] = {
     "score": pl.Float64,
     "proba": pl.List(pl.Float64),
@@ -37,17 +39,18 @@ class Workers:
 
     Args:
         feed: All rows of the span.
+        traffic: What hits requests whichever version answers them.
     """
 
-    def __init__(self, blobs: Blobs, feed: pl.DataFrame) -> None:
-        self._blobs, self._feed = blobs, feed
+    def __init__(self, blobs: Blobs, feed: pl.DataFrame, traffic: Sequence[TrafficFault] = ()) -> None:
+        self._blobs, self._feed, self._traffic = blobs, feed, traffic
         self._models: dict[str, Model] = {}
         self.faults: dict[str, NewVersion] = {}  # by the digest of the version that has it
 
     def answer(self, plan: Plan, batch: pl.DataFrame) -> pl.DataFrame:
         """The journal's rows of a batch, in the order of the batch, and behind them what shadows say of it."""
-        batch = batch.with_row_index(_PLACE)
-        arms = route_many(plan, batch[UNIT].to_list(), partial(rows_that_fit, batch))
+        batch = batch.with_row_index(_PLACE).with_columns(pl.Series(_LOST, lost_rows(batch, self._traffic)))
+        arms = route_rows(plan, batch, self._traffic, partial(rows_that_fit, batch))
         frames = []
         for index in np.unique(arms):
             frames += self._asked(plan, plan.arms[index], batch.filter(pl.Series(arms == index)))
@@ -58,40 +61,45 @@ class Workers:
         return found.with_columns(epoch=pl.lit(plan.epoch))
 
     def _asked(self, plan: Plan, arm: Arm, rows: pl.DataFrame) -> list[pl.DataFrame]:
-        bad = self._fails(arm, rows)
-        answered, failed = rows.filter(pl.Series(~bad)), rows.filter(pl.Series(bad))
-        frames = [self._scored(arm, answered)] if answered.height else []
-        if failed.height:
-            frames.append(self._fallen_back(plan, arm, failed))
-        return frames
+        bad, lost = self._fails(arm, rows), rows[_LOST].to_numpy()
+        spare = plan.champion if arm.role != "champion" and plan.policy.previous else plan.fallback
+        parts = [(~(bad | lost), partial(self._scored, arm))]
+        if spare is not None and spare.digest != arm.digest:
+            parts += [
+                (bad & ~lost, partial(self._by_another, arm, spare)),
+                (lost, partial(self._by_default, arm, plan.policy)),
+            ]
+        else:
+            parts.append((bad | lost, partial(self._by_default, arm, plan.policy)))
+        return [write(rows.filter(pl.Series(chosen))) for chosen, write in parts if chosen.any()]
 
     def _mirrored(self, arm: Arm, rows: pl.DataFrame) -> list[pl.DataFrame]:
-        bad = self._fails(arm, rows)
+        bad = self._fails(arm, rows) | rows[_LOST].to_numpy()
         parts = (rows.filter(pl.Series(~bad)), self._scored), (rows.filter(pl.Series(bad)), self._failed)
         return [write(arm, part) for part, write in parts if part.height]
 
     def _fails(self, arm: Arm, rows: pl.DataFrame) -> Bools:
         return failing_rows(rows[ID].to_list(), self.faults.get(arm.digest))
 
-    def _fallen_back(self, plan: Plan, arm: Arm, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows for which a version failed: the version before answers, else the charter's default, else nobody."""
-        reason = pl.lit(f"version {arm.version} failed (injected)")
-        is_other = arm.role != "champion" and plan.policy.previous
-        spare, default = plan.champion if is_other else plan.fallback, plan.policy.default
-        if spare is not None and spare.digest != arm.digest:
-            told = {"role": pl.lit("fallback"), "action": pl.lit("fallback"), "routed": pl.lit(arm.version)}
-            return self._scored(spare, rows).with_columns(**told, reason=reason)
-        failed = self._failed(arm, rows)
+    def _by_another(self, arm: Arm, spare: Arm, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows for which a version failed, and the version before answers."""
+        told = {"role": pl.lit("fallback"), "action": pl.lit("fallback"), "routed": pl.lit(arm.version)}
+        return self._scored(spare, rows).with_columns(**told, reason=_failure(arm))
+
+    def _by_default(self, arm: Arm, policy: Policy, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that no version answers: the charter's default, or nothing."""
+        failed, default = self._failed(arm, rows), policy.default
         if default is None:
             return failed
         said = pl.lit(None if default.value is None else as_text(default.value), dtype=pl.String)
         action = pl.lit("hand_over" if default.hand_over else "default")
-        return failed.with_columns(role=pl.lit("fallback"), action=action, decision=said, reason=reason)
+        return failed.with_columns(
+            role=pl.lit("fallback"), action=action, decision=said, reason=_failure(arm)
+        )
 
     def _failed(self, arm: Arm, rows: pl.DataFrame) -> pl.DataFrame:
         nothing = {name: pl.lit(None, dtype=kind) for name, kind in _NOTHING.items()}
-        told = {"action": pl.lit(FAILED), "reason": pl.lit(f"version {arm.version} failed (injected)")}
-        return self._scored(arm, rows).with_columns(**nothing, **told)
+        return self._scored(arm, rows).with_columns(**nothing, action=pl.lit(FAILED), reason=_failure(arm))
 
     def _scored(self, arm: Arm, rows: pl.DataFrame) -> pl.DataFrame:
         fault, model = self.faults.get(arm.digest), self._model(arm.digest)
@@ -125,3 +133,7 @@ class Workers:
         if digest not in self._models:
             self._models[digest] = load_model(self._blobs, digest, threads=2)
         return self._models[digest]
+
+
+def _failure(arm: Arm) -> pl.Expr:
+    return pl.lit(f"version {arm.version} failed (injected)")

@@ -16,9 +16,9 @@ from vitok.charter.predicates import Condition, columns_of, parse_condition_on_r
 from vitok.charter.values import Multiple, Share
 from vitok.errors import UserMistake, did_you_mean
 from vitok.kernel.clock import format_time, parse_time
-from vitok.loop.faults import VERSION_KINDS, Fault, parse_fault
+from vitok.loop.faults import TRAFFIC_KINDS, VERSION_KINDS, Fault, parse_fault, places
+from vitok.loop.traffic_faults import TrafficFault, parse_traffic_fault
 from vitok.model.bundle import Manifest
-from vitok.release.route import position
 from vitok.stats.scores import Floats
 
 Bools = npt.NDArray[np.bool_]
@@ -51,16 +51,18 @@ class NewVersion:
     when: Condition | None = None
 
 
-def parse_injection(text: str, charter: Charter, columns: Sequence[str]) -> Fault | NewVersion:
-    """Reads a fault of the data, or of a new version such as `failing(5%)@2013-03-05`.
+def parse_injection(text: str, charter: Charter, columns: Sequence[str]) -> Fault | NewVersion | TrafficFault:
+    """Reads a fault of the data, of a new version such as `failing(5%)@2013-03-05`, or of all traffic.
 
     Raises:
         UserMistake: the text is of no known form, an amount is out of its range, or a column does not exist.
     """
     match = _FORM.match(text)
-    if match is None or match[1] not in VERSION_KINDS:
+    if match is None or match[1] not in VERSION_KINDS | TRAFFIC_KINDS:
         return parse_fault(text, charter, columns)
     kind, inner, since = match[1], (match[2] or "").strip(), parse_time(match[3], "--inject")
+    if kind in TRAFFIC_KINDS:
+        return parse_traffic_fault(text, kind, inner, since)
     if bool(inner) == (kind == "good"):
         count = "an argument" if inner else "no argument"
         raise UserMistake("--inject", f"{text!r} has {count}", f"Write {VERSION_KINDS[kind]}.")
@@ -92,7 +94,7 @@ def require_inside(version: NewVersion, start: datetime, end: datetime) -> None:
 def service_micros(ids: Sequence[str], version: int, fault: NewVersion | None) -> npt.NDArray[np.int64]:
     """Simulated time to score each row, in microseconds, shape (n,): history does not know any."""
     factor = fault.amount if fault is not None and fault.kind == "slow" else 1.0
-    normal = ndtri(_places(f"vitok:micros/{version}", ids))
+    normal = ndtri(places(f"vitok:micros/{version}", ids))
     micros = np.rint(factor * MEDIAN_MICROS * np.exp(SPREAD * normal))
     return np.asarray(np.maximum(micros, 1.0), dtype=np.int64)
 
@@ -101,13 +103,13 @@ def failing_rows(ids: Sequence[str], fault: NewVersion | None) -> Bools:
     """For each row whether the version fails."""
     if fault is None or fault.kind != "failing":
         return np.zeros(len(ids), dtype=np.bool_)
-    return _places("vitok:failing", ids) < fault.amount
+    return places("vitok:failing", ids) < fault.amount
 
 
 def rows_of_others(ids: Sequence[str], fault: NewVersion, count: int) -> tuple[Bools, npt.NDArray[np.int64]]:
     """The rows that get another row's score, and of those the number of the other one, below `count`."""
-    chosen = _places("vitok:worse", ids) < fault.amount
-    others = np.floor(_places("vitok:other", ids)[chosen] * count).astype(np.int64)
+    chosen = places("vitok:worse", ids) < fault.amount
+    others = np.floor(places("vitok:other", ids)[chosen] * count).astype(np.int64)
     return chosen, others
 
 
@@ -128,11 +130,6 @@ def turned_round(scores: Floats, manifest: Manifest) -> Floats:
     below = np.minimum(threshold * (1 - scores) / (1 - threshold), np.nextafter(threshold, 0))
     above = 1 - (1 - threshold) * scores / threshold
     return np.where(scores >= manifest.threshold, below, above)
-
-
-def _places(salt: str, ids: Sequence[str]) -> Floats:
-    """A fixed place in [0, 1) for each row."""
-    return np.fromiter((position(salt, key) for key in ids), dtype=np.float64, count=len(ids))
 
 
 def _number(text: str) -> Any:

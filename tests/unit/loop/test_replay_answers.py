@@ -11,6 +11,7 @@ from vitok.charter.predicates import Compare
 from vitok.journal.ledger import MemoryLedger
 from vitok.loop.feed import ID, TIME, UNIT
 from vitok.loop.replay_answers import Workers
+from vitok.loop.traffic_faults import TrafficFault
 from vitok.loop.version_faults import NewVersion
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Answer, Policy
@@ -37,13 +38,13 @@ def feed():
     )
 
 
-def answered(store, feed, kind=None, *, role="challenger", share=0.5, policy=None, **told):
+def answered(store, feed, kind=None, *, role="challenger", share=0.5, policy=None, traffic=(), **told):
     """The journal's rows under a plan of champion 1 and version 2, which has a fault."""
     blobs, champion, challenger = store
     rest = 0.0 if role == "shadow" else share
     arms = (Arm(1, champion, "champion", 1 - rest), Arm(2, challenger, role, rest))
     plan = Plan(7, "flights", "canary", arms, {}, "2020-01-01T00:00:00Z", policy=policy or Policy())
-    workers = Workers(blobs, feed)
+    workers = Workers(blobs, feed, traffic)
     if kind is not None:
         workers.faults[challenger] = NewVersion(kind, kind, START, **told)
     journal = MemoryLedger()
@@ -139,3 +140,20 @@ def test_the_step_in_which_rows_are_answered_changes_nothing(store, feed):
         parts = pl.concat([workers.answer(plan, part) for part in feed.iter_slices(170)])
         assert whole.drop("score").equals(parts.drop("score"))
         assert np.allclose(whole["score"].to_numpy(), parts["score"].to_numpy(), equal_nan=True)
+
+
+def test_an_incident_fails_rows_of_both_versions_and_no_version_answers_for_the_other(store, feed):
+    incident = [TrafficFault("", "incident", START, 0.2)]
+    rows = answered(store, feed, "good", policy=Policy(previous=True), traffic=incident)
+    failed = rows.filter(pl.col("action") == "failed")
+    assert failed.height == pytest.approx(0.2 * COUNT, rel=0.15)
+    by_version = rows.group_by("version").agg(bad=(pl.col("action") == "failed").mean())
+    assert by_version["bad"].to_list() == pytest.approx([0.2, 0.2], abs=0.03)
+    assert "fallback" not in set(rows["role"])
+
+
+def test_in_an_incident_the_charters_default_answers(store, feed):
+    policy = Policy(default=Answer(False, False))
+    rows = answered(store, feed, "good", policy=policy, traffic=[TrafficFault("", "incident", START, 1.0)])
+    assert set(rows["action"]) == {"default"}
+    assert set(rows["role"]) == {"fallback"}

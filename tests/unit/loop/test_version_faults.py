@@ -8,6 +8,7 @@ from vitok.charter.load import load_charter
 from vitok.charter.predicates import Compare, IsIn
 from vitok.errors import UserMistake
 from vitok.loop.faults import Fault
+from vitok.loop.traffic_faults import TrafficFault
 from vitok.loop.version_faults import (
     MEDIAN_MICROS,
     SPREAD,
@@ -50,8 +51,10 @@ def test_a_new_version_is_read_with_what_is_the_matter_with_it(text, kind, amoun
     assert (found.kind, found.amount, found.when, found.since) == (kind, amount, when, MOMENT)
 
 
-def test_faults_of_the_data_are_read_as_before():
+def test_faults_of_the_data_and_of_all_traffic_are_read_too():
     assert isinstance(parsed("missing(temp)@2020-01-02"), Fault)
+    text = "incident(20%,12h)@2020-01-02"
+    assert parsed(text) == TrafficFault(text, "incident", MOMENT, 0.2, timedelta(hours=12))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ VERBS = {
     "importance": "importance",
     "concept": "concept",
     "alerts": "alerts",
+    "blind-spots": "blind_spots",
     "operations": "operations",
     "reviews": "reviews",
     "events": "events",

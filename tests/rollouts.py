@@ -1,5 +1,6 @@
 """A project with one version in production and another accepted, without any training."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,28 @@ release: {strategy: canary, shares: [10%, 50%], step: 1h, max_hours: 48, guard: 
 GUARD = "{errors: 1.5x, latency: 3x}"
 
 
-def two_versions(folder: Path, clock: Clock, release: str = "alpha: 0.05", guard: str = GUARD) -> Any:
-    """Makes the project; `release` are further keys of the charter's section."""
-    (folder / "vitok.yaml").write_text(CHARTER.replace("RELEASE", release).replace("GUARD", guard))
+def two_versions(
+    folder: Path,
+    clock: Clock,
+    release: str = "alpha: 0.05",
+    guard: str = GUARD,
+    bundle: Callable[[Blobs, float], str] = flight_bundle,
+    more: str = "",
+) -> Any:
+    """Makes the project.
+
+    Args:
+        release: Further keys of the charter's section.
+        bundle: Stores the bundle of a version, told apart by its bias, and returns the digest.
+        more: Further sections of the charter.
+    """
+    (folder / "vitok.yaml").write_text(CHARTER.replace("RELEASE", release).replace("GUARD", guard) + more)
     project = open_project(folder, clock=clock)
     blobs = Blobs(folder / ".vitok" / "blobs")
     with project.engine.begin() as connection:
         for bias in (0.0, 0.1):
             facts: dict[str, Any] = {"created": clock(), "turn": f"t{bias}", "verdict": "accepted"}
-            digest = flight_bundle(blobs, bias)
+            digest = bundle(blobs, bias)
             versions.register(connection, digest=digest, gates=[], metrics={}, summary={}, **facts)
     release_at_once(project, 1, actor="ada")
     return project

@@ -5,11 +5,20 @@ import time
 from contextlib import suppress
 
 import httpx
+import polars as pl
 import pytest
 
 from examples import FLIGHT, featured_bundle, write_plan
+from rollouts import two_versions
 from serving import running
+from vitok.journal.ledger import Ledger
+from vitok.kernel.clock import system_clock
+from vitok.loop.keep import collect
+from vitok.loop.observe import observe
+from vitok.loop.rollout import release_version
+from vitok.registry import releases
 from vitok.release.policy import Policy
+from vitok.release.route import route
 from vitok.store.blobs import Blobs
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -72,6 +81,39 @@ def test_worker_that_hangs_is_replaced(tmp_path):
         thread.join()
     assert "has not moved for" in log.read_text()
     assert "add_features" in log.read_text()  # where it hung
+
+
+def test_the_first_request_that_a_new_version_hangs_is_an_error_of_its_roll_out(tmp_path):
+    def bundle(blobs, bias):
+        return featured_bundle(blobs, SOURCE, code={"bias": str(bias)})
+
+    project = two_versions(tmp_path, system_clock, bundle=bundle, more="serve: {timeout: 500ms}\n")
+    rollout = release_version(project, Ledger(project.lake), 2).rollout
+    with project.engine.connect() as connection:
+        plan = releases.current(connection).plan
+    tails = [f"N{number}" for number in range(100)]
+    new = next(tail for tail in tails if route(plan, tail, bool).version == 2)
+    hanging = ROW | {"distance": 666, "tail": new, "flight": "hanging"}
+    with running(tmp_path) as server:
+        for tail in tails:
+            body = {"rows": [ROW | {"tail": tail}]}
+            assert httpx.post(f"{server.url}{PATH}", json=body).status_code == 200
+        with pytest.raises(httpx.HTTPError):
+            httpx.post(f"{server.url}{PATH}", json={"rows": [hanging]}, timeout=10)
+        until_answered(server.url)
+    collect(project)
+    journal = Ledger(project.lake)
+    (row,) = journal.since(rollout.started).filter(pl.col("id") == "hanging").to_dicts()
+    expected = {"action": "failed", "version": 2, "role": "challenger", "unit": new, "epoch": plan.epoch}
+    assert {name: row[name] for name in expected} == expected
+    assert row["reason"] == "hung the worker"
+    evidence = observe(project, journal, rollout, [plan], system_clock()).evidence
+    errors = next(finding for finding in evidence.findings if finding.guard == "errors")
+    assert evidence.hangs == 1
+    assert errors.challenger == pytest.approx(
+        1 / sum(route(plan, tail, bool).version == 2 for tail in tails), rel=0.01
+    )
+    assert errors.champion == 0
 
 
 def test_worker_that_eats_memory_is_replaced_and_answers_what_it_took(tmp_path):

@@ -147,7 +147,7 @@ class DataPlane:
         self._run_beside(self._metrics.publish())
         self._run_beside(self._readers.end_slow_ones())
         if self._settings.supervisor is not None:
-            self._run_beside(self._watchdog().beat())
+            self._run_beside(self._watchdog(spool).beat())
             self._run_beside(_end_with(self._settings.supervisor))
         if self._settings.grpc_address is not None:
             await self._open_grpc(self._settings.grpc_address)
@@ -167,14 +167,17 @@ class DataPlane:
         await door.start()
         self._closing.push_async_callback(door.stop)
 
-    def _watchdog(self) -> Watchdog:
+    def _watchdog(self, spool: Spool) -> Watchdog:
         """Ends this worker if a model hangs it; only where a supervisor starts another."""
+        trouble = self.watcher.trouble
 
-        def mark() -> None:
-            if self.watcher.trouble.asked is not None:
-                self.watcher.trouble.mark_hang(self.watcher.trouble.asked)
+        def blame() -> None:
+            asked = trouble.take_asked()
+            if asked is not None:
+                trouble.mark_hang(asked.digest)
+                spool.append(asked.failures())  # nobody else can: the loop that records does not turn
 
-        return Watchdog(lambda: self._policy().timeout_seconds, lambda: self._policy().memory_mb, mark)
+        return Watchdog(lambda: self._policy().timeout_seconds, lambda: self._policy().memory_mb, blame)
 
     def _policy(self) -> Policy:
         return self.watcher.current.plan.policy if self.watcher.current else _NO_POLICY

@@ -67,7 +67,7 @@ class Deployment:
         self.champion = self.served[plan.champion.version]
         self.shadows = [self.served[arm.version] for arm in plan.shadows]
         self._tests = _tests(plan, self.champion.schema)
-        self._trouble = trouble
+        self.trouble = trouble
         self.unrecorded = plan.policy.unrecorded == "answer"
         self.fallback = None if plan.fallback is None else served(plan.fallback)
 
@@ -75,10 +75,6 @@ class Deployment:
         """For each row whether it meets a condition of the plan's arms for certain."""
         test = self._tests[condition]
         return np.array([test(row) is True for row in rows.found], dtype=np.bool_)
-
-    def asking(self, served: Served) -> None:
-        """Takes note of whom the next scores are asked of, should they never come."""
-        self._trouble.asked = served.arm.digest
 
     def spare_of(self, failed: Served) -> Served | None:
         """Who answers for a version that fails: the champion for all others, for itself the version before."""

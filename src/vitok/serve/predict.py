@@ -15,6 +15,7 @@ from vitok.release.decide import Decision, strangeness
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import HttpProblem, log
+from vitok.serve.trouble import Asked
 
 MAX_ROWS = 10_000
 
@@ -244,15 +245,14 @@ def _guarded(
     deployment: Deployment, served: Served, asker: Served, batch: _Batch, worker: str, *, fall_back: bool
 ) -> list[Prediction]:
     """Asks a version unless it is at rest; where it fails the fallback answers."""
-    epoch, name = deployment.plan.epoch, f"version {served.arm.version}"
+    name = f"version {served.arm.version}"
     if served.breaker.is_open:
         reason = f"{name} is at rest after failing again and again"
         return _fall_back(
             deployment, served, asker, batch, worker, Fault(name, reason, "See the server's log.")
         )
     try:
-        deployment.asking(served)
-        found = _predict(served, asker, batch, epoch, worker)
+        found = _asked(deployment, served, asker, batch, worker)
     except Fault as error:
         if not fall_back:
             raise
@@ -270,7 +270,7 @@ def _fall_back(
     epoch, spare, default = deployment.plan.epoch, deployment.spare_of(failed), deployment.plan.policy.default
     if spare is not None and spare.arm.digest != failed.arm.digest and not spare.breaker.is_open:
         try:
-            found = _predict(spare, asker, batch, epoch, worker)
+            found = _asked(deployment, spare, asker, batch, worker)
         except (Fault, RequestMistake) as also:
             spare.breaker.failed()
             log.error("the fallback failed too: %s", also)
@@ -293,6 +293,20 @@ def _fall_back(
         Prediction(key, unit, time, received, *head, inputs, None, default.value, [], action, str(error))
         for key, unit, time, received, inputs in columns
     ]
+
+
+def _asked(
+    deployment: Deployment, served: Served, asker: Served, batch: _Batch, worker: str
+) -> list[Prediction]:
+    """Scores rows; should that never end, the watchdog records them as failed."""
+    epoch, trouble = deployment.plan.epoch, deployment.trouble
+    trouble.asking(
+        Asked(served.arm.digest, partial(_failed, served, batch, epoch, worker, "hung the worker"))
+    )
+    try:
+        return _predict(served, asker, batch, epoch, worker)
+    finally:
+        trouble.answered()
 
 
 def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: str) -> list[Prediction]:

@@ -1,8 +1,14 @@
 """What workers remember of versions that fail: a breaker for each, and marks on disk of those that hung a worker."""
 
+import asyncio
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from vitok.journal.records import Prediction
 
 _FAILURES = 5  # in a row
 _REST_SECONDS = 10.0
@@ -37,8 +43,20 @@ class Breaker:
             self._until = time.monotonic() + _REST_SECONDS
 
 
+class Asked(NamedTuple):
+    """A version that is being asked on the thread of the event loop.
+
+    Args:
+        digest: Of its bundle.
+        failures: Makes the records of its rows, should no answer ever come.
+    """
+
+    digest: str
+    failures: Callable[[], list[Prediction]]
+
+
 class Trouble:
-    """The breakers of a worker, and the marks that dying workers leave for the next ones.
+    """The breakers of a worker, and what dying workers leave for the next ones.
 
     Args:
         folder: Where the marks lie.
@@ -46,7 +64,9 @@ class Trouble:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.asked: str | None = None  # the bundle that was asked last
+        self._asked: Asked | None = None
+        self._guard = threading.Lock()
+        self._is_ending = False
         self._breakers: dict[str, Breaker] = {}
 
     def breaker(self, digest: str) -> Breaker:
@@ -56,6 +76,30 @@ class Trouble:
             rest = time.monotonic() + _HANG_REST_SECONDS * hangs if hangs > 1 else 0.0
             self._breakers[digest] = Breaker(rest)
         return self._breakers[digest]
+
+    def asking(self, asked: Asked) -> None:
+        """Takes note of whom the next scores are asked of; in a thread apart they hang nobody."""
+        if _on_loop():
+            self._asked = asked
+
+    def answered(self) -> None:
+        """Takes note that the scores came; waits for the end of the process if they are taken for failed already."""
+        if not _on_loop():
+            return
+        with self._guard:
+            self._asked = None
+            is_late = self._is_ending
+        while is_late:
+            time.sleep(_REST_SECONDS)
+
+    def take_asked(self) -> Asked | None:
+        """Whom the event loop waits for; from now on an answer of it comes too late, so that no row counts twice.
+
+        Only for a process that ends.
+        """
+        with self._guard:
+            self._is_ending = self._asked is not None
+            return self._asked
 
     def mark_hang(self, digest: str) -> None:
         """Leaves a mark that this bundle was being asked when the worker hung."""
@@ -67,3 +111,11 @@ class Trouble:
         since = time.time_ns() - int(_HANGS_COUNT_SECONDS * 1e9)
         marks = [path.name.rpartition("-")[2] for path in self._folder.glob(f"{digest[:16]}-*")]
         return sum(mark.isdigit() and int(mark) >= since for mark in marks)
+
+
+def _on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

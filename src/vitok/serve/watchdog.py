@@ -30,7 +30,7 @@ class Watchdog:
     Args:
         limit_seconds: Gives how long the loop may stand still, at present.
         memory_mb: Gives the memory from which on the worker is replaced, None for no limit.
-        on_hang: Is told before a hanging worker ends; it must not wait for anything.
+        on_hang: Is told before a hanging worker ends; it has a second.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Watchdog:
 
     def _end(self, stood: float) -> None:
         log.critical("the worker has not moved for %.1f s: it ends, another takes its place", stood)
-        self._on_hang()
-        # Whoever reads stderr may be gone too: the end does not wait for him.
-        last_words = threading.Thread(target=_say_where, daemon=True)
-        last_words.start()
-        last_words.join(_LAST_WORDS_SECONDS)
+        # The disk may hang too, and whoever reads stderr may be gone: the end waits for neither.
+        for last in (self._on_hang, _say_where):
+            thread = threading.Thread(target=last, daemon=True)
+            thread.start()
+            thread.join(_LAST_WORDS_SECONDS)
         os._exit(EXIT_CODE)
 
 

@@ -12,7 +12,7 @@ from vitok.errors import Fault
 from vitok.journal.spool import Spool
 from vitok.release.plan import Arm
 from vitok.release.policy import Answer, Limit, Policy, Rule
-from vitok.serve.trouble import Breaker, Trouble
+from vitok.serve.trouble import Asked, Breaker, Trouble
 from vitok.store.blobs import Blobs
 
 PATH = "/models/flights/predict"
@@ -143,6 +143,45 @@ def test_bundle_that_hung_two_workers_begins_at_rest(tmp_path):
     Trouble(tmp_path).mark_hang("a" * 64)
     assert Trouble(tmp_path).breaker("a" * 64).is_open
     assert not Trouble(tmp_path).breaker("b" * 64).is_open
+
+
+def test_what_a_hanging_worker_was_asked_is_known_only_while_it_is_asked(tmp_path):
+    trouble, asked = Trouble(tmp_path), Asked("a" * 64, list)
+
+    async def ask():
+        trouble.asking(asked)
+        await asyncio.to_thread(trouble.answered)  # rows that were scored in a thread apart
+        return trouble.take_asked()
+
+    assert asyncio.run(ask()) is asked
+    fresh = Trouble(tmp_path)
+
+    async def ask_and_answer():
+        fresh.asking(asked)
+        fresh.answered()
+        await asyncio.to_thread(fresh.asking, asked)
+
+    asyncio.run(ask_and_answer())
+    assert fresh.take_asked() is None
+
+
+def test_an_answer_that_comes_after_its_rows_were_taken_for_failed_is_never_given(tmp_path, monkeypatch):
+    class Waits(BaseException):
+        pass
+
+    def sleep(seconds):
+        raise Waits
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    trouble = Trouble(tmp_path)
+
+    async def late():
+        trouble.asking(Asked("a" * 64, list))
+        trouble.take_asked()
+        trouble.answered()
+
+    with pytest.raises(Waits):
+        asyncio.run(late())
 
 
 @pytest.mark.parametrize("unrecorded", ["refuse", "answer"])

@@ -47,15 +47,17 @@ def open_project(
     """
     folder = folder.resolve()
     document, settings, state = read_document(folder), Settings(), folder / STATE
+    database = settings.database_url or f"sqlite:///{state / 'state.sqlite'}"
     tracking = settings.tracking_url or f"sqlite:///{state / 'mlflow.sqlite'}"
     return Project(
         folder=folder,
         state=state,
         document=document,
-        engine=open_database(settings.database_url or f"sqlite:///{state / 'state.sqlite'}"),
+        engine=open_database(database),
         lake=Lake(settings.lake_url or state / "lake"),
         blobs=Blobs(state / "blobs"),
         clock=clock,
         tracker=lambda: Tracker(tracking, document.charter.project),
         say=say,
+        workflows=settings.database_url or f"sqlite:///{state / 'workflows.sqlite'}",
     )

@@ -93,7 +93,74 @@ def test_killed_turn_is_marked_and_the_next_one_works(drafted, vitok):
         states = [state for (state,) in database.execute("SELECT state FROM turns ORDER BY started")]
     database.close()
     assert states == ["interrupted", "accepted"]
+    assert "vitok turns resume 1" in again.err
     assert vitok("doctor", "--project", drafted).code == 0
+
+
+@pytest.mark.slow
+def test_killed_turn_goes_on_at_its_step_by_the_charter_that_it_began_with(drafted, vitok, mistake):
+    process = start(drafted)
+    wait_for(process, "  lightgbm")
+    process.kill()
+    process.communicate()
+    (cut,) = vitok("turns", "--project", drafted).json["turns"]
+    assert cut["state"] == "cut off"
+    charter = drafted / "vitok.yaml"
+    begun = charter.read_text()
+    charter.write_text(
+        begun.replace("accept:", "accept:\n  - accuracy >= 0.9999", 1)
+    )  # no model passes this one
+    resumed = vitok("turns", "resume", 1, "--project", drafted)
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["version"] == 1
+    line = vitok("turns", "show", 1, "--project", drafted).json
+    assert line["state"] == "accepted"
+    tries = {step["name"]: step["attempts"] for step in line["steps"]}
+    done = [name for name in tries if name in ("data", "baselines", "plan", "candidate linear")]
+    assert len(done) == 4
+    assert {tries[name] for name in done} == {1}
+    assert all(step["ended"] for step in line["steps"])
+    assert any("Reading" in said for said in line["log"])
+    assert not list((drafted / ".vitok" / "turns").iterdir())
+    mistake("turns", "resume", 1, "--project", drafted, says=["turn 1", "accepted", "vitok run"])
+    mistake("turns", "cancel", 1, "--project", drafted, says=["turn 1", "accepted"])
+    mistake("turns", "show", 9, "--project", drafted, says=["turn '9'", "newest is 1"])
+
+
+@pytest.mark.slow
+def test_interrupted_turn_goes_on_and_registers_once(drafted, vitok):
+    process = start(drafted)
+    wait_for(process, "Writing")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert "vitok turns resume 1" in err
+    for _ in range(2):
+        going = subprocess.Popen(
+            [*COMMAND, "turns", "resume", "1", "--project", str(drafted)], stderr=subprocess.PIPE, text=True
+        )
+        wait_for(going, "Registering")
+        going.kill()
+        going.communicate()
+        if vitok("turns", "--project", drafted).json["turns"][0]["state"] == "accepted":
+            break
+    else:
+        assert vitok("turns", "resume", 1, "--project", drafted).code == 0
+    assert len(vitok("models", "--project", drafted).json["versions"]) == 1
+
+
+@pytest.mark.slow
+def test_cancelled_turn_ends_before_its_next_step_and_can_go_on(drafted, vitok):
+    process = start(drafted)
+    wait_for(process, "Fitting baselines")
+    process.send_signal(signal.SIGSTOP)
+    assert vitok("turns", "cancel", 1, "--project", drafted).json["state"] == "cancelling"
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert "was cancelled by" in json.loads(out)["error"]["what"]
+    assert vitok("turns", "--project", drafted).json["turns"][0]["state"] == "cancelled"
+    assert vitok("models", "--project", drafted).json == {"versions": []}
+    assert vitok("turns", "resume", 1, "--project", drafted).json["version"] == 1
 
 
 @pytest.mark.slow

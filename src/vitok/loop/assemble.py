@@ -11,6 +11,7 @@ import numpy as np
 import vitok
 from vitok.errors import DataMistake, Refused
 from vitok.kernel.clock import format_time
+from vitok.loop.fitted import Fitted
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
 from vitok.loop.reference import reference_files
@@ -24,11 +25,10 @@ from vitok.model.bundle import (
     load_manifest,
     store_bundle,
 )
-from vitok.model.package import Graph, convert
+from vitok.model.package import Graph
 from vitok.stats.conformal import fit_sets, fit_shares, fit_values
 from vitok.stats.scores import Undecidable
 from vitok.stats.thresholds import best_threshold
-from vitok.train.fit import Trained, predict_scores
 
 _PACKAGES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "polars", "scikit-learn", "skl2onnx")
 
@@ -40,18 +40,18 @@ class Assembled:
     Args:
         digest: Of the bundle.
         manifest: What it says of itself.
-        chosen: The candidate inside.
+        chosen: Name of the candidate inside.
         skipped: Better candidates that could not be packaged, with the reason.
     """
 
     digest: str
     manifest: Manifest
-    chosen: Trained
+    chosen: str
     skipped: dict[str, str]
 
 
-def assemble(project: Project, prepared: Prepared, candidates: list[Trained]) -> Assembled:
-    """Packages the first candidate whose graph answers as its pipeline does.
+def assemble(project: Project, prepared: Prepared, candidates: list[Fitted]) -> Assembled:
+    """Makes a bundle of the first candidate that can be shipped.
 
     Args:
         candidates: Best first.
@@ -60,22 +60,17 @@ def assemble(project: Project, prepared: Prepared, candidates: list[Trained]) ->
         Refused: none can be packaged.
     """
     skipped: dict[str, str] = {}
-    kinds: dict[str, str] = dict(prepared.columns.kinds)
     for chosen in candidates:
-        try:
-            graph = convert(
-                chosen.pipeline, prepared.encoded[prepared.parts.test], kinds, prepared.classes.task
-            )
-        except Refused as error:
-            skipped[chosen.name] = str(error)
+        if chosen.graph is None:
+            skipped[chosen.name] = chosen.problem
             continue
-        digest = _store(project, prepared, chosen, graph)
-        return Assembled(digest, load_manifest(project.blobs, digest), chosen, skipped)
+        digest = _store(project, prepared, chosen, chosen.graph)
+        return Assembled(digest, load_manifest(project.blobs, digest), chosen.name, skipped)
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
     raise Refused("packaging", f"no candidate can be shipped: {reasons}", "Choose other candidates.")
 
 
-def _store(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> str:
+def _store(project: Project, prepared: Prepared, chosen: Fitted, graph: Graph) -> str:
     files = {MODEL: graph.content, **reference_files(project, prepared, chosen)}
     intervals = _intervals(project.charter.decide.interval, prepared, chosen)
     if intervals is not None:
@@ -85,10 +80,10 @@ def _store(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) 
     return store_bundle(project.blobs, _manifest(project, prepared, chosen, graph), files)
 
 
-def _intervals(level: float, prepared: Prepared, chosen: Trained) -> bytes | None:
+def _intervals(level: float, prepared: Prepared, chosen: Fitted) -> bytes | None:
     """How sure scores are, by the rows that no fit has seen; None if they are too few."""
     test, task = prepared.parts.test, prepared.classes.task
-    truth, scores = prepared.truth[test], predict_scores(chosen.pipeline, prepared.encoded[test], task)
+    truth, scores = prepared.truth[test], chosen.on_test
     try:
         if task == "binary":
             found = fit_shares(truth == 1, scores, level)
@@ -101,7 +96,7 @@ def _intervals(level: float, prepared: Prepared, chosen: Trained) -> bytes | Non
     return json.dumps(found.to_json(), sort_keys=True).encode()
 
 
-def _manifest(project: Project, prepared: Prepared, chosen: Trained, graph: Graph) -> Manifest:
+def _manifest(project: Project, prepared: Prepared, chosen: Fitted, graph: Graph) -> Manifest:
     charter, task, snapshot = project.charter, project.charter.task, prepared.snapshot
     features = [Field(name, kind, nullable=True) for name, kind in prepared.columns.kinds.items()]
     span = [format_time(t) if t else None for t in (snapshot.start, snapshot.end)]
@@ -144,15 +139,14 @@ def _manifest(project: Project, prepared: Prepared, chosen: Trained, graph: Grap
     )
 
 
-def choose_threshold(project: Project, prepared: Prepared, chosen: Trained) -> float:
+def choose_threshold(project: Project, prepared: Prepared, chosen: Fitted) -> float:
     """The charter's threshold, or the best one on the validation rows."""
     decide = project.charter.decide
     if decide.threshold != "best":
         return float(decide.threshold)
     validation = prepared.parts.validation
-    scores = predict_scores(chosen.pipeline, prepared.encoded[validation], "binary")
     try:
-        return best_threshold(prepared.truth[validation], scores, cost_tuple(project))
+        return best_threshold(prepared.truth[validation], chosen.on_validation, cost_tuple(project))
     except Undecidable as error:
         raise DataMistake(
             "decide.threshold", f"cannot be chosen: {error}", "Give more rows, or a number as threshold."

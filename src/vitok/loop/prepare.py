@@ -10,7 +10,7 @@ import polars as pl
 
 from vitok.charter.model import Charter, Split
 from vitok.data.leakage import find_leaks
-from vitok.data.snapshot import Snapshot, load_expectations, take_snapshot
+from vitok.data.snapshot import TABLE, Snapshot, load_expectations, take_snapshot
 from vitok.data.splits import Parts, split
 from vitok.data.target import Classes, find_classes
 from vitok.errors import DataMistake, NotFound
@@ -97,12 +97,37 @@ def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared
         rows,
         lost,
         charter,
-        load_expectations(project.folder, charter),
+        load_expectations(project.code, charter),
         project.lake if keep else None,
         as_of=as_of,
         window=charter.retrain.window,
     )
     return prepare_snapshot(snapshot, charter, feature_code(project))
+
+
+def store_prepared(prepared: Prepared) -> dict[str, Any]:
+    """What a snapshot is found by again, as JSON values."""
+    snapshot = prepared.snapshot
+    return {
+        "version": snapshot.version,
+        "digest": snapshot.digest,
+        "rows": snapshot.frame.height,
+        "left_out": snapshot.left_out,
+        "lost_cells": snapshot.lost_cells,
+    }
+
+
+def load_prepared(project: Project, stored: dict[str, Any]) -> Prepared:
+    """Makes a snapshot of the lake ready again, as it was.
+
+    Raises:
+        NotFound: that version of the table is gone.
+    """
+    frame, time = project.lake.read(TABLE, stored["version"]), project.charter.task.time
+    span = (None, None) if time is None else (frame[time][0], frame[time][-1])
+    known = {name: stored[name] for name in ("version", "digest", "left_out", "lost_cells")}
+    snapshot = Snapshot(frame=frame, start=span[0], end=span[1], **known)
+    return prepare_snapshot(snapshot, project.charter, feature_code(project))
 
 
 def prepare_snapshot(snapshot: Snapshot, charter: Charter, code: FeatureCode = NO_CODE) -> Prepared:
@@ -161,7 +186,7 @@ def feature_code(project: Project) -> FeatureCode:
     if project.charter.features is None:
         return NO_CODE
     file, _, name = project.charter.features.partition(":")
-    path = project.folder / file
+    path = project.code / file
     place = project.document.place(("features",))
     if not name or not path.is_file():
         raise NotFound(

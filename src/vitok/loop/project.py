@@ -33,6 +33,8 @@ class Project:
         tracker: Opens the run tracker, or None for no tracking.
         say: Takes progress lines.
         cached_rows: Rows to use in place of reading the sources again.
+        workflows: Database of the workflow engine, by which a turn goes on after a crash; None to do without.
+        pinned: Where the charter's files are as they were when a turn began; None for the project's folder.
     """
 
     folder: Path
@@ -45,11 +47,18 @@ class Project:
     tracker: Callable[[], Tracker] | None
     say: Callable[[str], None]
     cached_rows: Rows | None = None
+    workflows: str | None = None
+    pinned: Path | None = None
 
     @property
     def charter(self) -> Charter:
         """The charter."""
         return self.document.charter
+
+    @property
+    def code(self) -> Path:
+        """Where the files that the charter names as code and expectations are."""
+        return self.pinned or self.folder
 
     def rows(self) -> Rows:
         """All rows of the sources, checked, and the cells lost in coercion."""

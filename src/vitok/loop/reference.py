@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from vitok.loop.fitted import Fitted
 from vitok.loop.foretold import foretelling
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
@@ -18,18 +19,17 @@ from vitok.stats.profiles import Profile, Reference, profile
 from vitok.stats.scores import Scored
 from vitok.stats.texts import is_text, summaries
 from vitok.stats.variation import Variation, variation
-from vitok.train.fit import Trained, predict_scores
 
 Timed = tuple[pl.DataFrame, pl.Series | None]  # rows, and their times
 _NUMBER = "vitok:window"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def reference_files(project: Project, prepared: Prepared, chosen: Trained) -> dict[str, bytes]:
+def reference_files(project: Project, prepared: Prepared, chosen: Fitted) -> dict[str, bytes]:
     """The files of a bundle that watching reads: inputs over all rows of the snapshot, scores over held-out rows."""
     frame, time = prepared.snapshot.frame, project.charter.task.time
     held_out = np.sort(np.concatenate([prepared.parts.validation, prepared.parts.test]))
-    scores = predict_scores(chosen.pipeline, prepared.encoded[held_out], prepared.classes.task)
+    scores = chosen.held_out(prepared)
     times = None if time is None else frame[time]
     files = profile_files(
         (frame, times),
@@ -68,10 +68,9 @@ def profile_files(
     return files
 
 
-def _foretelling(prepared: Prepared, chosen: Trained) -> bytes | None:
+def _foretelling(prepared: Prepared, chosen: Fitted) -> bytes | None:
     test, task = prepared.parts.test, prepared.classes.task
-    scores = predict_scores(chosen.pipeline, prepared.encoded[test], task)
-    scored = Scored(task, prepared.truth[test], scores)
+    scored = Scored(task, prepared.truth[test], chosen.on_test)
     return foretelling(task, scored, prepared.snapshot.frame[test], prepared.inputs)
 
 

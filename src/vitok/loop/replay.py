@@ -194,6 +194,7 @@ class _Run:
             clock=clock,
             tracker=None,
             say=lambda line: None,
+            workflows=None,
         )
         with engine.begin() as connection:
             versions.copy(connection, version)

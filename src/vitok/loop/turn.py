@@ -1,34 +1,39 @@
 """One turn of the coil: snapshot, baselines, candidates, package, verdict, registration."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-import polars as pl
 from sqlalchemy.exc import SQLAlchemyError
 
-from vitok.charter.review import main_metric
 from vitok.errors import UserMistake, VitokError
-from vitok.govern import audit
-from vitok.kernel.clock import stopwatch
 from vitok.kernel.ids import new_id
-from vitok.loop.assemble import Assembled, assemble
-from vitok.loop.importance import importance_of
-from vitok.loop.notify import emit
-from vitok.loop.prepare import Prepared, prepare
+from vitok.loop.durable import AtOnce, Steps, run_durably
+from vitok.loop.fitted import Fitted
+from vitok.loop.pins import pin, pinned_project, turn_folder
 from vitok.loop.project import Project
-from vitok.loop.review import own_code_left_out, require_supported
+from vitok.loop.review import require_supported
 from vitok.loop.revisions import revisions
-from vitok.loop.verdict import Verdict, judge_bundle
-from vitok.model.bundle import load_manifest
-from vitok.registry import charters, questions, releases, turns, versions
-from vitok.stats.catalogue import METRICS
+from vitok.loop.stages import Cancelled, Stages, logged
+from vitok.loop.turn_stages import (
+    baselines_stage,
+    candidates_stage,
+    data_stage,
+    package_stage,
+    register_stage,
+    tracking_stage,
+    verdict_stage,
+)
+from vitok.loop.verdict import Verdict
+from vitok.registry import charters, turns, versions
+from vitok.registry import steps as shown
 from vitok.store.locks import hold
-from vitok.train.fit import Trained, fit_baselines, fit_candidate
 
-T = TypeVar("T")
+LOCK = "turn.lock"
+_CUT_OFF = "the process ended before the turn did; nothing was registered"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class TurnResult:
     """What a finished turn says.
 
     Args:
-        turn: Its id.
+        turn, number: Its id, and its number.
         accepted: The verdict.
         version: The number under which the bundle is registered.
         seconds: Time of each stage.
@@ -46,11 +51,11 @@ class TurnResult:
     """
 
     turn: str
+    number: int
     accepted: bool
     version: versions.Version
     verdict: Verdict
-    candidates: list[Trained]
-    prepared: Prepared
+    candidates: list[Fitted]
     seconds: dict[str, float]
     warnings: list[str]
     charter: int
@@ -61,6 +66,7 @@ class TurnResult:
         champion = self.verdict.champion
         return {
             "turn": self.turn,
+            "number": self.number,
             "verdict": self.verdict.state,
             "version": self.version.number,
             "digest": self.version.digest,
@@ -69,14 +75,14 @@ class TurnResult:
             "baselines": {name: values_of(found) for name, found in self.verdict.baselines.items()},
             "candidates": [
                 {
-                    "name": trained.name,
-                    "validation": {trained.metric: trained.validation},
-                    "parameters": trained.parameters,
-                    "trials": trained.trials,
-                    "seconds": round(trained.seconds, 2),
-                    "chosen": trained.name == self.version.summary["algorithm"],
+                    "name": fitted.name,
+                    "validation": {fitted.metric: fitted.validation},
+                    "parameters": fitted.parameters,
+                    "trials": fitted.trials,
+                    "seconds": round(fitted.seconds, 2),
+                    "chosen": fitted.name == self.version.summary["algorithm"],
                 }
-                for trained in self.candidates
+                for fitted in self.candidates
             ],
             "champion": None if champion is None else {**champion, "metrics": values_of(champion["metrics"])},
             "data": self.version.summary["data"],
@@ -92,26 +98,6 @@ def values_of(found: dict[str, Any]) -> dict[str, float]:
     return {name: estimate.value for name, estimate in found.items()}
 
 
-@dataclass
-class _Stages:
-    project: Project
-    turn: str
-    seconds: dict[str, float] = field(default_factory=dict)
-    now: str = "start"
-    charter: int = 0
-
-    def do(self, name: str, line: str, work: Callable[[], T]) -> T:
-        """Runs one stage: says so, writes where the turn is, and takes its time."""
-        self.now = name
-        self.project.say(line)
-        with self.project.engine.begin() as connection:
-            turns.advance(connection, self.turn, stage=name)
-        started = stopwatch()
-        result = work()
-        self.seconds[name] = stopwatch() - started
-        return result
-
-
 def run_turn(
     project: Project,
     *,
@@ -120,7 +106,7 @@ def run_turn(
     trigger: str = "by hand",
     actor: str = "user",
 ) -> TurnResult:
-    """Runs one whole turn.
+    """Runs one whole turn; its finished stages are kept, so that it can go on if it is cut off.
 
     Args:
         as_of: What was known by then may be used; None for now.
@@ -135,260 +121,120 @@ def run_turn(
     """
     moment = as_of or project.clock()
     require_supported(project.document, project.say)
-    with hold(project.state / "turn.lock", "vitok run"), _recorded(project, moment, trigger, actor) as stages:
-        prepared = stages.do(
-            "data", "Reading, checking and versioning the data", lambda: prepare(project, moment)
+    with hold(project.state / LOCK, "vitok run"):
+        turn = _begin(project, moment, quick=quick, trigger=trigger, actor=actor)
+        return go_on(project, turn)
+
+
+def _begin(
+    project: Project, as_of: datetime, *, quick: bool, trigger: str, actor: str, state: str = "running"
+) -> turns.Turn:
+    """Writes the turn's line, with all that it works by."""
+    now = project.clock()
+    turn = new_id(now)
+    pins = {} if project.workflows is None else pin(project)
+    with project.engine.begin() as connection:
+        for cut in turns.mark_interrupted(connection, now, _CUT_OFF):
+            goes_on = f"`vitok turns resume {cut.number}` goes on with it"
+            project.say(f"Turn {cut.number} was cut off in stage {cut.stage}; {goes_on}.")
+        charters.keep(connection, now, actor, project.document.digest, project.charter.as_json())
+        turns.begin(
+            connection,
+            turn,
+            now=now,
+            as_of=as_of,
+            trigger=trigger,
+            charter=project.document.digest,
+            actor=actor,
+            quick=quick,
+            pins=pins,
+            state=state,
         )
-        _say_data(project, prepared)
-        rows = prepared.training_set(project.charter.train.seed)
-        names: list[str] = list(project.charter.train.baselines)
-        baselines = stages.do("baselines", "Fitting baselines", lambda: fit_baselines(names, rows))
-        trials: list[_Trial] = []
-        candidates = stages.do(
-            "candidates",
-            "Fitting candidates",
-            lambda: _fit_candidates(project, prepared, quick=quick, trials=trials),
-        )
-        assembled = stages.do(
-            "package", "Packaging the best as one graph", lambda: assemble(project, prepared, candidates)
-        )
-        verdict = stages.do(
-            "verdict",
-            "Judging the bundle by the charter's gates",
-            lambda: judge_bundle(project, prepared, assembled, baselines),
-        )
-        stages.do(
-            "tracking",
-            "Writing runs and trials down",
-            lambda: _track(project, stages, candidates, trials, verdict),
-        )
-        version = stages.do(
-            "register",
-            "Registering the version",
-            lambda: _register(project, stages, prepared, assembled, verdict, actor),
-        )
-    warnings = [
-        *prepared.parts.warnings,
-        *verdict.notes,
-        *(f"{n}: {why}" for n, why in assembled.skipped.items()),
-    ]
+        return turns.get(connection, turn)
+
+
+def go_on(project: Project, turn: turns.Turn) -> TurnResult:
+    """Takes a turn from the stage that it is in to its end; call it while holding the turn lock.
+
+    Raises:
+        As `run_turn`; and Cancelled, if somebody asks the turn to end.
+    """
+    if project.workflows is None:
+        stages = Stages(project, turn, AtOnce())
+        with _recorded(stages):
+            return _turn(stages)
+    project = logged(project, turn.id)
+    stages = Stages(project, turn, AtOnce())
+    with _recorded(stages):
+        stages.project = pinned_project(project, turn.id, turn.pins)
+
+        def body(steps: Steps) -> TurnResult:
+            stages.steps = steps
+            return _turn(stages)
+
+        def stop() -> None:
+            project.say("Stopping after the step under way.")
+            stages.stopping = True
+
+        result = run_durably(project.workflows or "", turn.id, body, stop)
+    shutil.rmtree(turn_folder(project, turn.id), ignore_errors=True)
+    return result
+
+
+def _turn(stages: Stages) -> TurnResult:
+    """The table of contents of a turn."""
+    prepared = data_stage(stages)
+    baselines = baselines_stage(stages, prepared)
+    candidates = candidates_stage(stages, prepared)
+    assembled = package_stage(stages, prepared, candidates)
+    verdict = verdict_stage(stages, prepared, assembled, baselines)
+    tracking_stage(stages, candidates, verdict)
+    version = register_stage(stages, prepared, assembled, verdict)
+    project = stages.project
     with project.engine.connect() as connection:
         revised = revisions(connection, version)
+        line = turns.get(connection, stages.turn.id)
+    skipped = [f"{name}: {why}" for name, why in assembled.skipped.items()]
     return TurnResult(
-        stages.turn,
+        line.id,
+        line.number,
         verdict.is_accepted,
         version,
         verdict,
         candidates,
-        prepared,
-        stages.seconds,
-        warnings,
-        stages.charter,
+        {**line.seconds, **stages.seconds},
+        [*prepared.parts.warnings, *verdict.notes, *skipped],
+        version.summary["charter_version"],
         revised,
     )
 
 
 @contextmanager
-def _recorded(project: Project, as_of: datetime, trigger: str, actor: str) -> Iterator[_Stages]:
+def _recorded(stages: Stages) -> Iterator[None]:
     """Keeps the turn's line true whatever happens inside."""
-    started = project.clock()
-    turn = new_id(started)
-    stages = _Stages(project, turn)
-    with project.engine.begin() as connection:
-        turns.mark_interrupted(connection, started)
-        stages.charter = charters.keep(
-            connection, started, actor, project.document.digest, project.charter.as_json()
-        )
-        turns.begin(
-            connection,
-            turn,
-            now=started,
-            as_of=as_of,
-            trigger=trigger,
-            charter=project.document.digest,
-        )
+    project, turn = stages.project, stages.turn.id
     try:
-        yield stages
+        yield
     except BaseException as error:
-        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        message = (
-            f"in stage {stages.now}: {error}"
-            if isinstance(error, VitokError)
-            else f"in stage {stages.now}: {error!r}"
-        )
+        state = _end_of(error)
+        message = f"in stage {stages.now}: {error if isinstance(error, VitokError) else repr(error)}"
         # On a full disk this fails too; the first error is the one to tell, and the next turn mends the line.
         with suppress(SQLAlchemyError), project.engine.begin() as connection:
-            turns.advance(
-                connection, turn, state=state, ended=project.clock(), message=message, seconds=stages.seconds
-            )
+            turns.advance(connection, turn, state=state, ended=project.clock(), message=message)
+            shown.change(connection, turn, stages.now, message=message)
         if isinstance(error, KeyboardInterrupt):
+            goes_on = project.workflows is not None
             raise UserMistake(
                 "vitok run",
                 f"interrupted in stage {stages.now!r}; nothing was registered",
-                "Run it again when you like.",
+                f"`vitok turns resume {stages.turn.number}` goes on with it."
+                if goes_on
+                else "Run it again when you like.",
             ) from error
         raise
 
 
-def _say_data(project: Project, prepared: Prepared) -> None:
-    snapshot, parts = prepared.snapshot, prepared.parts
-    left_out = "".join(f", {count} {reason}" for reason, count in snapshot.left_out.items())
-    project.say(
-        f"  {snapshot.frame.height} labelled rows (data version {snapshot.version}{left_out}); "
-        f"{len(parts.train)} to train, {len(parts.validation)} to validate, "
-        f"{len(parts.test)} to judge, split by {parts.by}"
-    )
-
-
-@dataclass(frozen=True)
-class _Trial:
-    candidate: str
-    number: int
-    parameters: dict[str, Any]
-    value: float
-    ended: datetime
-
-
-def _fit_candidates(
-    project: Project, prepared: Prepared, *, quick: bool, trials: list[_Trial]
-) -> list[Trained]:
-    train, metric = project.charter.train, main_metric(project.charter)
-    rows = prepared.training_set(train.seed)
-
-    def on_trial(candidate: str, number: int, parameters: dict[str, Any], value: float) -> None:
-        trials.append(_Trial(candidate, number, parameters, value, project.clock()))
-
-    fitted = []
-    for name, parameters in _plan(project, quick=quick).items():
-        trained = fit_candidate(
-            name,
-            rows,
-            metric=metric,
-            sampler=train.tune.sampler,
-            trials=0 if quick else train.tune.trials,
-            timeout_seconds=train.tune.timeout.total_seconds(),
-            parameters=parameters,
-            on_trial=on_trial,
-        )
-        searched = f" after {trained.trials} trials" if trained.trials > 1 else ", without a search"
-        project.say(f"  {name}: {metric} {trained.validation:.4f} on validation rows{searched}")
-        fitted.append(trained)
-    return sorted(fitted, key=lambda trained: trained.validation, reverse=METRICS[metric].higher_is_better)
-
-
-def _plan(project: Project, *, quick: bool) -> dict[str, dict[str, Any] | None]:
-    """Which candidates to fit, and the parameters to start from."""
-    names = own_code_left_out(project.charter.train.candidates)
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-    if release is None:
-        return dict.fromkeys(names)
-    manifest = load_manifest(project.blobs, release.plan.champion.digest)
-    if quick and manifest.algorithm in names:
-        return {manifest.algorithm: manifest.parameters}
-    return {name: manifest.parameters if name == manifest.algorithm else None for name in names}
-
-
-def _track(
-    project: Project, stages: _Stages, candidates: list[Trained], trials: list[_Trial], verdict: Verdict
-) -> None:
-    if project.tracker is None:
-        return
-    tracker, now = project.tracker(), project.clock()
-    tags = {"vitok.turn": stages.turn, "vitok.charter": project.document.digest}
-    parent = tracker.run(
-        f"turn {stages.turn}",
-        started=now,
-        ended=now,
-        parent=None,
-        parameters={"verdict": verdict.state},
-        metrics=values_of(verdict.metrics),
-        tags=tags,
-    )
-    for trained in candidates:
-        run = tracker.run(
-            trained.name,
-            started=now,
-            ended=now,
-            parent=parent,
-            parameters=trained.parameters,
-            metrics={f"validation_{trained.metric}": trained.validation},
-            tags=tags,
-        )
-        for trial in (trial for trial in trials if trial.candidate == trained.name):
-            tracker.run(
-                f"{trained.name} trial {trial.number}",
-                started=trial.ended,
-                ended=trial.ended,
-                parent=run,
-                parameters=trial.parameters,
-                metrics={f"validation_{trained.metric}": trial.value},
-                tags=tags,
-            )
-
-
-def _importance(project: Project, prepared: Prepared, assembled: Assembled) -> dict[str, Any]:
-    test = prepared.parts.test
-    truth = pl.Series(prepared.truth[test])
-    found = importance_of(project, assembled.digest, prepared.snapshot.frame[test], truth)
-    return {name: each.as_json() for name, each in found.items()}
-
-
-def _register(
-    project: Project, stages: _Stages, prepared: Prepared, assembled: Assembled, verdict: Verdict, actor: str
-) -> versions.Version:
-    """Version, end of the turn and audit line in one transaction."""
-    now, snapshot = project.clock(), prepared.snapshot
-    state = verdict.state
-    failed = [gate.name for gate in verdict.gates if not gate.passed]
-    summary = {
-        "algorithm": assembled.manifest.algorithm,
-        "task": assembled.manifest.task,
-        "charter": project.document.digest,
-        "charter_version": stages.charter,
-        "data": assembled.manifest.data,
-        "test_rows": len(prepared.parts.test),
-        "left_out": snapshot.left_out,
-        "lost_cells": snapshot.lost_cells,
-        "not_features": prepared.columns.left_out,
-        "parity": assembled.manifest.parity,
-        "champion": None if verdict.champion is None else verdict.champion["version"],
-        "importance": _importance(project, prepared, assembled),
-    }
-    with project.engine.begin() as connection:
-        version = versions.register(
-            connection,
-            digest=assembled.digest,
-            created=now,
-            turn=stages.turn,
-            verdict=state,
-            gates=[gate.as_json() for gate in verdict.gates],
-            metrics={name: found.as_json() for name, found in verdict.metrics.items()},
-            summary=summary,
-        )
-        if state == "waiting":
-            asked = verdict.asked(project)
-            questions.ask(connection, now, version.number, version.digest, asked)
-            for number, question in asked.items():
-                told = {"role": question.role, "question": question.question, "version": version.number}
-                emit(
-                    connection, project.charter, now, "question", f"question {version.number}.{number}", told
-                )
-        outcome = {"version": version.number, "verdict": state, "digest": version.digest, "failed": failed}
-        emit(connection, project.charter, now, "verdict", f"version {version.number}", outcome)
-        message = f"version {version.number} {state}" + (f": {'; '.join(failed)}" if failed else "")
-        data = {"version": snapshot.version, "digest": snapshot.digest, "rows": snapshot.frame.height}
-        turns.advance(
-            connection,
-            stages.turn,
-            state=state,
-            ended=now,
-            stage="end",
-            version=version.number,
-            data=data,
-            seconds=stages.seconds,
-            message=message,
-        )
-        details = {"digest": assembled.digest, "verdict": state, "charter": project.document.digest}
-        audit.record(connection, now, actor, "register", f"version {version.number}", details)
-    return version
+def _end_of(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return "cancelled" if isinstance(error, Cancelled) else "failed"

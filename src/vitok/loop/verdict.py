@@ -12,6 +12,7 @@ from vitok.errors import VitokError
 from vitok.evaluate.gates import Evidence, Gate, judge, verdict_of
 from vitok.kernel.clock import stopwatch
 from vitok.loop.assemble import Assembled, cost_tuple
+from vitok.loop.fitted import Fitted
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
 from vitok.model.runtime import Model, load_model
@@ -21,7 +22,6 @@ from vitok.stats.catalogue import metrics_for
 from vitok.stats.estimates import Estimate, Undecidable, estimate
 from vitok.stats.scores import Scored
 from vitok.stats.thresholds import best_threshold
-from vitok.train.fit import Trained, predict_scores
 
 _LATENCY_CALLS = 1000
 
@@ -53,6 +53,31 @@ class Verdict:
         """Whether every gate passed."""
         return self.state == ACCEPTED
 
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as JSON values, whole."""
+        champion = self.champion
+        return {
+            "gates": [gate.as_json() for gate in self.gates],
+            "metrics": _estimates_json(self.metrics),
+            "baselines": {name: _estimates_json(found) for name, found in self.baselines.items()},
+            "champion": None
+            if champion is None
+            else {**champion, "metrics": _estimates_json(champion["metrics"])},
+            "notes": self.notes,
+        }
+
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> "Verdict":
+        """The inverse of `as_json`."""
+        champion = stored["champion"]
+        return Verdict(
+            [Gate(**gate) for gate in stored["gates"]],
+            _estimates(stored["metrics"]),
+            {name: _estimates(found) for name, found in stored["baselines"].items()},
+            None if champion is None else {**champion, "metrics": _estimates(champion["metrics"])},
+            stored["notes"],
+        )
+
     def asked(self, project: Project) -> dict[int, Ask]:
         """The questions that still wait for a person, by the number of their gate."""
         found = zip(project.document.rules.gates, self.gates, strict=True)
@@ -61,14 +86,22 @@ class Verdict:
         }
 
 
+def _estimates_json(found: dict[str, Estimate]) -> dict[str, Any]:
+    return {name: estimate.as_json() for name, estimate in found.items()}
+
+
+def _estimates(stored: dict[str, Any]) -> dict[str, Estimate]:
+    return {name: Estimate(**found) for name, found in stored.items()}
+
+
 def judge_bundle(
-    project: Project, prepared: Prepared, assembled: Assembled, baselines: list[Trained]
+    project: Project, prepared: Prepared, assembled: Assembled, baselines: list[Fitted]
 ) -> Verdict:
     """Decides the charter's gates for a stored bundle."""
     model = load_model(project.blobs, assembled.digest)
     test = prepared.snapshot.frame[prepared.parts.test]
     candidate = scored_by(project, model, test, prepared.truth[prepared.parts.test])
-    others = {trained.name: _baseline(project, prepared, trained) for trained in baselines}
+    others = {fitted.name: _baseline(project, prepared, fitted) for fitted in baselines}
     notes: list[str] = []
     version, champion = _champion(project, prepared, test, notes)
     gates, watched = project.document.rules.gates, project.charter.monitor.slices
@@ -121,15 +154,14 @@ def scored_by(project: Project, model: Model, rows: pl.DataFrame, truth: np.ndar
     return Scored(model.manifest.task, truth, scores, decisions, cost_tuple(project))  # type: ignore[arg-type]
 
 
-def _baseline(project: Project, prepared: Prepared, trained: Trained) -> Scored:
+def _baseline(project: Project, prepared: Prepared, fitted: Fitted) -> Scored:
     task, parts = prepared.classes.task, prepared.parts
-    scores = predict_scores(trained.pipeline, prepared.encoded[parts.test], task)
     decisions = None
     if task == "binary":
-        validation = predict_scores(trained.pipeline, prepared.encoded[parts.validation], task)
-        cut = best_threshold(prepared.truth[parts.validation], validation, cost_tuple(project))
-        decisions = (scores >= cut).astype(np.int64)
-    return Scored(task, prepared.truth[parts.test], scores, decisions, cost_tuple(project))
+        truth = prepared.truth[parts.validation]
+        cut = best_threshold(truth, fitted.on_validation, cost_tuple(project))
+        decisions = (fitted.on_test >= cut).astype(np.int64)
+    return Scored(task, prepared.truth[parts.test], fitted.on_test, decisions, cost_tuple(project))
 
 
 def _champion(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from vitok.errors import NotFound
 from vitok.store.schema import charters
@@ -55,6 +55,20 @@ def latest(connection: Connection) -> CharterVersion | None:
 def all_charters(connection: Connection) -> list[CharterVersion]:
     """All charters, oldest first."""
     return [_version(row) for row in connection.execute(select(charters).order_by(charters.c.number))]
+
+
+def number_of(connection: Connection, digest: str) -> int:
+    """The number under which a charter was last in force.
+
+    Raises:
+        NotFound: it never was.
+    """
+    found = connection.execute(
+        select(func.max(charters.c.number)).where(charters.c.digest == digest)
+    ).scalar()
+    if found is None:
+        raise NotFound(f"charter {digest[:12]}", "is not known", "See `vitok charter log`.")
+    return int(found)
 
 
 def get(connection: Connection, number: int) -> CharterVersion:

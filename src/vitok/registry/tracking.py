@@ -25,6 +25,12 @@ class Tracker:
         found = self._client.get_experiment_by_name(experiment)
         self._experiment = found.experiment_id if found else self._client.create_experiment(experiment)
 
+    def known(self, turn: str) -> dict[str, str]:
+        """The finished runs of a turn: their ids by name."""
+        query = f"tags.`vitok.turn` = '{turn}' and attributes.status = 'FINISHED'"
+        found = self._client.search_runs([self._experiment], query, max_results=10_000)
+        return {run.info.run_name: run.info.run_id for run in found}
+
     def run(
         self,
         name: str,

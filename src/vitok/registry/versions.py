@@ -58,6 +58,12 @@ def register(
     return get(connection, int(result.inserted_primary_key[0]))
 
 
+def of_turn(connection: Connection, turn: str) -> Version | None:
+    """The version that a turn has registered, if it has."""
+    row = connection.execute(select(versions).where(versions.c.turn == turn)).first()
+    return None if row is None else _version(row)
+
+
 def get(connection: Connection, number: int) -> Version:
     """One version.
 

@@ -34,6 +34,16 @@ def take(path: Path) -> int | None:
     return None
 
 
+def is_held(path: Path) -> bool:
+    """Whether another process, or another part of this one, holds the lock on a file just now."""
+    if not path.exists():
+        return False
+    handle = take(path)
+    if handle is not None:
+        os.close(handle)
+    return handle is None
+
+
 @contextmanager
 def hold(path: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Holds an exclusive lock for the time of the block.

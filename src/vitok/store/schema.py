@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0006"
+HEAD = "0007"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -41,6 +41,82 @@ turns = Table(
     Column("data", JSON, nullable=False),
     Column("seconds", JSON, nullable=False),
     Column("message", Text, nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),
+    Column("actor", String(200), nullable=False, server_default=""),
+    Column("quick", Boolean, nullable=False, server_default="0"),
+    Column("pins", JSON, nullable=False, server_default="{}"),
+    Column("cancel", String(200)),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("turn", String(32), primary_key=True),
+    Column("name", String(60), primary_key=True),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("outputs", JSON, nullable=False),
+    Column("message", Text, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("time", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("started", Boolean, nullable=False),
+    Column("triggers", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("turn", String(32)),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("champion", Integer),
+    Column("risk", String(20), nullable=False),
+    Column("asked", Instant, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("strategy", String(20)),
+    Column("flag", String(100)),
+    Column("state", String(20), nullable=False),
+    Column("ended", Instant),
+    Column("reason", Text, nullable=False),
+    Column("shown", JSON, nullable=False),
+    Column("evidence", String(64), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("request", Integer, nullable=False),
+    Column("role", String(40), nullable=False),
+    Column("person", String(200)),
+    Column("expires", Instant),
+    Column("answer", String(20)),
+    Column("answered", Instant),
+    Column("actor", String(200)),
+    Column("reason", Text, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("approval", String(32), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("made", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    Column("used", Instant),
 )
 
 versions = Table(

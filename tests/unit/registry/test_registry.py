@@ -46,9 +46,14 @@ def test_running_turns_are_marked_interrupted_and_others_stay(connection):
     for turn, state in (("t1", "accepted"), ("t2", "running")):
         turns.begin(connection, turn, now=NOW, as_of=NOW, trigger="by hand", charter="c")
         turns.advance(connection, turn, state=state)
-    assert turns.mark_interrupted(connection, NOW + timedelta(hours=1)) == 1
+    cut = turns.mark_interrupted(connection, NOW + timedelta(hours=1), "the process ended")
+    assert [turn.id for turn in cut] == ["t2"]
     assert [t.state for t in turns.all_turns(connection)] == ["accepted", "interrupted"]
     assert turns.last(connection).ended == NOW + timedelta(hours=1)
+    assert [turn.number for turn in turns.all_turns(connection)] == [1, 2]
+    assert turns.get(connection, "2").id == turns.get(connection, "t2").id
+    with pytest.raises(NotFound, match="newest is 2"):
+        turns.get(connection, "7")
 
 
 def test_release_in_force_is_the_last_one_and_the_one_before_is_superseded(connection):

@@ -1,5 +1,6 @@
 """`vitok releases`: what was in production and when, and how each version got there."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,12 +10,16 @@ from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.errors import UserMistake
 from vitok.journal.ledger import StillLedger
 from vitok.loop.keep import collect
+from vitok.loop.project import Project
 from vitok.loop.propose import Asked, propose_rollout
 from vitok.loop.release import release_json
+from vitok.loop.release_picture import release_picture, release_story, story_json
 from vitok.loop.rollout_picture import rollout_picture
 from vitok.loop.rollout_story import rollout_json
 from vitok.registry import rollouts
-from vitok.registry.releases import all_releases
+from vitok.registry.releases import Release, all_releases
+from vitok.registry.releases import get as get_release
+from vitok.registry.rollouts import Rollout
 from vitok.wire import open_project
 
 
@@ -61,17 +66,54 @@ def _list(payload: dict[str, Any]) -> str:
 
 
 def show_rollout(
-    number: Annotated[int, typer.Argument(help="Number of a roll-out.")],
+    number: Annotated[int | None, typer.Argument(help="Number of a roll-out.")] = None,
+    epoch: Annotated[
+        int | None, typer.Option(help="Epoch of a release instead, of one that no roll-out made too.")
+    ] = None,
     plot: PlotOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Tells each step of a roll-out with its evidence, and makes the evidence anew from the journal."""
+    """Tells each step of a roll-out with its evidence made anew from the journal, or of a release with its verdict."""
     require_plot(plot)
+    if (number is None) == (epoch is None):
+        raise UserMistake(
+            "releases show", "needs the number of a roll-out, or --epoch", "`vitok releases` lists both."
+        )
     opened = open_project(project, say=say)
     collect(opened)
     with opened.engine.connect() as connection:
-        found = rollouts.get(connection, number)
+        release = None if epoch is None else get_release(connection, epoch)
+        if release is not None and "rollout" in release.evidence:
+            number = release.evidence["rollout"]
+        found = None if number is None else rollouts.get(connection, number)
+    if found is not None:
+        _show_rollout(opened, found, plot, as_json=as_json)
+    elif release is not None:
+        _show_release(opened, release, plot, as_json=as_json)
+
+
+def _show_release(opened: Project, release: Release, plot: Path | None, *, as_json: bool) -> None:
+    story = release_story(opened, release)
+    payload = story_json(release, story)
+    if plot is not None:
+        write_chart(release_picture(release, story), plot)
+        payload["plot"] = str(plot)
+    show(as_json, payload, _release_told(payload))
+
+
+def _release_told(payload: dict[str, Any]) -> str:
+    lines = [
+        f"Release of epoch {payload['epoch']}: version {payload['version']}, {payload['strategy']}, "
+        f"{payload['state']}",
+        payload["sentence"],
+        *(f"    {gate['state']}: {gate['reason']}" for gate in payload["gates"]),
+        *(f"{event['time'][:16]}  {event['state']}: {event['reason']}" for event in payload["events"]),
+    ]
+    return "\n".join(lines)
+
+
+def _show_rollout(opened: Project, found: Rollout, plot: Path | None, *, as_json: bool) -> None:
     journal = StillLedger(opened.lake)  # each step, and each point of a picture, looks at the same rows
     payload = rollout_json(opened, journal, found)
     if plot is not None:

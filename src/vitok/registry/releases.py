@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
+from vitok.errors import NotFound
 from vitok.release.plan import Plan
 from vitok.store.schema import releases
 
@@ -54,6 +55,18 @@ def current(connection: Connection) -> Release | None:
 def all_releases(connection: Connection) -> list[Release]:
     """All releases, oldest first."""
     return [_release(row) for row in connection.execute(select(releases).order_by(releases.c.epoch))]
+
+
+def get(connection: Connection, epoch: int) -> Release:
+    """The release of an epoch.
+
+    Raises:
+        NotFound: there was none.
+    """
+    row = connection.execute(select(releases).where(releases.c.epoch == epoch)).first()
+    if row is None:
+        raise NotFound(f"epoch {epoch}", "there was no such release", "`vitok releases` lists them.")
+    return _release(row)
 
 
 def of_epochs(connection: Connection, epochs: Collection[int | None]) -> list[Release]:

@@ -3,11 +3,10 @@
 Evidence is shown as a share of what it takes to roll back, so that nobody needs to know what an e-value is.
 """
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from vitok.kernel.clock import format_time
 from vitok.report.chart_style import (
@@ -22,18 +21,28 @@ from vitok.report.chart_style import (
     finished,
     series_encodings,
 )
+from vitok.report.text_table import PANEL, Column, text_table, wrapped
 
 Moments = tuple[datetime, datetime]
+ShareSince = tuple[datetime, float, str]  # moment, share of the units from then on (0 to 1), and whose it is
+Event = tuple[datetime, str, str]  # moment, state from then on, and why
 _MOST_POINTS = 400  # of one line: more cannot be seen
 _MOST_EVENTS = 12
 _AHEAD = 4  # times the way so far that the axis of time may be long
 _TOP = 1.15  # of the axis of evidence, where 1 is certain
-_LINE = 15  # pixels of a line of text
-_PAGE, _PANEL = 16, 13  # sizes of titles
+_PAGE = 16  # size of the title
 _RULE = "At the red line it is taken back, if it is also beyond its limit as far as one can tell."
 _NEAR = 0.025  # of the width: numbers of events nearer to each other would overlap
-_REASON = 74  # characters of a reason that fit on a line
-_STATES = {"promoted": GREEN, "rolled back": RED, "aborted": RED, "inconclusive": ORANGE}
+_REASON, _GATE_REASON = 74, 96  # characters of a reason that fit on a line
+_STATES = {"promoted": GREEN, "rolled back": RED, "aborted": RED, "alarm": RED, "inconclusive": ORANGE}
+_EVENTS: tuple[Column, ...] = (
+    ("number", 0, "bold"),
+    ("when", 20, "normal"),
+    ("state", 125, "bold"),
+    ("reason", 205, "normal"),
+)
+_GATES: tuple[Column, ...] = (("state", 0, "bold"), ("reason", 55, "normal"))
+_HAPPENED = "What happened, and why (times in UTC)"
 _LINES = {
     "the difference so far; the truth is in the shaded part": BLUE,
     "gain worth acting on": GREEN,
@@ -46,42 +55,70 @@ _T = TypeVar("_T")
 def release_chart(
     title: str,
     *,
-    shares: Sequence[tuple[datetime, float, str]],
+    shares: Sequence[ShareSince],
     evidence: Sequence[tuple[datetime, str, float, float]],
-    events: Sequence[tuple[datetime, str, str]],
+    events: Sequence[Event],
     below: str = "",
 ) -> dict[str, Any]:
     """Shares through time, evidence by guard, and the events with their reasons, below each other.
 
     Args:
-        shares: Moment, share of the units from then on (0 to 1), and whose it is.
         evidence: Moment, name of the guard, log E, and the log E at which it counts.
-        events: Moment, state from then on, and why.
         below: What the page says, in a sentence.
     """
     import altair as alt
 
-    first, last = _span([row[0] for rows in (shares, evidence, events) for row in rows])
-    span = first, last + (last - first) * 0.04  # the state after the last event is seen too
-    panels = [
-        alt.layer(*_shares(shares, events, span)).properties(
-            width=WIDTH, height=150, title=chart_title("Who answers", size=_PANEL)
-        ),
-        alt.layer(*_evidence(evidence, events, span)).properties(
-            width=WIDTH,
-            height=200,
-            title=chart_title("How sure it is that the new version is worse", _RULE, _PANEL),
-        ),
-    ]
-    if events:
-        panels.append(_list(events))
-    page = alt.vconcat(*panels, spacing=28, title=chart_title(title, below, _PAGE))
+    span = _with_room([row[0] for rows in (shares, evidence, events) for row in rows])
+    sure = alt.layer(*_evidence(evidence, events, span)).properties(
+        width=WIDTH,
+        height=200,
+        title=chart_title("How sure it is that the new version is worse", _RULE, PANEL),
+    )
+    return _page(title, below, [_who(shares, events, span), sure], events)
+
+
+def verdict_chart(
+    title: str,
+    *,
+    shares: Sequence[ShareSince],
+    gates: Sequence[tuple[str, str]],
+    events: Sequence[Event],
+    below: str = "",
+) -> dict[str, Any]:
+    """Shares through time, what the verdict said, and the events: of a release that nothing was compared in.
+
+    Args:
+        gates: For each gate `passed` or `failed`, and why.
+        below: What the page says, in a sentence.
+    """
+    span = _with_room([row[0] for rows in (shares, events) for row in rows])
+    passed = sum(state == "passed" for state, _ in gates)
+    said = text_table(_gate_lines(gates), _GATES, f"Its verdict: {passed} of {len(gates)} gates passed")
+    return _page(title, below, [_who(shares, events, span), *([said] if gates else [])], events)
+
+
+def _page(title: str, below: str, panels: list[Any], events: Sequence[Event]) -> dict[str, Any]:
+    import altair as alt
+
+    listed = [text_table(_event_lines(events), _EVENTS, _HAPPENED)] if events else []
+    page = alt.vconcat(*panels, *listed, spacing=28, title=chart_title(title, below, _PAGE))
     return finished(page.resolve_scale(color="independent", shape="independent", strokeDash="independent"))
 
 
-def _shares(
-    shares: Sequence[tuple[datetime, float, str]], events: Sequence[tuple[datetime, str, str]], span: Moments
-) -> list[Any]:
+def _who(shares: Sequence[ShareSince], events: Sequence[Event], span: Moments) -> Any:
+    import altair as alt
+
+    title = chart_title("Who answers", size=PANEL)
+    return alt.layer(*_shares(shares, events, span)).properties(width=WIDTH, height=150, title=title)
+
+
+def _with_room(times: Sequence[datetime]) -> Moments:
+    """First and last moment, with room for the state after the last one."""
+    first, last = _span(times)
+    return first, last + (last - first) * 0.04
+
+
+def _shares(shares: Sequence[ShareSince], events: Sequence[Event], span: Moments) -> list[Any]:
     """A step line for each version, held until the end of the page."""
     import altair as alt
 
@@ -104,7 +141,7 @@ def _shares(
 
 def _evidence(
     evidence: Sequence[tuple[datetime, str, float, float]],
-    events: Sequence[tuple[datetime, str, str]],
+    events: Sequence[Event],
     span: Moments,
 ) -> list[Any]:
     """A line for each guard, from no sign at all to certain."""
@@ -143,7 +180,7 @@ def _evidence(
     return layers
 
 
-def _event_rules(events: Sequence[tuple[datetime, str, str]], span: Moments) -> list[Any]:
+def _event_rules(events: Sequence[Event], span: Moments) -> list[Any]:
     """Where something happened."""
     import altair as alt
 
@@ -163,7 +200,7 @@ def _event_rules(events: Sequence[tuple[datetime, str, str]], span: Moments) -> 
     return layers
 
 
-def _numbers(events: Sequence[tuple[datetime, str, str]], span: Moments) -> list[dict[str, str]]:
+def _numbers(events: Sequence[Event], span: Moments) -> list[dict[str, str]]:
     """Where the numbers of the events stand; those of neighbours stand together."""
     groups: list[tuple[datetime, list[int]]] = []
     for number, (time, _, _) in _numbered(events):
@@ -180,42 +217,23 @@ def _numbers(events: Sequence[tuple[datetime, str, str]], span: Moments) -> list
     ]
 
 
-def _list(events: Sequence[tuple[datetime, str, str]]) -> Any:
-    """The events in words."""
-    import altair as alt
-
-    rows: list[dict[str, Any]] = []
-    line = 0
+def _event_lines(events: Sequence[Event]) -> list[dict[str, str]]:
+    """The events in words, wrapped."""
+    lines: list[dict[str, str]] = []
     for number, (time, state, reason) in _numbered(events):
-        parts = textwrap.wrap(reason, _REASON) or [""]
-        head = {"number": str(number), "when": f"{format_time(time)[:16].replace('T', ' ')}", "state": state}
-        for place, part in enumerate(parts):
-            blank = dict.fromkeys(head, "")
-            tone = _STATES.get(state, DARK)
-            rows.append({**(blank if place else head), "reason": part, "line": line, "colour": tone})
-            line += 1
+        when = f"{format_time(time)[:16].replace('T', ' ')}"
+        head = {"number": str(number), "when": when, "state": state, "colour": _STATES.get(state, DARK)}
+        lines += wrapped(head, reason, _REASON)
     if len(events) > _MOST_EVENTS:
         left = f"({len(events) - _MOST_EVENTS} events between are left out)"
-        blank = dict.fromkeys(("number", "when", "state"), "")
-        rows.append({**blank, "reason": left, "line": line, "colour": GREY})
-        line += 1
-    data = alt.Chart(alt.InlineData(values=rows))
-    y = alt.Y("line:O", axis=None, scale=alt.Scale(padding=0))
-    columns: tuple[tuple[str, int, Literal["normal", "bold"]], ...] = (
-        ("number", 0, "bold"),
-        ("when", 20, "normal"),
-        ("state", 125, "bold"),
-        ("reason", 205, "normal"),
-    )
-    colour = alt.Color("colour:N", scale=None, legend=None)
-    layers = [
-        data.mark_text(align="left", fontSize=11, fontWeight=weight, limit=WIDTH - x).encode(
-            x=alt.value(x), y=y, text=f"{name}:N", color=colour if name == "state" else alt.value(DARK)
-        )
-        for name, x, weight in columns
-    ]
-    title = chart_title("What happened, and why (times in UTC)", size=_PANEL)
-    return alt.layer(*layers).properties(width=WIDTH, height=_LINE * line, title=title)
+        lines.append({"number": "", "when": "", "state": "", "reason": left, "colour": GREY})
+    return lines
+
+
+def _gate_lines(gates: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    colours = {"passed": GREEN, "failed": RED}
+    heads = [({"state": state, "colour": colours[state]}, reason) for state, reason in gates]
+    return [line for head, reason in heads for line in wrapped(head, reason, _GATE_REASON)]
 
 
 def _numbered(events: Sequence[_T]) -> Iterable[tuple[int, _T]]:

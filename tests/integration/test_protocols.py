@@ -1,6 +1,7 @@
 """Every door of the data plane by its stock client, against a running server; and what bad requests get."""
 
 import gzip
+import importlib
 import importlib.util
 import json
 import struct
@@ -17,6 +18,7 @@ from examples import FLIGHT, cancer_bundle, flight_bundle, write_plan
 from serving import running
 from vitok.errors import UserMistake
 from vitok.serve.grpc_messages import MESSAGES
+from vitok.stats.conformal import Intervals
 from vitok.store.blobs import Blobs
 
 pytestmark = [
@@ -36,7 +38,8 @@ INFER = "/v2/models/flights/infer"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flights")
-    write_plan(folder / ".vitok", flight_bundle(Blobs(folder / ".vitok" / "blobs")))
+    table = Intervals(0.9, (0.75,), (0.55, 0.71), (0.78, 0.86))
+    write_plan(folder / ".vitok", flight_bundle(Blobs(folder / ".vitok" / "blobs"), intervals=table))
     with running(folder, grpc=True) as found:
         yield found
 
@@ -151,6 +154,28 @@ def test_stock_client_infers_at_once_and_beside(triton):
     assert everything.as_numpy("version").tolist() == [1, 1]
     later = triton.async_infer("flights", http_inputs())
     np.testing.assert_allclose(later.get_result().as_numpy("score"), SCORES, rtol=1e-5)
+
+
+@pytest.mark.parametrize("door", ["http", "grpc"])
+@pytest.mark.parametrize("by", ["name", "parameter"])
+def test_stock_clients_read_how_sure_an_answer_is_and_why(server, door, by):
+    module = importlib.import_module(f"tritonclient.{door}")
+    names = ["interval_low", "interval_high", "explanation"]
+    asked = {"parameters": {"interval": True, "explanation": True}}
+    if by == "name":
+        asked = {"outputs": [module.InferRequestedOutput(name) for name in names]}
+    inputs = []
+    for name, datatype, array in TENSORS:
+        inputs.append(module.InferInput(name, list(array.shape), datatype))
+        inputs[-1].set_data_from_numpy(array)
+    port = server.port if door == "http" else server.grpc_port
+    with module.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        result = client.infer("flights", inputs, **asked)
+    np.testing.assert_allclose(result.as_numpy("interval_low"), [0.55, 0.71])
+    np.testing.assert_allclose(result.as_numpy("interval_high"), [0.78, 0.86])
+    first, second = (json.loads(text) for text in result.as_numpy("explanation"))
+    assert first["base"] + sum(first["contributions"].values()) == pytest.approx(SCORES[0], abs=1e-5)
+    assert second["base"] + sum(second["contributions"].values()) == pytest.approx(SCORES[1], abs=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])

@@ -18,6 +18,7 @@ from vitok.serve.metrics import Metrics
 from vitok.serve.predict import Answer, require_few
 from vitok.serve.probing import Probing
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
+from vitok.serve.v2_extras import EXPLANATION
 
 _INLINE_BYTES = 16 * 2**10  # a larger body is read in a thread, so that other requests do not wait
 Given = TypeVarTuple("Given")
@@ -76,8 +77,13 @@ class Endpoints:
         deployment, received, version = self._deployment(names), self._clock(), version_of(names)
         given = (deployment, request.body, request.headers, version)
         asked = await _read(request, v2.read_request, *given)
-        answer = await self._answer(request, deployment, asked.rows, received, version)
-        return v2.render_answer(deployment, asked, answer, version)
+        if EXPLANATION not in asked.outputs:
+            answer = await self._answer(request, deployment, asked.rows, received, version)
+            return v2.render_answer(deployment, asked, answer, version)
+        rows = require_explainable(asked.rows)
+        answer = await self._answer(request, deployment, rows, received, version)
+        found = await asyncio.to_thread(self._explainer.explanations, deployment, rows, answer)
+        return v2.render_answer(deployment, asked, answer, version, found)
 
     async def _invoke(self, request: Request, names: list[str]) -> Response:
         try:

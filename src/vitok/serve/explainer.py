@@ -44,11 +44,22 @@ class Explainer:
     def explained(self, deployment: Deployment, rows: Rows, answer: Answer, response: Response) -> Response:
         """The response of the row API with an `explanation` in each prediction that a model scored."""
         content = msgspec.json.decode(response.body)
-        for row, prediction, shown in zip(rows, answer.predictions, content["predictions"], strict=True):
-            served = deployment.find(prediction.version)
-            if served is not None and prediction.score is not None:
-                shown["explanation"] = self._explain(served, row, prediction)
+        found = self.explanations(deployment, rows, answer)
+        for shown, explanation in zip(content["predictions"], found, strict=True):
+            if explanation is not None:
+                shown["explanation"] = explanation
         return response._replace(body=msgspec.json.encode(content))
+
+    def explanations(self, deployment: Deployment, rows: Rows, answer: Answer) -> list[dict[str, Any] | None]:
+        """What made the score of each row; None where no model that is in production scored it."""
+        found: list[dict[str, Any] | None] = []
+        for row, prediction in zip(rows, answer.predictions, strict=True):
+            served = deployment.find(prediction.version)
+            if served is None or prediction.score is None:
+                found.append(None)
+            else:
+                found.append(self._explain(served, row, prediction))
+        return found
 
     def _explain(self, served: Served, row: Row, prediction: Prediction) -> dict[str, Any]:
         names = [field.name for field in served.model.manifest.inputs]

@@ -6,6 +6,7 @@ from vitok.model.bundle import Field, Manifest
 from vitok.serve.invocations import CODES
 from vitok.serve.tensors import NUMBERS
 from vitok.serve.v2 import output_shapes, taken_datatypes
+from vitok.serve.v2_extras import extra_shapes
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
@@ -101,21 +102,29 @@ def _infer_request(manifest: Manifest) -> Schema:
         data={"type": "array", "items": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}},
         parameters=_PARAMETERS,
     )
-    output = _object(("parameters",), name={"enum": list(output_shapes(manifest))}, parameters=_PARAMETERS)
+    output = _object(("parameters",), name={"enum": _outputs(manifest)}, parameters=_PARAMETERS)
     found = _object(
         ("id", "parameters", "outputs"),
         id={"type": ["string", "null"]},
-        parameters=_PARAMETERS,
+        parameters={
+            **_PARAMETERS,
+            "properties": {name: {"type": "boolean"} for name in extra_shapes(manifest)},
+        },
         inputs={"type": "array", "items": tensor, "minItems": 1},
         outputs={"type": "array", "items": output},
     )
     return found | {"description": "; ".join(f"{name}: {', '.join(types)}" for name, types in known.items())}
 
 
+def _outputs(manifest: Manifest) -> list[str]:
+    extra = [name for outputs in extra_shapes(manifest).values() for name in outputs]
+    return [*output_shapes(manifest), *extra]
+
+
 def _infer_response(manifest: Manifest) -> Schema:
     output = _object(
         ("data", "parameters"),
-        name={"enum": list(output_shapes(manifest))},
+        name={"enum": _outputs(manifest)},
         datatype=_TEXT,
         shape=_SHAPE,
         data={"type": "array", "items": _VALUE},

@@ -1,6 +1,6 @@
 """The Open Inference Protocol V2: what a model takes and gives, and inference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,16 @@ from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import Response
 from vitok.serve.predict import Answer, served_version
 from vitok.serve.tensors import LENGTH_HEADER, NUMBERS, InferRequest, Output, read_infer, write_infer
+from vitok.serve.v2_extras import (
+    EXPLANATION,
+    INTERVAL,
+    LEVEL,
+    asks_intervals,
+    explanation_output,
+    extra_shapes,
+    interval_outputs,
+    wanted_by,
+)
 
 _DATATYPES = {"number": "FP32", "boolean": "BOOL", "category": "BYTES", "time": "BYTES"}
 _TAKEN = {"number": frozenset(NUMBERS), "boolean": frozenset({"BOOL"})}
@@ -43,7 +53,8 @@ def model_metadata(deployment: Deployment, served: Served) -> dict[str, Any]:
             {"name": name, "datatype": datatype, "shape": shape}
             for name, (datatype, shape) in output_shapes(manifest).items()
         ],
-    } | _matrix_note(manifest)
+        "parameters": _notes(served),
+    }
 
 
 def matrix_columns(manifest: Manifest) -> list[str]:
@@ -53,12 +64,20 @@ def matrix_columns(manifest: Manifest) -> list[str]:
     return [field.name for field in manifest.inputs]
 
 
-def _matrix_note(manifest: Manifest) -> dict[str, Any]:
+def _notes(served: Served) -> dict[str, str]:
+    """What clients may do besides."""
+    manifest, notes = served.model.manifest, dict[str, str]()
     count = len(matrix_columns(manifest))
-    if not count:
-        return {}
-    text = f"Instead of {count} tensors, one of numbers and shape [-1, {count}]: the inputs in this order."
-    return {"parameters": {"matrix_input": text}}
+    if count:
+        text = (
+            f"Instead of {count} tensors, one of numbers and shape [-1, {count}]: the inputs in this order."
+        )
+        notes["matrix_input"] = text
+    for question, outputs in extra_shapes(manifest).items():
+        if question != INTERVAL or served.model.intervals is not None:
+            names = ", ".join(outputs)
+            notes[question] = f"Ask for {names} among the outputs, or send the parameter {question}: true."
+    return notes
 
 
 def model_statistics(project: str, counts: Mapping[int, int]) -> dict[str, Any]:
@@ -121,8 +140,18 @@ def read_request(
     return Asked(served.schema.check(rows), outputs, request.id, parameters)
 
 
-def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version: int | None) -> Response:
-    """The answer to an inference request."""
+def render_answer(
+    deployment: Deployment,
+    asked: Asked,
+    answer: Answer,
+    version: int | None,
+    explanations: Sequence[dict[str, Any] | None] = (),
+) -> Response:
+    """The answer to an inference request.
+
+    Args:
+        explanations: Of each row, if the request asks for them.
+    """
     manifest = served_version(deployment, version).model.manifest
     versions = {prediction.version for prediction in answer.predictions}
     head: dict[str, Any] = {"model_name": deployment.plan.project}
@@ -131,9 +160,16 @@ def render_answer(deployment: Deployment, asked: Asked, answer: Answer, version:
     if asked.id is not None:
         head["id"] = asked.id
     parameters = asked.parameters if answer.recorded else {**asked.parameters, "recorded": False}
+    tensors = _tensors(answer, manifest)
+    if asks_intervals(asked.outputs):
+        intervals, level = interval_outputs(deployment, answer)
+        tensors += intervals
+        parameters = parameters if level is None else {**parameters, LEVEL: level}
+    if EXPLANATION in asked.outputs:
+        tensors.append(explanation_output(explanations))
     if parameters:
         head["parameters"] = parameters
-    everything = {output.name: output for output in _tensors(answer, manifest)}
+    everything = {output.name: output for output in tensors}
     binary = {name for name, is_binary in asked.outputs.items() if is_binary}
     return write_infer(head, [everything[name] for name in asked.outputs], binary)
 
@@ -173,16 +209,18 @@ def _decided(decision: Any) -> str:
 
 def _asked(request: InferRequest, manifest: Manifest) -> dict[str, bool]:
     """The outputs to send, and whether each goes out in binary."""
-    known = output_shapes(manifest)
+    usual, extra = output_shapes(manifest), wanted_by(request.parameters, manifest)
     default = bool(request.parameters.get(_BINARY_OUTPUT, False))
     if not request.outputs:
-        return dict.fromkeys(known, default)
+        return dict.fromkeys([*usual, *extra], default)
+    known = [*usual, *(name for outputs in extra_shapes(manifest).values() for name in outputs)]
     for output in request.outputs:
         if output.name not in known:
             raise RequestMistake("outputs", f"{output.name!r} is no output", f"There are {', '.join(known)}.")
         if output.parameters.get("classification"):
             raise RequestMistake("outputs", "classification is not offered", "Read `decision` instead.")
-    return {output.name: bool(output.parameters.get("binary_data", default)) for output in request.outputs}
+    named = {output.name: bool(output.parameters.get("binary_data", default)) for output in request.outputs}
+    return dict.fromkeys(extra, default) | named
 
 
 def taken_datatypes(field: Field) -> frozenset[str]:

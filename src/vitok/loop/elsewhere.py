@@ -6,7 +6,7 @@ that watch a project judge each window as they would have then, with the labels 
 
 import json
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -94,7 +94,7 @@ class _Elsewhere:
     def result(self) -> dict[str, Any]:
         """Goes through the windows."""
         digest = self._register()
-        journal = MemoryLedger()
+        journal = MemoryLedger(cast(datetime, self._now[TIME].max()) + timedelta(microseconds=1))
         journal.append_predictions(self._predictions(digest))
         labels = self._now.filter(pl.col(LABEL).is_not_null())
         if labels.height:

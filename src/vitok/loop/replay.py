@@ -135,7 +135,7 @@ class _Run:
     ) -> None:
         self._source, self._triggers, self._span = project, triggers, span
         self._result = PolicyResult(name)
-        self._journal = MemoryLedger()
+        self._journal = MemoryLedger(span.end)
         self._profiles = profiles_in_memory(project.charter)
         self._profiler: Profiler | None = None
         self._appearing, self._traffic = Appearing(new), traffic

@@ -1,12 +1,13 @@
 """Watching: closed windows are profiled and judged, mature ones measured, and findings become alerts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from vitok.charter.model import Charter
 from vitok.kernel.ids import new_id
+from vitok.loop.arrivals import Arrivals
 from vitok.loop.gathered import Gathered
 from vitok.loop.harm import harm_of
 from vitok.loop.journals import JournalReader
@@ -16,6 +17,7 @@ from vitok.loop.profiling import Profiler, open_profiler
 from vitok.loop.project import Project
 from vitok.loop.security import take_up_suspicions
 from vitok.monitor.alerts import Alert, AlertStep, Kind, new_alerts
+from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.windows import State, Window, closed_windows, window_state
 from vitok.registry import windows as remembered
 from vitok.store.locks import hold
@@ -96,36 +98,80 @@ def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watc
     if span is None:
         return result
     looks = Looks(project, journal, profiler.store)
+    width = charter.monitor.window
     first = max((start for start, (state, _) in known.items() if state == "final"), default=None)
-    begin = span[0] if first is None else max(span[0], first + charter.monitor.window)
-    for start, end in closed_windows(begin, span[1] - profiler.store.smallest, charter.monitor.window, now):
-        before = known.get(start, ("", 0))[0]
+    begin = span[0] if first is None else max(span[0], first + width)
+    arrivals = Arrivals(project.engine, journal, width, begin)
+    last = now if journal.ends is None else min(now, journal.ends - timedelta(microseconds=1))
+    for start, end in closed_windows(begin, last, width, now):
+        before, rows = known.get(start, ("", 0))
         state = window_state(end, charter.task.label_delay, now)
-        look = None if before == state else _look(project, looks, start, end, state, before)
-        if look is None:
+        if before == state and rows:
             continue
-        result.windows.append((look.window, look.version.number))
+        look = _look(project, looks, start, end, state, before if rows else "")
+        if look is None and (before == state or not known):
+            continue  # still without rows, or nobody has got an answer yet
+        window = Window(start, end, 0, 0, state) if look is None else look.window
+        if not before:
+            window = replace(window, volume=arrivals.judge(start, window.rows))
         # A transaction for each window: the database stays free for others while the next one is judged.
         with project.engine.begin() as connection:
-            verdicts = gathered.take(look, judges_drift=before == "")
-            _save(connection, look, gathered, known_before=before != "")
-            told = set(result.opened)
-            cooldown = charter.retrain.cooldown or timedelta(days=1)
-            recent = remembered.load_alerts(connection, resolved_after=look.window.start - cooldown)
-            step = new_alerts(
-                [alert for alert in recent.values() if alert.kind != "security"],  # callers know no windows
-                look.window,
-                verdicts,
-                charter.retrain.cooldown,
-                at=_judged_at(look.window, charter),
-                standing=gathered.standing(),
-                harm=harm_of(look, profiler.store, verdicts),
-            )
-            _take_up(connection, now, step, recent, result)
-            for key, alert in result.opened.items():
-                if key not in told:
-                    emit(connection, charter, now, "alert", f"alert {key}", alert.as_json())
+            _take(project, connection, _Taken(window, look, before, rows > 0), gathered, profiler, result)
+        known[start] = state, window.rows
     return result
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A window as it is judged now.
+
+    Args:
+        look: What a look into its rows found; None if it has none.
+        before: Its state when it was judged before; empty if it was not.
+        had_rows: Whether it had rows then.
+    """
+
+    window: Window
+    look: Look | None
+    before: str
+    had_rows: bool
+
+
+def _take(
+    project: Project,
+    connection: Any,
+    taken: _Taken,
+    gathered: Gathered,
+    profiler: Profiler,
+    result: Watched,
+) -> None:
+    """Adds what a window says to what is known, and lets it raise, carry on, or resolve alerts."""
+    now, charter, window, look = project.clock(), project.charter, taken.window, taken.look
+    verdicts: dict[Family, Verdict] = {}
+    if look is None:
+        gathered.forget_changes()
+    else:
+        verdicts.update(gathered.take(look, judges_drift=not taken.had_rows))
+    if not taken.before:
+        verdicts.update(gathered.take_volume(window.volume))
+    version = _save(connection, taken, gathered)
+    result.windows.append((window, version))
+    told = set(result.opened)
+    cooldown = charter.retrain.cooldown or timedelta(days=1)
+    recent = remembered.load_alerts(connection, resolved_after=window.start - cooldown)
+    step = new_alerts(
+        [alert for alert in recent.values() if alert.kind != "security"],  # callers know no windows
+        window,
+        verdicts,
+        charter.retrain.cooldown,
+        at=_judged_at(window, charter),
+        standing=gathered.standing(),
+        harm={} if look is None else harm_of(look, profiler.store, verdicts),
+    )
+    _take_up(connection, now, step, recent, result)
+    for key, alert in result.opened.items():
+        if key not in told:
+            emit(connection, charter, now, "alert", f"alert {key}", alert.as_json())
 
 
 def _look(
@@ -140,12 +186,17 @@ def _look(
     return look if look is None or state != "final" else looks.quality(look, state)
 
 
-def _save(connection: Any, look: Look, gathered: Gathered, *, known_before: bool) -> None:
-    window = look.window
+def _save(connection: Any, taken: _Taken, gathered: Gathered) -> int:
+    """Writes a window; returns the version that it is judged for, of one without rows the one before."""
+    window, look = taken.window, taken.look
     whole = window.as_json()
-    drift, details = (
-        remembered.found_before(connection, window.start) if known_before else (whole["drift"], {})
-    )
+    drift, details = remembered.found_before(connection, window.start)
+    if window.volume:
+        details = {**details, "volume": whole["volume"], "outcomes": window.volume[-1].count}
+    if look is None:
+        version: int = remembered.last_windows(connection, 1)[0]["version"]
+    else:
+        version = look.version.number
     remembered.save_window(
         connection,
         start=window.start,
@@ -153,11 +204,12 @@ def _save(connection: Any, look: Look, gathered: Gathered, *, known_before: bool
         state=window.state,
         rows=window.rows,
         labelled=window.labelled,
-        version=look.version.number,
-        drift=drift,
+        version=version,
+        drift=drift if taken.had_rows else whole["drift"],
         quality=whole["quality"],
         details={**details, **gathered.changed(), "estimated": whole["estimated"], "slices": whole["slices"]},
     )
+    return version
 
 
 def _judged_at(window: Window, charter: Charter) -> datetime:

@@ -10,13 +10,14 @@ from vitok.monitor.drift import SCORE, DriftFinding
 from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.windows import Window
 
-Kind = Literal["drift", "quality", "security"]
+Kind = Literal["drift", "quality", "volume", "security"]
 Severity = Literal["notice", "alarm"]
 
 _NAMED = 5
 _FAMILIES: Mapping[Kind, tuple[Family, ...]] = {
     "drift": ("inputs", "score", "features"),
     "quality": ("quality", "rules", "estimate"),
+    "volume": ("volume",),
 }
 # Features that moved while neither scores nor inputs nor quality suffer, and estimates, are told but start nothing.
 _CALM: frozenset[Family] = frozenset({"features", "estimate"})
@@ -27,6 +28,8 @@ _REMEDIES: Mapping[Family, str] = {
     "features": "Nothing has to be done unless quality falls; a reference of a full season avoids such notices.",
     "quality": "Retrain on recent rows; if the new version is refused as well, roll back or fall back to the rule.",
     "rules": "Look at the rows that the rule names; retrain with more of them, or hand them over to people.",
+    "volume": "Look whether callers, workers, the journal's mover and the source of outcomes are at work; retraining "
+    "does not help.",
 }
 
 
@@ -185,6 +188,14 @@ def _told(
     if kind == "drift":
         moved = _moved(window.drift, holding)
         return tuple(finding.column for finding in moved), [_of_all_windows(finding) for finding in moved]
+    if kind == "volume":
+        told = [
+            (name, f.sentence)
+            for f in window.volume
+            for name, each in f.members.items()
+            if sum(each) > len(each)
+        ]
+        return tuple(name for name, _ in told), [f"Too few or too many {sentence}" for _, sentence in told]
     if worst == "estimate":
         return tuple(f.metric for f in window.foretold), [
             f"Estimated without labels: {f.sentence}" for f in window.foretold

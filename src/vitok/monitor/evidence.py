@@ -1,9 +1,10 @@
 """The evidence of windows gathered through time, so that false alarms stay within the charter's budget.
 
 Findings come in families: the scores, broken inputs, moved features, measured quality, estimated quality, the charter's
-own rules. The budget is divided among the families; each has an e-detector that cries, while nothing is wrong, no more
-often than its part allows. Each member of a family has a detector of its own for each size of effect, and the family's
-level is their mean, which keeps the promise however they depend on each other; who moved is told by e-BH.
+own rules, how much comes in. The budget is divided among the families; each has an e-detector that cries, while nothing
+is wrong, no more often than its part allows. Each member of a family has a detector of its own for each size of effect,
+and the family's level is their mean, which keeps the promise however they depend on each other; who moved is told by
+e-BH.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from vitok.monitor.drift import SCORE, DriftFinding
 from vitok.monitor.quality import QualityFinding
 from vitok.stats.edetectors import Detector, EValues, e_benjamini_hochberg, threshold
 
-Family = Literal["score", "inputs", "features", "estimate", "quality", "rules"]
+Family = Literal["score", "inputs", "features", "estimate", "quality", "rules", "volume"]
 
 # Parts of the budget. What is worth most to know gets most: the quality itself, then what comes before it.
 PARTS: Mapping[Family, float] = {
@@ -23,8 +24,9 @@ PARTS: Mapping[Family, float] = {
     "score": 0.2,
     "inputs": 0.2,
     "rules": 0.1,
-    "estimate": 0.1,
-    "features": 0.1,
+    "volume": 0.1,
+    "estimate": 0.05,
+    "features": 0.05,
 }
 # Of the members that are named with an alarm at most this share is named wrongly, on average.
 _WRONGLY_NAMED = 0.1

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from vitok.kernel.clock import format_time
 from vitok.monitor.drift import DriftFinding
 from vitok.monitor.quality import QualityFinding
+from vitok.monitor.volume import VolumeFinding
 from vitok.stats.estimates import Estimate
 
 State = Literal["open", "maturing", "final"]
@@ -32,6 +33,7 @@ class Window:
         estimated: Metrics as the scores foretell them, before labels come; blind to a change of what inputs mean.
         foretold: Comparison of these with acceptance.
         slices: The charter's metrics of each slice, such as `origin=JFK`.
+        volume: How many predictions and outcomes came, against what is usual.
     """
 
     start: datetime
@@ -45,6 +47,7 @@ class Window:
     estimated: Mapping[str, Estimate] = field(default_factory=dict)
     foretold: tuple[QualityFinding, ...] = ()
     slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    volume: tuple[VolumeFinding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The window as JSON values."""
@@ -62,6 +65,7 @@ class Window:
                 part: {name: estimate.as_json() for name, estimate in metrics.items()}
                 for part, metrics in self.slices.items()
             },
+            "volume": [finding.as_json() for finding in self.volume],
         }
 
 

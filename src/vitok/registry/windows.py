@@ -89,6 +89,15 @@ def recent_metrics(
     return [(row.estimated or {}, row.quality) for row in reversed(rows)]
 
 
+def counts(connection: Connection, since: datetime) -> dict[datetime, tuple[int, int]]:
+    """Predictions and outcomes that came in each window from a moment on, by its start."""
+    query = select(windows.c.start, windows.c.rows, windows.c.details["outcomes"].label("outcomes"))
+    return {
+        row.start: (row.rows, row.outcomes or 0)
+        for row in connection.execute(query.where(windows.c.start >= since))
+    }
+
+
 def last_windows(connection: Connection, count: int, *, state: str | None = None) -> list[dict[str, Any]]:
     """The latest windows, newest first."""
     query = select(windows).order_by(windows.c.start.desc()).limit(count)

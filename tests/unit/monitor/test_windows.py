@@ -62,6 +62,7 @@ def test_a_window_is_json() -> None:
         "fallen": [],
         "estimated": {},
         "slices": {},
+        "volume": [],
     }
 
 

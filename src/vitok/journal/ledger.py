@@ -12,19 +12,14 @@ import polars as pl
 
 from vitok.journal.frames import OUTCOMES, PREDICTIONS, conform, decode_inputs
 from vitok.journal.records import FAILED
+from vitok.journal.tables import TABLE, revision, scan_predictions
 from vitok.store.lake import Lake
 
 _AT_ONCE = 50_000
 
 
 class _Reading(ABC):
-    """The questions that every ledger answers; where the rows lie is a subclass's matter.
-
-    Args:
-        ends: After that nobody asks any more; None while production goes on.
-    """
-
-    ends: datetime | None = None
+    """The questions that every ledger answers; where the rows lie is a subclass's matter."""
 
     @abstractmethod
     def _rows(self, table: str) -> pl.LazyFrame: ...
@@ -182,12 +177,12 @@ class Ledger(_Reading):
 
     def revision(self) -> str:
         """Another text whenever there are other predictions."""
-        return str(self._lake.latest("predictions"))
+        return revision(self._lake)
 
     def _rows(self, table: str) -> pl.LazyFrame:
-        if not self._lake.exists(table):
-            return pl.DataFrame(schema=PREDICTIONS if table == "predictions" else OUTCOMES).lazy()
-        return self._lake.scan(table)
+        if table == TABLE:
+            return scan_predictions(self._lake)
+        return self._lake.scan(table) if self._lake.exists(table) else pl.DataFrame(schema=OUTCOMES).lazy()
 
 
 class StillLedger(Ledger):
@@ -208,8 +203,7 @@ class StillLedger(Ledger):
 class MemoryLedger(_Reading):
     """A journal in memory, for replay and for tests."""
 
-    def __init__(self, ends: datetime | None = None) -> None:
-        self.ends = ends
+    def __init__(self) -> None:
         self._tables: dict[str, list[pl.DataFrame]] = {
             "predictions": [pl.DataFrame(schema=PREDICTIONS)],
             "outcomes": [pl.DataFrame(schema=OUTCOMES)],

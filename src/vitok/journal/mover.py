@@ -22,13 +22,14 @@ from vitok.journal.index import Index
 from vitok.journal.records import Kind, decode_outcome
 from vitok.journal.segments import spools
 from vitok.journal.spool import drop_through, read_after, remove_if_dead
+from vitok.journal.tables import TABLE, revision
 from vitok.kernel.clock import stopwatch
 from vitok.store.lake import Lake
 from vitok.store.locks import take
 
 _BATCH = 50_000
 _TABLES: dict[Kind, tuple[str, Callable[[list[tuple[str, Entry]]], pl.DataFrame]]] = {
-    "prediction": ("predictions", prediction_frame),
+    "prediction": (TABLE, prediction_frame),
     "outcome": ("outcomes", outcome_frame),
 }
 
@@ -139,17 +140,17 @@ class _Move:
                 last[worker] = new[-1].seq
         if fresh:
             frame = as_frame(fresh)
-            before = self.lake.latest(table)
+            before = revision(self.lake)
             self.lake.append_all(table, frame, last)
             self.added[kind] += frame.height
             if self.tell is not None and kind == "prediction":
                 self._tell(frame, before)
             self.oldest = min(self.oldest, frame["received"].min())  # type: ignore[type-var, assignment]
 
-    def _tell(self, frame: pl.DataFrame, before: int | None) -> None:
+    def _tell(self, frame: pl.DataFrame, before: str) -> None:
         assert self.tell is not None
         try:
-            self.tell(frame, str(before), str(self.lake.latest("predictions")))
+            self.tell(frame, before, revision(self.lake))
         except VitokError as error:
             self.problems["profiles"] = str(error)
 

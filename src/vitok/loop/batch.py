@@ -115,7 +115,7 @@ class Batch:
             journal_frame(piece, frame, self._models[piece.arm.digest].manifest, run, epoch)
             for piece, frame in zip(pieces, frames, strict=True)
         ]
-        return output, pl.concat(parts)
+        return output, pl.concat(parts, how="diagonal")  # versions may have inputs of their own
 
     def columns(self) -> list[str]:
         """The columns of the output."""

@@ -10,59 +10,69 @@ import polars as pl
 from vitok.errors import Busy
 from vitok.journal.index import Index
 from vitok.journal.mover import become_mover
+from vitok.journal.tables import batch_table, batch_tables
 from vitok.kernel.clock import stopwatch
 from vitok.loop.batch_rows import Run
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
 
-_TABLE = "predictions"
 _WAIT_SECONDS, _PAUSE_SECONDS = 120.0, 0.02
 
 
-def journalled_parts(project: Project, run: Run) -> int:
-    """How many parts of a run the journal has."""
-    return project.lake.last_sequence(_TABLE, run.worker) or 0
+class BatchJournal:
+    """The journal of one run.
 
-
-def journal_part(project: Project, run: Run, number: int, frame: pl.DataFrame) -> None:
-    """Adds a part's rows to the journal; a part that it has already is not added again.
-
-    The order is the mover's: first the lake, then the index of ids. Dying between the two leaves ids that
-    outcomes do not find yet; the run that goes on calls `index_part` for the last part again.
+    Args:
+        run: Whose rows are journalled.
     """
-    with _mover(project):
-        project.lake.append(_TABLE, frame, run.worker, number + 1)
-        _remember(project, frame["id"])
 
+    def __init__(self, project: Project, run: Run) -> None:
+        self._lake, self._folder, self._run = project.lake, project.state / JOURNAL, run
+        self._tables: dict[tuple[str, ...], str] = {}  # by the columns of the rows
 
-def index_part(project: Project, ids: pl.Series) -> None:
-    """Makes ids findable for outcomes; repeating it changes nothing."""
-    with _mover(project):
-        _remember(project, ids)
+    def parts(self) -> int:
+        """How many parts of the run it has."""
+        known = (self._lake.last_sequence(table, self._run.worker) for table in batch_tables(self._lake))
+        return max((last or 0 for last in known), default=0)
 
+    def add(self, number: int, frame: pl.DataFrame) -> None:
+        """Adds a part's rows; a part that is there already is not added again.
 
-def _remember(project: Project, ids: pl.Series) -> None:
-    index = Index(project.state / JOURNAL)
-    try:
-        index.add(ids.sort().to_list(), ())  # in the order of the index: several times faster
-    finally:
-        index.close()
+        The order is the mover's: first the lake, then the index of ids. Dying between the two leaves ids that
+        outcomes do not find yet; the run that goes on calls `index` for the last part again.
+        """
+        with self._mover():
+            columns = tuple(f"{name} {kind}" for name, kind in frame.schema.items())
+            if columns not in self._tables:
+                self._tables[columns] = batch_table(self._lake, frame)
+            self._lake.append(self._tables[columns], frame, self._run.worker, number + 1, is_bulk=True)
+            self._remember(frame["id"])
 
+    def index(self, ids: pl.Series) -> None:
+        """Makes ids findable for outcomes; repeating it changes nothing."""
+        with self._mover():
+            self._remember(ids)
 
-@contextmanager
-def _mover(project: Project) -> Iterator[None]:
-    """Holds the lock of the mover, who alone writes the index.
+    def _remember(self, ids: pl.Series) -> None:
+        index = Index(self._folder)
+        try:
+            index.add(ids.sort().to_list(), ())  # in the order of the index: several times faster
+        finally:
+            index.close()
 
-    Raises:
-        Busy: another one does not give it back.
-    """
-    folder = project.state / JOURNAL
-    end = stopwatch() + _WAIT_SECONDS
-    while (handle := become_mover(folder)) is None:
-        if stopwatch() > end:
-            raise Busy("journal", "another process is moving it", "Run again when it is done.")
-        time.sleep(_PAUSE_SECONDS)
-    try:
-        yield
-    finally:
-        os.close(handle)
+    @contextmanager
+    def _mover(self) -> Iterator[None]:
+        """Holds the lock of the mover, who alone writes the index.
+
+        Raises:
+            Busy: another one does not give it back.
+        """
+        end = stopwatch() + _WAIT_SECONDS
+        while (handle := become_mover(self._folder)) is None:
+            if stopwatch() > end:
+                raise Busy("journal", "another process is moving it", "Run again when it is done.")
+            time.sleep(_PAUSE_SECONDS)
+        try:
+            yield
+        finally:
+            os.close(handle)

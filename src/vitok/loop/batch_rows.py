@@ -10,6 +10,7 @@ import polars as pl
 
 from vitok.journal.frames import PREDICTIONS, conform
 from vitok.journal.records import as_text
+from vitok.journal.tables import INPUT
 from vitok.loop.feed import inputs_of
 from vitok.model.bundle import Manifest
 from vitok.model.runtime import Scores, class_codes
@@ -22,6 +23,7 @@ from vitok.stats.conformal import Intervals
 
 # Names that no table of a user has: a colon is no part of theirs.
 ROW, ID, UNIT, TIME = "vitok:row", "vitok:id", "vitok:unit", "vitok:time"
+_COLUMNS = pl.Schema({name: kind for name, kind in PREDICTIONS.items() if name != "inputs"})
 
 
 class Run(NamedTuple):
@@ -95,9 +97,12 @@ def journal_frame(
     Args:
         answers: What `answer_frame` made of the piece.
         manifest: Of the version that answers.
+
+    Returns:
+        Columns of the journal, with one for each input in place of `inputs`.
     """
     rows, arm = piece.rows, piece.arm
-    inputs = inputs_of(rows, manifest).select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    inputs = inputs_of(rows, manifest).select(pl.all().name.prefix(INPUT))
     names = score_names(manifest)
     many = len(names) > 1
     frame = pl.DataFrame(
@@ -108,7 +113,6 @@ def journal_frame(
             "time": rows[TIME],
             "version": answers["version"],
             "decision": answers["text"],
-            "inputs": inputs,
             "warnings": _warnings(rows, manifest),
             "action": answers["action"],
             "reason": answers["reason"],
@@ -125,7 +129,7 @@ def journal_frame(
     )
     if many and piece.scores is not None:
         frame = frame.with_columns(answers.select(proba=pl.concat_list(names)).to_series())
-    return conform(frame, PREDICTIONS)
+    return pl.concat([conform(frame, _COLUMNS), inputs], how="horizontal")
 
 
 def score_names(manifest: Manifest) -> list[str]:

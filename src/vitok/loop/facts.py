@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from vitok.charter.model import Charter
 from vitok.journal.frames import TIME
+from vitok.journal.tables import has_predictions, scan_predictions
 from vitok.loop.check import check_project
 from vitok.loop.project import Project
 from vitok.registry import charters, efforts, releases, turns, versions
@@ -153,9 +154,9 @@ def _hours(connection: Connection) -> dict[str, float]:
 def _journal(lake: Lake) -> tuple[pl.Series, pl.Series]:
     """Times of predictions and of known labels; a label that came before its prediction counts from then on."""
     none = pl.Series("received", [], dtype=TIME)
-    if not lake.exists("predictions"):
+    if not has_predictions(lake):
         return none, none
-    predictions = lake.scan("predictions").filter(pl.col("role") != "shadow").select("id", "received")
+    predictions = scan_predictions(lake).filter(pl.col("role") != "shadow").select("id", "received")
     predicted = predictions.select("received").collect()["received"].sort()
     if not lake.exists("outcomes"):
         return predicted, none

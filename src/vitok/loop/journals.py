@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from vitok.data.target import Classes
-from vitok.journal.frames import PREDICTIONS
+from vitok.journal.tables import scan_predictions
 from vitok.model.bundle import Manifest
 from vitok.stats.scores import Scored
 from vitok.store.lake import Lake
@@ -17,15 +17,10 @@ from vitok.store.lake import Lake
 
 def handed_over(lake: Lake) -> pl.LazyFrame:
     """Predictions in the lake that were left to people."""
-    if not lake.exists("predictions"):
-        return pl.DataFrame(schema=PREDICTIONS).lazy()
-    return lake.scan("predictions").filter(pl.col("action") == "hand_over")
+    return scan_predictions(lake).filter(pl.col("action") == "hand_over")
 
 
 class JournalReader(Protocol):
-    # After that nobody asks any more, so that silence is no outage; None while production goes on.
-    ends: datetime | None
-
     """What watching asks of a journal; the lake's and the one in memory both answer."""
 
     def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:

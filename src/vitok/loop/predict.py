@@ -14,7 +14,7 @@ from vitok.journal.mover import move
 from vitok.kernel.clock import stopwatch
 from vitok.loop.batch import PREDICTING, Batch
 from vitok.loop.batch_input import Input, chunks
-from vitok.loop.batch_journal import index_part, journal_part, journalled_parts
+from vitok.loop.batch_journal import BatchJournal
 from vitok.loop.batch_rows import Run
 from vitok.loop.batch_work import Work
 from vitok.loop.outcomes import JOURNAL
@@ -22,7 +22,7 @@ from vitok.loop.production import release_in_force
 from vitok.loop.project import Project
 from vitok.release.plan import Plan
 
-PART_ROWS = 30_000  # with 30 inputs in the journal, some 100 MB on their way to the lake
+PART_ROWS = 50_000  # with 30 inputs in the journal, some 100 MB on their way to the lake
 _BETWEEN_SECONDS = 1.0
 _Predicted = tuple[pl.DataFrame, pl.DataFrame | None]
 
@@ -122,6 +122,7 @@ class _Job:
     ) -> None:
         self._project, self._batch, self._work, self._run = project, batch, work, run
         self._tables, self._request, self._progress = tables, request, progress
+        self._journal = BatchJournal(project, run)
         self.total = sum(table.rows for table in tables)
         self.resumed = 0
         if self.total == 0:
@@ -162,10 +163,10 @@ class _Job:
         kept = self._work.parts()
         if not self._request.is_journalled:
             return len(kept)
-        count = min(len(kept), journalled_parts(self._project, self._run))
+        count = min(len(kept), self._journal.parts())
         if count:
             ids = pl.read_parquet(kept[count - 1], columns=["id"])["id"]
-            index_part(self._project, ids)
+            self._journal.index(ids)
         return count
 
     def _predicted(self, first: int) -> Iterator[_Predicted]:
@@ -187,7 +188,7 @@ class _Job:
         self._work.store(number, output)
         if journal is not None:
             with self._work.writing():
-                journal_part(self._project, self._run, number, journal)
+                self._journal.add(number, journal)
 
     def _tell(self, done: int, speed: float) -> None:
         left = (self.total - done) / max(speed, 1e-9)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from vitok.journal.tables import scan_predictions
 from vitok.loop.rollout_rows import HAS_FAILED
 from vitok.store.lake import Lake
 
@@ -35,9 +36,7 @@ class Units(NamedTuple):
 
 def units_of(lake: Lake, now: datetime, days: int) -> Units | None:
     """The units of the last days, by the journal; None if there are none."""
-    if not lake.exists("predictions"):
-        return None
-    rows = lake.scan("predictions").filter(
+    rows = scan_predictions(lake).filter(
         (pl.col("received") >= now - days * _DAY) & (pl.col("received") <= now) & pl.col("role").is_in(_LIVE)
     )
     firsts = rows.group_by("unit").agg(

@@ -16,6 +16,7 @@ from vitok.errors import DataMistake, Fault, NotFound, UserMistake, VitokError
 
 TIME = pl.Datetime("us", "UTC")
 _ATTEMPTS = 5
+_SAMPLE, _FEW = 1000, 100  # of so many rows so few values: a column that is worth a dictionary
 _NO_SPACE = ("No space left on device", "File too large", "Disk quota exceeded", f"os error {errno.ENOSPC}")
 _T = TypeVar("_T")
 
@@ -49,9 +50,18 @@ class Lake:
         return int(self._open(table).version())
 
     def append(
-        self, table: str, frame: pl.DataFrame, writer: str | None = None, sequence: int | None = None
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        writer: str | None = None,
+        sequence: int | None = None,
+        *,
+        is_bulk: bool = False,
     ) -> bool:
         """Adds rows; with a writer, only if the sequence is later than the writer's last one.
+
+        Args:
+            is_bulk: Whether these are millions of rows of typed columns, for which speed counts more than size.
 
         Returns:
             Whether rows were added; False says that this sequence is in the table already.
@@ -63,22 +73,27 @@ class Lake:
             raise Fault(
                 f"table {table}", "a writer needs a sequence and the reverse", "Give both or neither."
             )
-        return self.append_all(table, frame, {} if writer is None else {writer: int(sequence or 0)})
+        sequences = {} if writer is None else {writer: int(sequence or 0)}
+        return self.append_all(table, frame, sequences, is_bulk=is_bulk)
 
-    def append_all(self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int]) -> bool:
+    def append_all(
+        self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int], *, is_bulk: bool = False
+    ) -> bool:
         """Adds the rows of several writers in one commit, all or nothing.
 
         Args:
             sequences: The last sequence that the frame holds, by writer. If any is not later than that
                 writer's last one in the table, nothing is added.
+            is_bulk: As for `append`.
         """
         content = plain_types(frame, table)
         if self.exists(table):
-            self._check_types(table, content)
-            done = {writer: self.last_sequence(table, writer) for writer in sequences}
+            there = self._open(table)
+            self._check_types(table, dict(pl.scan_delta(there).collect_schema()), content)
+            done = {writer: there.transaction_version(writer) for writer in sequences}
             if any(last is not None and last >= sequences[writer] for writer, last in done.items()):
                 return False
-        self._write(table, content, mode="append", sequences=sequences)
+        self._write(table, content, mode="append", sequences=sequences, is_bulk=is_bulk)
         return True
 
     def last_sequence(self, table: str, writer: str) -> int | None:
@@ -137,9 +152,15 @@ class Lake:
             raise _translated(place, error) from error
 
     def _write(
-        self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int] | None = None, **how: Any
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        sequences: Mapping[str, int] | None = None,
+        *,
+        is_bulk: bool = False,
+        **how: Any,
     ) -> None:
-        from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+        from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
         marks = [Transaction(writer, last) for writer, last in sorted((sequences or {}).items())]
@@ -151,8 +172,7 @@ class Lake:
                         self._address(table),
                         frame,
                         storage_options=self.options or None,
-                        # Inputs are JSON: half the size of the default, in the same time.
-                        writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                        writer_properties=_written(frame, is_bulk=is_bulk),
                         commit_properties=CommitProperties(app_transactions=marks) if marks else None,
                         **how,
                     ),
@@ -162,8 +182,7 @@ class Lake:
                 if not isinstance(error.__cause__, CommitFailedError) or marks or attempt == _ATTEMPTS - 1:
                     raise
 
-    def _check_types(self, table: str, frame: pl.DataFrame) -> None:
-        expected = dict(self.scan(table).collect_schema())
+    def _check_types(self, table: str, expected: Mapping[str, pl.DataType], frame: pl.DataFrame) -> None:
         given = dict(frame.schema)
         if expected == given:
             return
@@ -181,6 +200,27 @@ class Lake:
             raise DataMistake(
                 f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version."
             )
+
+
+def _written(frame: pl.DataFrame, *, is_bulk: bool) -> Any:
+    """How files are packed.
+
+    JSON at half the size of the default, in the same time; typed columns five times as fast as that, without the
+    dictionaries that numbers and ids fill in vain, and without extremes of each file's fractions in the table's log.
+    """
+    from deltalake import ColumnProperties, WriterProperties
+
+    if not is_bulk:
+        return WriterProperties(compression="ZSTD", compression_level=1)
+    first = frame.select(pl.col(pl.String, pl.Int64, TIME)).head(_SAMPLE)
+    columns = {
+        series.name: ColumnProperties(
+            dictionary_enabled=series.n_unique() <= _FEW, statistics_enabled="CHUNK"
+        )
+        for series in first
+    }
+    rest = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
+    return WriterProperties(compression="LZ4_RAW", default_column_properties=rest, column_properties=columns)
 
 
 def plain_types(frame: pl.DataFrame, table: str = "frame") -> pl.DataFrame:

@@ -10,6 +10,7 @@ import pytest
 from examples import FLIGHT, flight_bundle
 from vitok.charter.predicates import parse_condition_on_rows
 from vitok.errors import Fault
+from vitok.journal.tables import with_json
 from vitok.loop.batch import Batch
 from vitok.loop.batch_rows import Run
 from vitok.release.plan import Arm, Plan
@@ -78,7 +79,9 @@ def served(plan, blobs, given, folder):
 
 
 def batched(plan, blobs, given):
-    return Batch(plan, blobs).predict(frame_of(given), 0, RUN, is_journalled=True)
+    """The output, and the rows of the journal as whoever reads it finds them."""
+    output, journal = Batch(plan, blobs).predict(frame_of(given), 0, RUN, is_journalled=True)
+    return output, with_json(journal.lazy()).collect()
 
 
 @pytest.fixture

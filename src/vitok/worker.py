@@ -1,6 +1,8 @@
 """One worker of `vitok up`: data plane and pages together. Apart from `wire`, so that commands do not load servers."""
 
 from vitok.kernel.clock import system_clock
+from vitok.govern.secrets import signing_key
+from vitok.loop.links import Links
 from vitok.loop.status import project_status
 from vitok.serve.app import DataPlane, create_app
 from vitok.serve.observe import configure_logs
@@ -14,5 +16,5 @@ def whole_app() -> DataPlane:
     configure_logs()
     state = worker_folder()
     project = open_project(state.parent)
-    pages = create_pages(lambda: project_status(project))
+    pages = create_pages(lambda: project_status(project), Links(project, signing_key))
     return create_app(state, system_clock, worker_settings(), pages)

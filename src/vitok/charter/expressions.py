@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
+from croniter import croniter
 from lark import Lark, Transformer, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
@@ -20,8 +21,8 @@ from vitok.errors import CharterMistake, UserMistake, shortened
 from vitok.kernel.clock import format_duration, parse_duration
 
 GRAMMAR = r"""
-expression: comparison | ask | alarm | schedule | labels
-comparison: [part "."] NAME OPERATOR bound [period]
+expression: comparison | ask | alarm | change | schedule | cron | labels
+comparison: [ESTIMATED] [part "."] NAME OPERATOR bound [period]
 part: slice
     | "worst_slice" ["(" COLUMN ")"]               -> worst
     | "gap" "(" COLUMN ")"                         -> gap
@@ -33,12 +34,16 @@ other: REFERENCE
 period: "for" "window" "(" DURATION ")"
 ask: "ask" "(" ROLE ["," STRING] ")"
 alarm: ALARM
+change: CHANGE
 schedule: "schedule" "(" (PERIOD | DURATION) ")"
+cron: "schedule" "(" STRING ")"
 labels: "labels" ">=" COUNT
 value: STRING | COLUMN | NUMBER
 
 OPERATOR: ">=" | "<=" | ">" | "<"
 ALARM.2: "drift" | "quality"
+CHANGE.2: "new_data" | "charter" | "libraries"
+ESTIMATED.2: "estimated"
 REFERENCE.2: "baseline" | "champion" | "accepted"
 PERIOD.2: "hourly" | "daily" | "weekly" | "monthly"
 ROLE.2: "product_owner" | "project_manager" | "domain_expert" | "data_engineer" | "data_annotator"
@@ -122,16 +127,22 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`metric >= bound`, over all rows or within a part of them, over all their time or the last period of it."""
+    """`metric >= bound`, over all rows or within a part of them, over all their time or the last period of it.
+
+    Args:
+        estimated: Whether the figure is what is estimated before labels come.
+    """
 
     metric: str
     operator: Operator
     bound: Bound
     part: Part | None = None
     period: timedelta | None = None
+    estimated: bool = False
 
     def __str__(self) -> str:
-        prefix = "" if self.part is None else f"{self.part}."
+        prefix = "estimated " if self.estimated else ""
+        prefix += "" if self.part is None else f"{self.part}."
         suffix = "" if self.period is None else f" for window({format_duration(self.period)})"
         return f"{prefix}{self.metric} {self.operator} {self.bound}{suffix}"
 
@@ -179,6 +190,31 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Cron:
+    """A moment that the fields of cron name (minute, hour, day, month, weekday; UTC) has passed since the last turn."""
+
+    fields: str
+
+    def __str__(self) -> str:
+        return f'schedule("{self.fields}")'
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something that turns are made of is not what it was when the last one began.
+
+    Args:
+        what: `new_data` (a source), `charter` (what is accepted, and how answers are made), or `libraries` (what trains
+            and serves: a security update among them).
+    """
+
+    what: Literal["new_data", "charter", "libraries"]
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
 class Labels:
     """So many new labels have arrived since the last turn."""
 
@@ -189,8 +225,8 @@ class Labels:
 
 
 Gate = Comparison | Ask
-Trigger = Comparison | Alarm | Schedule | Labels
-Expression = Comparison | Ask | Alarm | Schedule | Labels
+Trigger = Comparison | Alarm | Changed | Schedule | Cron | Labels
+Expression = Comparison | Ask | Alarm | Changed | Schedule | Cron | Labels
 
 ROLES: tuple[str, ...] = get_args(Role)
 _PERIODS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
@@ -202,14 +238,20 @@ class _Build(Transformer[Any, Any]):
         return inner
 
     def comparison(
-        self, part: Part | None, name: Any, operator: Any, bound: Any, period: timedelta | None
+        self,
+        estimated: Any,
+        part: Part | None,
+        name: Any,
+        operator: Any,
+        bound: Any,
+        period: timedelta | None,
     ) -> Comparison:
         bound, again = bound
         if again is not None and str(again) != str(name):
             raise CharterMistake(
                 "", f"{name} is compared with {again}", "Write the same metric on both sides."
             )
-        return Comparison(str(name), str(operator), bound, part, period)  # type: ignore[arg-type]
+        return Comparison(str(name), str(operator), bound, part, period, estimated is not None)  # type: ignore[arg-type]
 
     def part(self, inner: Part) -> Part:
         return inner
@@ -248,6 +290,19 @@ class _Build(Transformer[Any, Any]):
 
     def alarm(self, kind: Any) -> Alarm:
         return Alarm(str(kind))  # type: ignore[arg-type]
+
+    def change(self, what: Any) -> Changed:
+        return Changed(str(what))  # type: ignore[arg-type]
+
+    def cron(self, text: Any) -> Cron:
+        fields = " ".join(str(text).strip('"').split())
+        if len(fields.split()) != 5 or not croniter.is_valid(fields):
+            what = f"{fields!r} is no schedule of cron"
+            remedy = (
+                'Write minute, hour, day, month, weekday, such as "0 6 * * mon", or a word such as weekly.'
+            )
+            raise CharterMistake("", what, remedy)
+        return Cron(fields)
 
     def schedule(self, period: Any) -> Schedule:
         text = str(period)
@@ -317,7 +372,7 @@ def parse_expression(text: str, place: str = "expression") -> Expression:
             f"{_expected(error)}Gates and alerts are comparisons such as `roc_auc >= 0.7`, "
             "`slice(carrier).recall > baseline`, `gap(sex).recall <= 10%`, or questions such as "
             '`ask(domain_expert, "Is it plausible?")`; triggers also `drift`, `quality`, `schedule(weekly)`, '
-            "`labels >= 20000`. See docs/charter.md.",
+            '`schedule("0 6 * * mon")`, `labels >= 20000`, `new_data`, `charter`, `libraries`. See docs/charter.md.',
         ) from error
     except VisitError as error:
         if isinstance(error.orig_exc, CharterMistake):

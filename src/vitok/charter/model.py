@@ -1,8 +1,8 @@
 """The charter as frozen objects: every key of `vitok.yaml`, its type, its meaning."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.releasing import Release
@@ -217,7 +217,10 @@ Approvers = Literal["auto"] | list[Role]
 
 
 class Approve(Section):
-    """Who must agree to a change, by its risk class; a class with roles blocks its releases until approvals come."""
+    """Who must agree to a change, by its risk class; a class with roles blocks its releases until approvals come.
+
+    Nobody may agree to a change of his own, and nobody for two roles.
+    """
 
     low: Approvers = Field(
         "auto", description="Refreshed data, same algorithm and features.", examples=["auto"]
@@ -225,8 +228,20 @@ class Approve(Section):
     medium: Approvers = Field("auto", description="Other parameters or features.", examples=[["ml_engineer"]])
     high: Approvers = Field(
         "auto",
-        description="First release, or another algorithm.",
+        description="First release, another algorithm, or other criteria in the charter.",
         examples=[["domain_expert", "product_owner"]],
+    )
+    within: Period = Field(
+        "14d",
+        validate_default=True,
+        description="How long a request waits for answers, and how long answers hold until the release.",
+        examples=["14d"],
+    )
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = Field(
+        None,
+        description="Where people reach the pages of `vitok up`. Members of the team who are asked by mail "
+        "(`notify` with `mailto:` and `question`) then get a link by which they answer.",
+        examples=["https://vitok.example.org"],
     )
 
 
@@ -266,7 +281,7 @@ class Monitor(Section):
 
 
 class Retrain(Section):
-    """When a new turn starts by itself."""
+    """When a new turn starts by itself, and what holds it back."""
 
     on: list[str] = Field(
         [], description="Triggers; any of them starts a turn.", examples=[["schedule(weekly)", "drift"]]
@@ -274,8 +289,30 @@ class Retrain(Section):
     window: Literal["all"] | Period = Field(
         "all", description="Rows to train on: all, or the last period.", examples=["all"]
     )
+    confirm: Annotated[str, Field(pattern=r"^[1-9]\d? of [1-9]\d?$")] = Field(
+        "1 of 1",
+        description="In how many of the last judged windows a comparison must hold before it starts a turn.",
+        examples=["2 of 3"],
+    )
+    poisoned: Literal["wait", "train"] = Field(
+        "wait",
+        description="While an input looks broken and nobody acknowledged the alarm: `wait`, or `train` all the same.",
+        examples=["wait"],
+    )
     cooldown: Duration | None = Field(None, description="Shortest time between two turns.", examples=["7d"])
     budget: Budget | None = Field(None, description="Most turns in a period.", examples=["4 per 30d"])
+
+    @property
+    def confirmed(self) -> tuple[int, int]:
+        """Windows in which a comparison must hold, and windows that are looked at."""
+        few, _, many = self.confirm.partition(" of ")
+        return int(few), int(many)
+
+    @model_validator(mode="after")
+    def _few_of_many(self) -> Self:
+        if self.confirmed[0] > self.confirmed[1]:
+            raise ValueError(f"{self.confirm!r} can never be: write such as 2 of 3")
+        return self
 
 
 class Benefit(Section):

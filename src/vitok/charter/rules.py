@@ -86,11 +86,25 @@ def _checked(rule: Comparison, charter: Charter, section: str, place: str) -> Co
     _check_metric(rule.metric, charter, place)
     _check_reference(rule, section, place)
     _check_part(rule, charter, section, place)
+    if rule.estimated:
+        _check_estimated(rule, section, place)
     if rule.metric in SERVICE_METRICS:
         _check_service(rule, section, place)
     if rule.period is not None and charter.task.time is None:
         raise CharterMistake(place, "`for window` needs task.time", "Name the time column, or leave it out.")
     return in_own_unit(rule, charter.task.unit, place)
+
+
+def _check_estimated(rule: Comparison, section: str, place: str) -> None:
+    if section != "retrain.on":
+        what = f"`{rule}` rests on an estimate, and what is estimated decides neither gates nor alerts"
+        raise CharterMistake(place, what, "Put it under retrain.on, or compare the measured figure.")
+    if rule.part is not None or rule.period is not None:
+        raise CharterMistake(
+            place,
+            "quality is estimated for whole windows only",
+            f"Write estimated {rule.metric} {rule.operator} ...",
+        )
 
 
 def _check_metric(metric: str, charter: Charter, place: str) -> None:

@@ -7,6 +7,7 @@ import typer
 from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
 from vitok.cli.run import render as render_result
 from vitok.kernel.clock import parse_time
+from vitok.loop.deciding import list_decisions
 from vitok.loop.turns import cancel_turn, list_turns, resume_turn, show_turn
 from vitok.wire import open_project
 
@@ -56,6 +57,17 @@ def cancel(turn: _Turn, project: ProjectOption = HERE, as_json: JsonOption = Fal
         payload,
         f"Turn {payload['number']} {text}. Go on with it: vitok turns resume {payload['number']}",
     )
+
+
+def decisions(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Lists why turns started by themselves, or did not although something asked for one, the newest first."""
+    payload = list_decisions(open_project(project, say=say))
+    rows = [
+        [d["time"][:16], "started" if d["started"] else "held back", d["looks"], d["reason"]]
+        for d in payload["decisions"]
+    ]
+    header = ["time", "decision", "looks", "why"]
+    show(as_json, payload, table(rows, header) if rows else "Nothing has asked for a turn yet.")
 
 
 def render(payload: dict[str, Any]) -> str:
@@ -113,4 +125,5 @@ def register(app: typer.Typer) -> None:
     group.command("show", epilog="Example: vitok turns show 3")(show_one)
     group.command("resume", epilog="Example: vitok turns resume 3")(resume)
     group.command("cancel", epilog="Example: vitok turns cancel 3")(cancel)
+    group.command("decisions", epilog="Example: vitok turns decisions")(decisions)
     app.add_typer(group, name="turns", epilog="Example: vitok turns show 3")

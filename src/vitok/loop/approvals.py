@@ -8,16 +8,19 @@ from vitok.errors import Refused, UserMistake
 from vitok.evaluate.gates import Answer, Gate, judge_answer, verdict_of
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
+from vitok.loop.approving import request_json
 from vitok.loop.project import Project
-from vitok.registry import questions, releases, versions
+from vitok.registry import questions, releases, requests, versions
 
 
 def list_questions(project: Project) -> dict[str, Any]:
-    """The object that `vitok approvals --json` prints: open questions first."""
+    """The object that `vitok approvals --json` prints: questions of gates, and wishes to release; the open ones first."""
     with project.engine.connect() as connection:
         known = questions.all_questions(connection)
+        wished = [request_json(connection, request) for request in requests.all_requests(connection)]
     return {
-        "approvals": [_as_json(question) for question in sorted(known, key=lambda q: q.answer is not None)]
+        "approvals": [_as_json(question) for question in sorted(known, key=lambda q: q.answer is not None)],
+        "requests": sorted(wished, key=lambda each: each["state"] not in ("open", "approved")),
     }
 
 

@@ -1,5 +1,6 @@
 """Telling others what happens: events are written down with what they are about, and delivered until they arrive."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ from sqlalchemy import Connection
 
 from vitok.charter.model import Charter
 from vitok.charter.serving import Notify
+from vitok.govern.links import link_path
+from vitok.govern.secrets import signing_key
 from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_bytes
 from vitok.loop.attempt import Failure, attempts
@@ -108,7 +111,9 @@ def deliver(project: Project) -> int:
     now, delivered = project.clock(), 0
     with project.engine.begin() as connection:
         waiting = events.claim_due(connection, now, now + _CLAIM, _AT_ONCE)
-    for event, failure in attempts(waiting, lambda event: bring(event, project.charter.project, now)):
+    for event, failure in attempts(
+        waiting, lambda event: bring(_with_link(project, event), project.charter.project, now)
+    ):
         if failure is None:
             delivered += 1
             changes: dict[str, Any] = {
@@ -124,6 +129,18 @@ def deliver(project: Project) -> int:
         with project.engine.begin() as connection:
             events.change(connection, event.id, **changes)
     return delivered
+
+
+def _with_link(project: Project, event: events.Event) -> events.Event:
+    """For a member of the team who is asked by mail: the event with a link by which to answer, made as it is sent."""
+    pages, person = project.charter.approve.url, event.url.removeprefix("mailto:")
+    until = event.data.get("until")
+    if pages is None or person == event.url or until is None:
+        return event
+    if event.data.get("role") not in project.charter.team.get(person, []):
+        return event
+    link = pages.rstrip("/") + link_path(event.data["approval"], person, until, signing_key())
+    return replace(event, data={**event.data, "link": link})
 
 
 def list_events(project: Project, *, dead: bool, limit: int = 100) -> dict[str, Any]:

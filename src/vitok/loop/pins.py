@@ -6,7 +6,7 @@ from typing import Any
 
 import vitok
 from vitok.errors import NotFound, UserMistake
-from vitok.kernel.digests import digest_bytes
+from vitok.kernel.digests import digest_bytes, digest_json
 from vitok.loop.project import Project
 from vitok.loop.review import CHARTER, read_document
 
@@ -54,6 +54,18 @@ def pinned_project(project: Project, turn: str, pins: dict[str, Any]) -> Project
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return replace(project, document=read_document(folder), pinned=folder)
+
+
+def fingerprint(project: Project) -> str:
+    """A digest of the sources that changes whenever a file of them is written; nothing of them is read."""
+    found = {}
+    for name, place in project.charter.data.sources.items():
+        path = Path(project.folder / place)
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found[name] = [
+            (str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()
+        ]
+    return digest_json(found)
 
 
 def _files(project: Project) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -14,6 +13,7 @@ from vitok.errors import Busy, Fault, NotFound, Refused, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
+from vitok.loop.approving import Wish, require_agreement
 from vitok.loop.notify import emit
 from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
@@ -21,7 +21,6 @@ from vitok.model.bundle import load_manifest
 from vitok.model.runtime import load_model
 from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import ACCEPTED, Arm, Plan
-from vitok.release.risk import risk_class
 from vitok.store.blobs import write_atomically
 
 PLAN_FILE = "plan.json"
@@ -44,8 +43,13 @@ class Change:
     salt: str = ""
 
 
-def release_at_once(project: Project, number: int, *, actor: str) -> releases.Release:
+def release_at_once(
+    project: Project, number: int, *, actor: str, strategy: str | None = None
+) -> releases.Release:
     """Gives an accepted version all traffic.
+
+    Args:
+        strategy: What was asked for; None for the charter's way.
 
     Raises:
         NotFound: no such version, or its bundle is gone.
@@ -60,7 +64,7 @@ def release_at_once(project: Project, number: int, *, actor: str) -> releases.Re
             return _activate(project, version, Change("immediate", actor, "superseded", evidence))
         publish_plan(project)
         return now_released
-    risk = require_approvals(project, version, now_released)
+    risk = require_agreement(project, version, now_released, Wish(strategy, None, actor))
     evidence = {"verdict": version.turn, "risk": risk}
     return _activate(project, version, Change("immediate", actor, "superseded", evidence))
 
@@ -141,29 +145,6 @@ def go_back(project: Project, *, actor: str = "user", reason: str = "by hand") -
         version = versions.get(connection, earlier.version)
     evidence = {"reason": reason, "from": now_released.version}
     return _activate(project, version, Change("rollback", actor, "rolled back", evidence))
-
-
-def require_approvals(project: Project, version: versions.Version, released: releases.Release | None) -> str:
-    """The risk class of the change, if nobody has to agree to it."""
-    new = _comparable(project, version.digest)
-    old = None if released is None else _comparable(project, released.plan.champion.digest)
-    risk = risk_class(old, new)
-    approvers = getattr(project.charter.approve, risk)
-    if approvers != "auto":
-        raise Refused(
-            f"version {version.number}",
-            f"the change is of class {risk} and needs approval by "
-            f"{', '.join(approvers)}, which cannot be collected yet",
-            f"Set approve.{risk}: auto in the charter if you take the responsibility.",
-        )
-    return risk
-
-
-def _comparable(project: Project, digest: str) -> dict[str, Any]:
-    manifest: dict[str, Any] = msgspec.to_builtins(load_manifest(project.blobs, digest))
-    # Early stopping chooses the number of trees anew with each data set: that is no change of parameters.
-    manifest["parameters"].pop("n_estimators", None)
-    return manifest
 
 
 def _activate(project: Project, version: versions.Version, change: Change) -> releases.Release:

@@ -265,12 +265,14 @@ class _Run:
             self._note([moved(project, result.rollout)])
         if result.event is None:
             return 0.0
+        event = {"time": format_time(project.clock()), "event": result.event, "version": result.version}
+        self._note([{**event, "trigger": result.trigger, "reason": result.message}])
+        if not result.trigger:  # people agreed to a release: no turn ran
+            return 0.0
         with project.engine.connect() as connection:
             turn = turns.last(connection)
         assert turn is not None
         self._result.turns += 1
-        event = {"time": format_time(project.clock()), "event": result.event, "version": result.version}
-        self._note([{**event, "trigger": turn.trigger, "reason": result.message}])
         return sum(turn.seconds.values())
 
     def _note(self, events: Sequence[dict[str, Any]]) -> None:

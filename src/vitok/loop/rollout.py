@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from vitok.charter.releasing import Strategy
+from vitok.loop.approving import Wish, mark_released, require_agreement
 from vitok.loop.journals import JournalReader
 from vitok.loop.notify import emit
 from vitok.loop.observe import Observed, observe
@@ -19,7 +20,6 @@ from vitok.loop.release import (
     releasable,
     release_at_once,
     release_json,
-    require_approvals,
     require_whole,
 )
 from vitok.loop.rollout_rows import champion_baseline
@@ -93,7 +93,9 @@ def release_version(
     chosen = strategy or project.charter.release.strategy
     version, now_released = releasable(project, number)
     if chosen == "immediate" or now_released is None or now_released.version == number:
-        return Released(release_at_once(project, number, actor=actor), None)
+        released = Released(release_at_once(project, number, actor=actor, strategy=strategy), None)
+        mark_released(project, number)
+        return released
     with project.engine.connect() as connection:
         champion = versions.get(connection, now_released.version)
     require_whole(project, champion)  # the way back must be there before it is needed
@@ -102,7 +104,8 @@ def release_version(
     for stage in way.stages:
         if stage.when is not None:
             require_segment(project.document, manifest, stage.when)
-    evidence = {"risk": require_approvals(project, version, now_released), "verdict": version.turn}
+    risk = require_agreement(project, version, now_released, Wish(strategy, flag, actor))
+    evidence = {"risk": risk, "verdict": version.turn}
     now = project.clock()
     baseline = champion_baseline(journal, champion.number, now)
     planned: dict[str, Any] = {
@@ -114,6 +117,7 @@ def release_version(
     with in_force(project) as connection:
         rollout = rollouts.begin(connection, **planned, way=way, baseline=baseline)
         rollout, release = _make(project, connection, rollout, first_move(way), actor, None, evidence)
+    mark_released(project, number)
     return Released(release, rollout)
 
 

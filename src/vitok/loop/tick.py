@@ -1,25 +1,22 @@
-"""One look at production: watch, decide whether a turn is due, run it, release what was accepted."""
+"""One look at production: watch, decide whether a turn is due, run it, release what was accepted and agreed to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from vitok.charter.expressions import Comparison, Trigger
-from vitok.errors import Busy, Refused, VitokError
+from vitok.charter.expressions import Trigger
+from vitok.errors import Refused, UserMistake, VitokError
+from vitok.loop.approving import settle_requests
+from vitok.loop.deciding import decide, note_decision
 from vitok.loop.journals import JournalReader
 from vitok.loop.profiling import Profiler
 from vitok.loop.project import Project
-from vitok.loop.rollout import advance, release_version
-from vitok.loop.rules import judge_rules
-from vitok.loop.turn import run_turn
+from vitok.loop.rollout import Released, advance, release_version
+from vitok.loop.turn import TurnResult, run_turn
+from vitok.loop.turns import resume_cut_off
 from vitok.loop.watch import Watched, watch
-from vitok.model.bundle import load_manifest
-from vitok.monitor.triggers import Decision, Facts, decide_turn
-from vitok.registry import releases, rollouts, turns, versions
-from vitok.registry import windows as remembered
+from vitok.monitor.triggers import Decision
+from vitok.registry import decisions, turns
 from vitok.registry.rollouts import Rollout
-from vitok.stats.estimates import Estimate
 
 ACTOR = "vitok"
 
@@ -31,10 +28,12 @@ class Tick:
     Args:
         watched: Windows and alerts.
         decision: Whether a turn was due, and why or why not.
-        event: `promoted`, `releasing` (a roll-out began), `refused`, or `failed` if a turn ran, else None.
-        version: The version that the turn registered.
+        event: `promoted`, `releasing` (a roll-out began), `waiting` (for people), `refused`, or `failed` if a turn ran
+            or people agreed to a release, else None.
+        version: The version that it is about.
         message: How the turn ended.
         rollout: The roll-out that this look moved on, None if it moved none.
+        trigger: Why the turn started; empty if none ran.
     """
 
     watched: Watched
@@ -43,12 +42,24 @@ class Tick:
     version: int | None = None
     message: str = ""
     rollout: Rollout | None = None
+    trigger: str = ""
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a turn, or a release that people agreed to, ended."""
+
+    event: str
+    version: int | None
+    message: str
 
 
 def tick(
     project: Project, journal: JournalReader, triggers: Sequence[Trigger], profiler: Profiler | None = None
 ) -> Tick:
-    """Watches, moves a roll-out on, and starts a turn if a trigger holds; an accepted version is released.
+    """Watches, moves a roll-out on, releases what people agreed to, and starts a turn if a trigger holds.
+
+    A turn of ours whose process died is gone on with first.
 
     Args:
         triggers: The charter's, or those of a policy that is replayed.
@@ -56,71 +67,76 @@ def tick(
     """
     watched = watch(project, journal, profiler)
     moved = advance(project, journal)
-    decision = _decide(project, journal, watched, triggers)
+    agreed = _release_agreed(project, journal)
+    if agreed is not None:
+        return Tick(watched, Decision(False, ""), agreed.event, agreed.version, agreed.message, moved)
+    going = _go_on(project, journal)
+    if going is not None:
+        return Tick(watched, Decision(False, ""), going.event, going.version, going.message, moved, "cut off")
+    decision = decide(project, journal, watched.open, triggers)
+    noted = note_decision(project, decision)
     if decision.reason:
         project.say(f"{'Turn starts' if decision.start else 'No turn'}: {decision.reason}")
     if not decision.start:
         return Tick(watched, decision, rollout=moved)
+    end = _run(project, journal, decision.reason)
+    with project.engine.begin() as connection:
+        turn = turns.last(connection)
+        if turn is not None and noted is not None:
+            decisions.led_to(connection, noted, turn.id)
+    return Tick(watched, decision, end.event, end.version, end.message, moved, decision.reason)
+
+
+def _run(project: Project, journal: JournalReader, reason: str) -> _End:
     try:
-        result = run_turn(project, as_of=project.clock(), quick=True, trigger=decision.reason, actor=ACTOR)
+        result = run_turn(project, as_of=project.clock(), quick=True, trigger=reason, actor=ACTOR)
     except VitokError as error:
-        return Tick(watched, decision, "failed", None, str(error), moved)
+        return _End("failed", None, str(error))
+    return _after(project, journal, result)
+
+
+def _go_on(project: Project, journal: JournalReader) -> _End | None:
+    """Goes on with a turn whose process died; only what we started ourselves is released afterwards."""
+    try:
+        result = resume_cut_off(project, actor=ACTOR)
+    except VitokError as error:
+        return _End("failed", None, str(error))
+    if result is None or result.actor != ACTOR:
+        return None
+    return _after(project, journal, result)
+
+
+def _after(project: Project, journal: JournalReader, result: TurnResult) -> _End:
+    """What becomes of the version that a turn registered."""
     number = result.version.number
     if not result.accepted:
         failed = [gate.reason for gate in result.verdict.gates if not gate.passed]
-        return Tick(watched, decision, "refused", number, "; ".join(failed), moved)
+        event = "waiting" if result.verdict.state == "waiting" else "refused"
+        return _End(event, number, "; ".join(failed))
     try:
         released = release_version(project, journal, number, actor=ACTOR)
-    except (Refused, Busy) as error:
-        return Tick(watched, decision, "refused", number, str(error), moved)
+    except Refused as error:
+        return _End("waiting", number, str(error))
+    except UserMistake as error:
+        return _End("refused", number, str(error))
+    return _told(released, number)
+
+
+def _release_agreed(project: Project, journal: JournalReader) -> _End | None:
+    """Releases the oldest version to whose release everybody has agreed, if there is one."""
+    for request in settle_requests(project):
+        how = {"strategy": request.strategy, "flag": request.flag, "actor": request.actor}
+        try:
+            released = release_version(project, journal, request.version, **how)  # type: ignore[arg-type]
+        except VitokError as error:  # such as a roll-out under way: it stays agreed to, and is tried again
+            project.say(f"{request.name} is agreed to, but: {error}")
+            continue
+        return _told(released, request.version)
+    return None
+
+
+def _told(released: Released, number: int) -> _End:
     if released.rollout is None:
-        return Tick(watched, decision, "promoted", number, f"version {number} answers from now on", moved)
-    how = f"version {number} is rolled out: {released.rollout.way.strategy}"
-    return Tick(watched, decision, "releasing", number, how, moved)
-
-
-def _rules(
-    project: Project,
-    journal: JournalReader,
-    triggers: Sequence[Trigger],
-    digest: str,
-    accepted: Mapping[str, Any],
-    final: list[dict[str, Any]],
-) -> frozenset[Comparison]:
-    """Triggers over slices or periods that hold at the end of the last final window."""
-    asked = [
-        t for t in triggers if isinstance(t, Comparison) and (t.part is not None or t.period is not None)
-    ]
-    if not asked or not final:
-        return frozenset()
-    span = (final[0]["start"], final[0]["end"])
-    manifest = load_manifest(project.blobs, digest)
-    figures = {name: found["value"] for name, found in accepted.items()}
-    found = judge_rules(project, journal, asked, span, manifest, digest, figures)
-    return frozenset(rule for rule, finding in found.items() if finding.alarm)
-
-
-def _decide(
-    project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Trigger]
-) -> Decision:
-    retrain, now = project.charter.retrain, project.clock()
-    with project.engine.connect() as connection:
-        release = releases.current(connection)
-        if release is None or not triggers:
-            return Decision(False, "")
-        if rollouts.current(connection) is not None:
-            return Decision(False, "")  # two changes at once could not be told apart
-        past = turns.all_turns(connection)
-        accepted = versions.get(connection, release.version).metrics
-        final = remembered.last_windows(connection, 1, state="final")
-    last: datetime = past[-1].started if past else release.created
-    facts = Facts(
-        now=now,
-        turns=[turn.started for turn in past] or [release.created],
-        alarms=frozenset(alert.kind for alert in watched.open.values() if alert.severity == "alarm"),
-        quality={name: Estimate(**found) for name, found in final[0]["quality"].items()} if final else {},
-        accepted={name: found["value"] for name, found in accepted.items()},
-        new_labels=journal.labels_since(last, now),
-        rules=_rules(project, journal, triggers, release.plan.champion.digest, accepted, final),
-    )
-    return decide_turn(triggers, facts, cooldown=retrain.cooldown, budget=retrain.budget)
+        return _End("promoted", number, f"version {number} answers from now on")
+    strategy = released.rollout.way.strategy
+    return _End("releasing", number, f"version {number} is rolled out: {strategy}")

@@ -13,7 +13,7 @@ from vitok.errors import UserMistake, VitokError
 from vitok.kernel.ids import new_id
 from vitok.loop.durable import AtOnce, Steps, run_durably
 from vitok.loop.fitted import Fitted
-from vitok.loop.pins import pin, pinned_project, turn_folder
+from vitok.loop.pins import fingerprint, pin, pinned_project, turn_folder
 from vitok.loop.project import Project
 from vitok.loop.review import require_supported
 from vitok.loop.revisions import revisions
@@ -42,6 +42,7 @@ class TurnResult:
 
     Args:
         turn, number: Its id, and its number.
+        actor: Who started it.
         accepted: The verdict.
         version: The number under which the bundle is registered.
         seconds: Time of each stage.
@@ -52,6 +53,7 @@ class TurnResult:
 
     turn: str
     number: int
+    actor: str
     accepted: bool
     version: versions.Version
     verdict: Verdict
@@ -132,7 +134,7 @@ def _begin(
     """Writes the turn's line, with all that it works by."""
     now = project.clock()
     turn = new_id(now)
-    pins = {} if project.workflows is None else pin(project)
+    pins = {} if project.workflows is None else {**pin(project), "sources": fingerprint(project)}
     with project.engine.begin() as connection:
         for cut in turns.mark_interrupted(connection, now, _CUT_OFF):
             goes_on = f"`vitok turns resume {cut.number}` goes on with it"
@@ -198,6 +200,7 @@ def _turn(stages: Stages) -> TurnResult:
     return TurnResult(
         line.id,
         line.number,
+        line.actor,
         verdict.is_accepted,
         version,
         verdict,

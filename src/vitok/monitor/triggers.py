@@ -4,33 +4,62 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from vitok.charter.expressions import Alarm, Comparison, Labels, Schedule, Trigger
+from croniter import croniter
+
+from vitok.charter.expressions import Alarm, Changed, Comparison, Cron, Labels, Schedule, Trigger
 from vitok.kernel.clock import format_duration
 from vitok.monitor.quality import trigger_holds
 from vitok.stats.estimates import Estimate
 
+Quality = Mapping[str, Estimate]
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What triggers look at.
+    """What triggers look at, and what may hold a turn back.
 
     Args:
         now: The present.
         turns: Start of each turn so far, oldest first.
         alarms: Kinds of the open alarms.
-        quality: Metrics of the last final window.
+        quality: Metrics of the last final windows, the newest first.
+        estimated: Metrics of the last windows as they are estimated, the newest first.
         accepted: Metrics of the champion when it was accepted.
-        new_labels: Labels that arrived since the last turn.
+        new_labels: Labels that arrived since the last turn; None where nobody counts them.
         rules: Comparisons over slices or longer periods that were found to hold for certain.
+        changed: What is not as it was when the last turn began.
+        releasing: The version that is being rolled out, None if none is.
+        suspect: Inputs that look broken, and that nobody has acknowledged.
     """
 
     now: datetime
     turns: Sequence[datetime]
     alarms: frozenset[str]
-    quality: Mapping[str, Estimate]
+    quality: Sequence[Quality]
     accepted: Mapping[str, float]
-    new_labels: int
+    new_labels: int | None
     rules: frozenset[Comparison] = frozenset()
+    estimated: Sequence[Quality] = ()
+    changed: frozenset[str] = frozenset()
+    releasing: int | None = None
+    suspect: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What holds a turn back although a trigger holds.
+
+    Args:
+        cooldown: Shortest time between the starts of two turns.
+        budget: Most turns in a period.
+        confirmed: In how many of how many of the last windows a comparison must hold.
+        trains_suspect: Whether a turn may learn from inputs that look broken.
+    """
+
+    cooldown: timedelta | None = None
+    budget: tuple[int, timedelta] | None = None
+    confirmed: tuple[int, int] = (1, 1)
+    trains_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,59 +68,76 @@ class Decision:
 
     Args:
         start: The decision.
-        reason: The trigger that held, or what held it back; empty if nothing asked for a turn.
+        reason: The triggers that held, and what held them back; empty if nothing asked for a turn.
+        triggers: Those that held.
     """
 
     start: bool
     reason: str
+    triggers: tuple[str, ...] = ()
 
 
-def decide_turn(
-    triggers: Sequence[Trigger],
-    facts: Facts,
-    *,
-    cooldown: timedelta | None,
-    budget: tuple[int, timedelta] | None,
-) -> Decision:
+def decide_turn(triggers: Sequence[Trigger], facts: Facts, guards: Guards) -> Decision:
     """Decides whether a turn starts now.
 
     Args:
         triggers: Any of them suffices.
-        cooldown: Shortest time between the starts of two turns.
-        budget: Most turns in a period.
     """
-    held = [str(trigger) for trigger in triggers if _holds(trigger, facts)]
+    held = tuple(str(trigger) for trigger in triggers if _holds(trigger, facts, guards))
     if not held:
         return Decision(False, "")
-    reason = ", ".join(held)
+    reason, why_not = ", ".join(held), _held_back(facts, guards)
+    return (
+        Decision(True, reason, held) if why_not is None else Decision(False, f"{reason}; but {why_not}", held)
+    )
+
+
+def _held_back(facts: Facts, guards: Guards) -> str | None:
+    """What is in the way of a turn, None if nothing is."""
+    if facts.releasing is not None:
+        return f"version {facts.releasing} is being released: two changes at once could not be told apart"
     last = facts.turns[-1] if facts.turns else None
-    if cooldown is not None and last is not None and facts.now < last + cooldown:
-        return Decision(
-            False, f"{reason}; but the last turn started less than {format_duration(cooldown)} ago"
-        )
-    if budget is not None:
-        count, period = budget
+    if guards.cooldown is not None and last is not None and facts.now < last + guards.cooldown:
+        return f"the last turn started less than {format_duration(guards.cooldown)} ago"
+    if guards.budget is not None:
+        count, period = guards.budget
         recent = sum(start > facts.now - period for start in facts.turns)
         if recent >= count:
-            return Decision(
-                False,
-                f"{reason}; but {recent} turns started in the last {format_duration(period)}, the budget",
+            return f"{recent} turns started in the last {format_duration(period)}, the budget"
+    if facts.new_labels == 0 and not facts.changed:
+        return "no label has come since the last turn: there is nothing new to learn"
+    if facts.suspect and not guards.trains_suspect:
+        named = ", ".join(facts.suspect)
+        return f"{named} looks broken, and a turn would learn that: mend the source, or acknowledge the alert"
+    return None
+
+
+def _holds(trigger: Trigger, facts: Facts, guards: Guards) -> bool:
+    match trigger:
+        case Schedule():
+            return _is_due(trigger, facts)
+        case Cron():
+            return (
+                not facts.turns
+                or croniter(trigger.fields, facts.turns[-1]).get_next(type(facts.now)) <= facts.now
             )
-    return Decision(True, reason)
+        case Alarm():
+            return trigger.kind in facts.alarms
+        case Labels():
+            return (facts.new_labels or 0) >= trigger.at_least
+        case Changed():
+            return trigger.what in facts.changed
+        case Comparison():
+            return _compares(trigger, facts, guards)
 
 
-def _holds(trigger: Trigger, facts: Facts) -> bool:
-    if isinstance(trigger, Schedule):
-        return _is_due(trigger, facts)
-    if isinstance(trigger, Alarm):
-        return trigger.kind in facts.alarms
-    if isinstance(trigger, Labels):
-        return facts.new_labels >= trigger.at_least
-    assert isinstance(trigger, Comparison)
+def _compares(trigger: Comparison, facts: Facts, guards: Guards) -> bool:
     if trigger.part is not None or trigger.period is not None:
         return trigger in facts.rules
-    found = facts.quality.get(trigger.metric)
-    return found is not None and trigger_holds(trigger, found, facts.accepted.get(trigger.metric))
+    few, many = guards.confirmed
+    windows = (facts.estimated if trigger.estimated else facts.quality)[:many]
+    found = [quality[trigger.metric] for quality in windows if trigger.metric in quality]
+    return sum(trigger_holds(trigger, each, facts.accepted.get(trigger.metric)) for each in found) >= few
 
 
 def _is_due(schedule: Schedule, facts: Facts) -> bool:

@@ -1,6 +1,6 @@
 """How risky it is to put one bundle in another's place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 Risk = Literal["low", "medium", "high"]
@@ -10,29 +10,35 @@ _MEDIUM = ("features", "inputs", "parameters", "feature_function")
 _DESCRIPTION = ("example", "levels", "integer")
 
 
-def risk_class(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Risk:
-    """The risk class of a release.
+def risk_class(
+    old: Mapping[str, Any] | None, new: Mapping[str, Any], criteria: Sequence[str] = ()
+) -> tuple[Risk, list[str]]:
+    """The risk class of a release, and what it rests on.
 
     Args:
         old: Manifest of the version in production as a mapping, None for the first release.
         new: Manifest of the version to release.
+        criteria: What changed in the charter about what is accepted, in words.
 
     Returns:
-        `high` for the first release or another task, target or algorithm; `medium` for other features,
-        feature code or parameters; else `low`.
+        `high` for the first release, another task, target or algorithm, or other criteria; `medium` for other
+        features, feature code or parameters; else `low`. With it each difference in words.
 
     >>> risk_class(None, {"algorithm": "linear"})
-    'high'
+    ('high', ['the first release'])
     >>> risk_class({"parameters": {"C": 1}}, {"parameters": {"C": 2}})
-    'medium'
+    ('medium', ['parameters differ'])
     """
-    if old is None or any(old.get(key) != new.get(key) for key in _HIGH):
-        return "high"
-    if any(_essence(old.get(key)) != _essence(new.get(key)) for key in _MEDIUM):
-        return "medium"
+    if old is None:
+        return "high", ["the first release"]
+    high = [f"{key}: {old.get(key)} -> {new.get(key)}" for key in _HIGH if old.get(key) != new.get(key)]
+    high += [f"charter: {sentence}" for sentence in criteria]
+    medium = [f"{key} differ" for key in _MEDIUM if _essence(old.get(key)) != _essence(new.get(key))]
     if _feature_code(old) != _feature_code(new):
-        return "medium"
-    return "low"
+        medium.append("the code of features differs")
+    if high:
+        return "high", high + medium
+    return ("medium", medium) if medium else ("low", ["refreshed data alone"])
 
 
 def _essence(value: Any) -> Any:

@@ -66,8 +66,17 @@ TRIGGERS = {
     "calendar month has begun) and any duration, such as `schedule(36h)`",
     "drift": "an alarm on drift is open (a notice starts nothing)",
     "quality": "an alarm on quality is open",
+    'schedule("0 6 * * mon")': "a moment that the five fields of cron name (minute, hour, day, month, weekday; UTC) "
+    "has passed since the last turn began",
     "labels >= 20000": "so many outcomes became known since the last turn began",
-    "roc_auc < 0.70": "the metric of the last final window; its whole interval must lie beyond the bound",
+    "new_data": "a file of `data.sources` was written since the last turn began",
+    "charter": "the criteria changed since the last turn began: gates, decisions, task, rows",
+    "libraries": "a package that the version in production was made with is installed in another version now, such as "
+    "after a security update",
+    "roc_auc < 0.70": "the metric of the last final window; its whole interval must lie beyond the bound. With "
+    "`retrain.confirm: 2 of 3` in two of the last three windows",
+    "estimated roc_auc < 0.70": "the same of what is estimated before labels come; it may start a turn, and never "
+    "decides about a release",
     "roc_auc < 0.70 for window(30d)": "the same, on the labelled rows of 30 days before that window's end",
     "slice(carrier).roc_auc < 0.60": "in any group for certain; the more groups, the wider each interval, so that "
     "all together err as seldom as one",
@@ -235,7 +244,9 @@ def _language() -> str:
             "",
             "A comparison under `monitor.alerts` says what must not happen: it raises an alert on quality when "
             "the labelled rows of windows are evidence enough that it holds. Any trigger that "
-            "holds starts a turn, unless `retrain.cooldown` or `retrain.budget` holds it back. Both speak of the "
+            "holds starts a turn, unless something holds it back: `retrain.cooldown` or `retrain.budget`, a release that is "
+            "under way, inputs that look broken (`retrain.poisoned`), or nothing new to learn; `vitok turns decisions` "
+            "tells which. Both speak of the "
             "version that answers now, compare with a number, `accepted` or another slice, and know no figures of "
             "the bundle; slices need columns that are inputs of the model, since production records no others.",
             "",

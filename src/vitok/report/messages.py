@@ -37,6 +37,7 @@ _FACTS = (
     ("verdict", "Verdict"),
     ("version", "Version"),
     ("role", "Asked"),
+    ("link", "Answer here"),
     ("score", "Score"),
     ("reason", "Reason"),
     ("actor", "By"),

@@ -50,6 +50,7 @@ NEEDS: dict[str, Scope | None] = {
     "invocations": "predict",
 }
 PAGES: Scope = "pages"
+LINKED = "/approve/"  # pages under it ask for no key: their address is one, signed, and good for one answer
 
 
 def digest_of(key: str) -> str:

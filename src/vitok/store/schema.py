@@ -114,9 +114,7 @@ links = Table(
     Column("digest", String(64), primary_key=True),
     Column("approval", String(32), nullable=False),
     Column("person", String(200), nullable=False),
-    Column("made", Instant, nullable=False),
-    Column("expires", Instant, nullable=False),
-    Column("used", Instant),
+    Column("used", Instant, nullable=False),
 )
 
 versions = Table(

@@ -50,7 +50,25 @@ def version(number, day, auc, verdict="accepted"):
 
 def turn(number, day, state="accepted"):
     at = START + day * DAY
-    return Turn(f"t{number}", at, at, at, "by hand", "end", state, number, DOCUMENT.digest, {}, {}, "")
+    return Turn(
+        f"t{number}",
+        at,
+        at,
+        at,
+        "by hand",
+        "end",
+        state,
+        number,
+        DOCUMENT.digest,
+        {},
+        {},
+        "",
+        number,
+        "",
+        False,
+        {},
+        None,
+    )
 
 
 def release(number, day):

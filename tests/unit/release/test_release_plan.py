@@ -168,9 +168,13 @@ def test_risk_grows_with_what_changes():
         "parameters": {"C": 1},
         "inputs": [{"name": "x", "example": 1}],
     }
-    assert risk_class(None, old) == "high"
-    assert risk_class(old, old | {"algorithm": "lightgbm"}) == "high"
-    assert risk_class(old, old | {"parameters": {"C": 2}}) == "medium"
-    assert risk_class(old, old | {"inputs": [{"name": "y", "example": 1}]}) == "medium"
-    assert risk_class(old, old | {"files": {"features.py": "abc"}}) == "medium"
-    assert risk_class(old, old | {"inputs": [{"name": "x", "example": 2}], "created": "later"}) == "low"
+    assert risk_class(None, old)[0] == "high"
+    assert risk_class(old, old | {"algorithm": "lightgbm"})[0] == "high"
+    assert risk_class(old, old | {"parameters": {"C": 2}})[0] == "medium"
+    assert risk_class(old, old | {"inputs": [{"name": "y", "example": 1}]})[0] == "medium"
+    assert risk_class(old, old | {"files": {"features.py": "abc"}})[0] == "medium"
+    assert risk_class(old, old | {"inputs": [{"name": "x", "example": 2}], "created": "later"})[0] == "low"
+    assert risk_class(old, old, ["gate `f1 >= 0.7` removed"]) == (
+        "high",
+        ["charter: gate `f1 >= 0.7` removed"],
+    )

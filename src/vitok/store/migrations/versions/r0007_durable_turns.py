@@ -89,9 +89,7 @@ def _create_releases() -> None:
         sa.Column("digest", sa.String(64), primary_key=True),
         sa.Column("approval", sa.String(32), nullable=False),
         sa.Column("person", sa.String(200), nullable=False),
-        sa.Column("made", Instant, nullable=False),
-        sa.Column("expires", Instant, nullable=False),
-        sa.Column("used", Instant),
+        sa.Column("used", Instant, nullable=False),
     )
 
 

@@ -1,0 +1,55 @@
+"""The secret that signs links: from the environment, a file, or the user's own folder; never from the project's."""
+
+import os
+import secrets
+from pathlib import Path
+
+from vitok.errors import UserMistake
+
+VARIABLE, FILE_VARIABLE = "VITOK_SECRET", "VITOK_SECRET_FILE"
+_LEAST = 16
+
+
+def signing_key() -> bytes:
+    """The key that this installation signs with.
+
+    It is the value of `VITOK_SECRET`, the content of the file that `VITOK_SECRET_FILE` names (as containers mount
+    them), or else a random one that is made once in the user's configuration folder, readable by the user alone.
+
+    Raises:
+        UserMistake: it is too short, or cannot be read or made.
+    """
+    if VARIABLE in os.environ:
+        return _long_enough(os.environ[VARIABLE].encode(), VARIABLE)
+    named = os.environ.get(FILE_VARIABLE)
+    path = Path(named) if named else _own_file()
+    try:
+        if not named and not path.exists():
+            _make(path)
+        return _long_enough(path.read_bytes().strip(), str(path))
+    except OSError as error:
+        what = f"cannot be used: {error.strerror or error}"
+        raise UserMistake(str(path), what, f"Give {VARIABLE} or {FILE_VARIABLE}.") from error
+
+
+def _own_file() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "vitok" / "secret"
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return  # another process was faster
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+
+
+def _long_enough(content: bytes, place: str) -> bytes:
+    if len(content) < _LEAST:
+        raise UserMistake(
+            place, f"holds {len(content)} characters", f"Give a random secret of {_LEAST} or more."
+        )
+    return content

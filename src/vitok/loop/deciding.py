@@ -1,0 +1,171 @@
+"""Whether a turn is due: the facts that triggers look at, and the record of each decision."""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vitok.charter.changes import criteria_changes
+from vitok.charter.expressions import Changed, Comparison, Trigger
+from vitok.kernel.clock import format_time
+from vitok.loop.journals import JournalReader
+from vitok.loop.pins import fingerprint
+from vitok.loop.project import Project
+from vitok.loop.rules import judge_rules
+from vitok.model.bundle import load_manifest
+from vitok.monitor.triggers import Decision, Facts, Guards, decide_turn
+from vitok.registry import charters, decisions, handlings, releases, rollouts, turns, versions
+from vitok.registry import windows as remembered
+from vitok.stats.estimates import Estimate
+
+_BROKEN_INPUT = "inputs"  # the section of the run book of an alert whose inputs look broken
+
+
+def decide(
+    project: Project, journal: JournalReader, alerts: Mapping[str, Any], triggers: Sequence[Trigger]
+) -> Decision:
+    """Decides whether a turn starts now.
+
+    Args:
+        alerts: The open ones, by id.
+        triggers: The charter's, or those of a policy that is replayed.
+    """
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+    if release is None or not triggers:
+        return Decision(False, "")
+    retrain = project.charter.retrain
+    guards = Guards(retrain.cooldown, retrain.budget, retrain.confirmed, retrain.poisoned == "train")
+    return decide_turn(triggers, _facts(project, journal, alerts, triggers, release), guards)
+
+
+def note_decision(project: Project, decision: Decision) -> str | None:
+    """Writes a decision down, with its reason; None if nothing asked for a turn."""
+    if not decision.reason:
+        return None
+    with project.engine.begin() as connection:
+        return decisions.note(
+            connection,
+            project.clock(),
+            started=decision.start,
+            triggers=decision.triggers,
+            reason=decision.reason,
+        )
+
+
+def list_decisions(project: Project, limit: int = 50) -> dict[str, Any]:
+    """The object that `vitok turns decisions --json` prints: newest first."""
+    with project.engine.connect() as connection:
+        found = decisions.newest(connection, limit)
+    return {
+        "decisions": [
+            {
+                "time": format_time(each.time),
+                "until": format_time(each.until),
+                "looks": each.looks,
+                "started": each.started,
+                "triggers": each.triggers,
+                "reason": each.reason,
+                "turn": each.turn,
+            }
+            for each in found
+        ]
+    }
+
+
+def _facts(
+    project: Project,
+    journal: JournalReader,
+    alerts: Mapping[str, Any],
+    triggers: Sequence[Trigger],
+    release: releases.Release,
+) -> Facts:
+    now, retrain = project.clock(), project.charter.retrain
+    with project.engine.connect() as connection:
+        under_way = rollouts.current(connection)
+        past = turns.all_turns(connection)
+        accepted = versions.get(connection, release.version).metrics
+        final = remembered.last_windows(connection, retrain.confirmed[1], state="final")
+        recent = remembered.recent_metrics(connection, release.version, now, retrain.confirmed[1])
+        handled = handlings.find(connection, list(alerts))
+    last = past[-1].started if past else release.created
+    changed = _changed(project, past[-1] if past else None, triggers, release)
+    return Facts(
+        now=now,
+        turns=[turn.started for turn in past] or [release.created],
+        alarms=frozenset(alert.kind for alert in alerts.values() if alert.severity == "alarm"),
+        quality=[_estimates(window["quality"]) for window in final],
+        estimated=[_estimates(estimated) for estimated, _ in reversed(recent)],
+        accepted={name: found["value"] for name, found in accepted.items()},
+        new_labels=journal.labels_since(last, now),
+        rules=_rules(project, journal, triggers, release.plan.champion.digest, accepted, final),
+        changed=changed,
+        releasing=None if under_way is None else under_way.version,
+        suspect=_suspect(alerts, handled),
+    )
+
+
+def _estimates(found: Mapping[str, Any]) -> dict[str, Estimate]:
+    return {
+        name: Estimate(**each)
+        for name, each in found.items()
+        if isinstance(each, Mapping) and "method" in each
+    }
+
+
+def _suspect(alerts: Mapping[str, Any], handled: Mapping[str, Any]) -> list[str]:
+    """Inputs that look broken, unless somebody has taken the alert on."""
+    found: dict[str, None] = {}
+    for key, alert in alerts.items():
+        is_new = handled[key].acknowledged is None if key in handled else True
+        if alert.severity == "alarm" and alert.runbook == _BROKEN_INPUT and is_new:
+            found |= dict.fromkeys(alert.what)
+    return list(found)
+
+
+def _changed(
+    project: Project, last: turns.Turn | None, triggers: Sequence[Trigger], release: releases.Release
+) -> frozenset[str]:
+    """What is not as it was when the last turn began; of a turn that nothing was kept of, nothing is known."""
+    found = set()
+    if last is not None and "sources" in last.pins and last.pins["sources"] != fingerprint(project):
+        found.add("new_data")
+    if last is not None and Changed("charter") in triggers and last.charter != project.document.digest:
+        with project.engine.connect() as connection:
+            known = {each.digest: each.content for each in charters.all_charters(connection)}
+        before = known.get(last.charter)
+        if before is not None and criteria_changes(before, project.charter.as_json()):
+            found.add("charter")
+    if Changed("libraries") in triggers:
+        made = load_manifest(project.blobs, release.plan.champion.digest).environment
+        present = {name: _installed(name) for name in made if name != "python"}
+        if any(present[name] != made[name] for name in present):
+            found.add("libraries")
+    return frozenset(found)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _rules(
+    project: Project,
+    journal: JournalReader,
+    triggers: Sequence[Trigger],
+    digest: str,
+    accepted: Mapping[str, Any],
+    final: list[dict[str, Any]],
+) -> frozenset[Comparison]:
+    """Triggers over slices or periods that hold at the end of the last final window."""
+    asked = [
+        t for t in triggers if isinstance(t, Comparison) and (t.part is not None or t.period is not None)
+    ]
+    if not asked or not final:
+        return frozenset()
+    span = (final[0]["start"], final[0]["end"])
+    manifest = load_manifest(project.blobs, digest)
+    figures = {name: found["value"] for name, found in accepted.items()}
+    found = judge_rules(project, journal, asked, span, manifest, digest, figures)
+    return frozenset(rule for rule, finding in found.items() if finding.alarm)

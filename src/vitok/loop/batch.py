@@ -36,6 +36,7 @@ _KINDS: dict[str, Any] = {"number": "number", "category": "text", "boolean": "bo
 _TRIES = (
     64  # a version that fails on more pieces of a part than this has not met a few odd rows: it is broken
 )
+_DIGITS = 10
 PREDICTING = (
     2  # parts at once, each with one thread of the model: two threads on one part wait for each other
 )
@@ -136,7 +137,8 @@ class Batch:
         """The rows with their number, id, unit and time."""
         manifest = self.manifest
         number = pl.int_range(first, first + rows.height, dtype=pl.Int64)
-        made = pl.format("{}-{}", pl.lit(run.id), number)
+        # Of one width, so that their order is that of the rows: the index of ids then only grows at its end.
+        made = pl.format("{}-{}", pl.lit(run.id), number.cast(pl.String).str.zfill(_DIGITS))
         key = made if manifest.id not in rows.columns else pl.coalesce(_text(manifest.id), made)
         unit = key if manifest.entity not in rows.columns else pl.coalesce(_text(manifest.entity), key)
         now = pl.lit(run.started, dtype=pl.Datetime("us", "UTC"))

@@ -16,6 +16,8 @@ from vitok.errors import DataMistake, Fault, NotFound, UserMistake, VitokError
 
 TIME = pl.Datetime("us", "UTC")
 _ATTEMPTS = 5
+# Whoever opens a table reads its log from the last checkpoint on; every hundred commits, as it would be, is late.
+_TABLE = {"delta.checkpointInterval": "20"}
 _SAMPLE, _FEW = 1000, 100  # of so many rows so few values: a column that is worth a dictionary
 _NO_SPACE = ("No space left on device", "File too large", "Disk quota exceeded", f"os error {errno.ENOSPC}")
 _T = TypeVar("_T")
@@ -86,14 +88,14 @@ class Lake:
                 writer's last one in the table, nothing is added.
             is_bulk: As for `append`.
         """
-        content = plain_types(frame, table)
+        content, there = plain_types(frame, table), None
         if self.exists(table):
             there = self._open(table)
             self._check_types(table, dict(pl.scan_delta(there).collect_schema()), content)
             done = {writer: there.transaction_version(writer) for writer in sequences}
             if any(last is not None and last >= sequences[writer] for writer, last in done.items()):
                 return False
-        self._write(table, content, mode="append", sequences=sequences, is_bulk=is_bulk)
+        self._write(table, content, mode="append", sequences=sequences, is_bulk=is_bulk, there=there)
         return True
 
     def last_sequence(self, table: str, writer: str) -> int | None:
@@ -158,8 +160,14 @@ class Lake:
         sequences: Mapping[str, int] | None = None,
         *,
         is_bulk: bool = False,
+        there: Any = None,
         **how: Any,
     ) -> None:
+        """Writes a frame.
+
+        Args:
+            there: The table if it is open: to open one takes longer with each commit.
+        """
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
@@ -169,10 +177,11 @@ class Lake:
                 _guarded(
                     f"table {table}",
                     lambda: write_deltalake(
-                        self._address(table),
+                        self._address(table) if there is None else there,
                         frame,
                         storage_options=self.options or None,
                         writer_properties=_written(frame, is_bulk=is_bulk),
+                        configuration=_TABLE if there is None else None,
                         commit_properties=CommitProperties(app_transactions=marks) if marks else None,
                         **how,
                     ),

@@ -168,7 +168,7 @@ def test_rows_without_an_id_get_one_that_a_repetition_gives_again(blobs):
     batch = Batch(plan_of((flight_bundle(blobs), "champion", 0)), blobs)
     frame = frame_of(rows(3)).drop("flight", "tail", "departure")
     (one, journal), (two, _) = (batch.predict(frame, 40, RUN, is_journalled=True) for _ in range(2))
-    assert one["id"].to_list() == two["id"].to_list() == ["run-40", "run-41", "run-42"]
+    assert one["id"].to_list() == two["id"].to_list() == [f"run-{number:010}" for number in (40, 41, 42)]
     assert journal["unit"].to_list() == one["id"].to_list()
     assert set(journal["time"]) == {NOW}
     assert journal["seq"].to_list() == [41, 42, 43]

@@ -70,6 +70,22 @@ def test_ranking_page_and_picture_of_a_column_that_moved(vitok, watched, tmp_pat
     assert len(text) < 2_000_000
 
 
+def test_what_each_column_does_to_quality_is_told_or_why_it_cannot_be(vitok, watched):
+    found = vitok("drift", "--effect", "--project", watched).json
+    assert found["effect_on"] == "roc_auc"
+    effects = {line["feature"]: line["effect"] for line in found["ranking"]}
+    assert effects["score"] is None
+    assert "of the window's values are like any of these" in effects["mean radius"]["undecidable"]
+    assert all(
+        "undecidable" in each or each["low"] <= each["value"] <= each["high"]
+        for each in effects.values()
+        if each
+    )
+    text = vitok("drift", "--effect", "--project", watched, as_json=False).out
+    assert "effect on roc_auc" in text
+    assert "No effect of mean radius: only" in text
+
+
 def test_text_tells_what_moved_against_earlier_windows(vitok, watched):
     answer = vitok(
         "drift", "--against", "previous", "--feature", "mean radius", "--project", watched, as_json=False

@@ -12,6 +12,7 @@ from vitok.journal.ledger import StillLedger
 from vitok.kernel.clock import parse_time
 from vitok.loop.drift import drift as look_at_drift
 from vitok.loop.drift_spans import AGAINST, Against, Asked
+from vitok.loop.effects import add_effects
 from vitok.loop.keep import collect
 from vitok.loop.together import moved_together
 from vitok.report.drift_charts import overview_chart
@@ -53,6 +54,13 @@ def drift(
             "--together", help="Ask too whether all inputs together moved, by rows: some seconds more."
         ),
     ] = False,
+    effect: Annotated[
+        bool,
+        typer.Option(
+            "--effect",
+            help="Reckon too what the shift of each column alone does to the main metric, and rank by it.",
+        ),
+    ] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures of all of it.")
     ] = None,
@@ -75,7 +83,10 @@ def drift(
     opened = open_project(project, say=say)
     collect(opened)
     pictured = as_json or html is not None or plot is not None
-    payload = look_at_drift(opened, StillLedger(opened.lake), asked, through_time=pictured)
+    journal = StillLedger(opened.lake)
+    payload = look_at_drift(opened, journal, asked, through_time=pictured)
+    if effect:
+        add_effects(opened, journal, payload)
     if together:
         payload["together"] = moved_together(opened, payload["window"])
     if plot is not None:
@@ -142,6 +153,9 @@ def render(payload: dict[str, Any]) -> str:
     if with_importance:
         names.insert(1, "importance")
     rows = [_row(line, with_importance) for line in payload["ranking"]]
+    if "effect_on" in payload:
+        names.insert(1, f"effect on {payload['effect_on']}")
+        rows = [[row[0], _effect(line), *row[1:]] for row, line in zip(rows, payload["ranking"], strict=True)]
     moved = [line["sentence"] for line in payload["ranking"] if line["moved"]]
     said = moved or ["None of these columns moved."]
     return "\n".join(
@@ -151,6 +165,7 @@ def render(payload: dict[str, Any]) -> str:
             table(rows, names),
             "",
             *said,
+            *_without_effect(payload),
             *_together(payload.get("together")),
             *(f"note: {note}" for note in payload["notes"]),
         ]
@@ -201,6 +216,23 @@ def _row(line: dict[str, Any], with_importance: bool) -> list[Any]:
     if with_importance:
         found.insert(1, line["importance"] if line["importance"] is None else f"{line['importance']:.4f}")
     return found
+
+
+def _without_effect(payload: dict[str, Any]) -> list[str]:
+    """Why the effect of some columns cannot be told, of each reason the columns."""
+    found: dict[str, list[str]] = {}
+    for line in payload["ranking"]:
+        reason = (line.get("effect") or {}).get("undecidable")
+        if reason is not None:
+            found.setdefault(reason, []).append(line["feature"])
+    return [f"No effect of {', '.join(names)}: {reason}." for reason, names in found.items()]
+
+
+def _effect(line: dict[str, Any]) -> str | None:
+    found = line["effect"]
+    if found is None or "undecidable" in found:
+        return None
+    return f"{found['value']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
 
 
 def _figure(number: float) -> str:

@@ -47,7 +47,7 @@ MAX_BODY_BYTES = 16 * 2**20
 _SUPERVISOR_SECONDS = 1.0
 _COLLECT_EVERY = 50_000  # objects
 _KNOWN_PATHS, _KNOWN_LENGTH = 1000, 300
-_CODED = (b"content-encoding", b"accept-encoding")
+_CODED = frozenset({b"content-encoding", b"accept-encoding"})
 _NO_POLICY = Policy()
 _Found = tuple[str, dict[str, Handler], list[str]]
 _Routes = dict[int, list[tuple[list[str], dict[str, Handler]]]]
@@ -190,7 +190,8 @@ class DataPlane:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            if any(name in _CODED for name, _ in scope["headers"]):
+            headers = dict(scope["headers"])  # ASGI gives names in lower case
+            if not _CODED.isdisjoint(headers):
                 await answer_coded(self._answer, scope, receive, send, self._settings.max_body_bytes)
             else:
                 await self._answer(scope, receive, send)

@@ -48,6 +48,23 @@ class Recorder:
             loop.call_soon(self._flush)
         await done
 
+    @property
+    def is_immediate(self) -> bool:
+        """Whether records are safe as soon as they are written: nobody needs to wait for the disk."""
+        return not self._spool.durable
+
+    def record(self, records: Sequence[Record]) -> None:
+        """Commits a few records at once; only where `is_immediate`.
+
+        Raises:
+            HttpProblem: they could not be (503); then nothing was kept of them.
+        """
+        try:
+            self._spool.append(records)
+        except Fault as error:
+            log.error("%s", error)
+            raise _unrecorded(error) from error
+
     def write(self, entries: list[Entry]) -> None:
         """Commits entries together and tells whoever waits; in a thread if that takes its time."""
         if self._spool.durable:
@@ -95,6 +112,10 @@ class Recorder:
         self._spool.append([record for entry in entries for record in entry.records])
 
 
+def _unrecorded(error: Fault) -> HttpProblem:
+    return HttpProblem(503, f"not recorded, so not answered: {error}")
+
+
 def _settle(entries: list[Entry], error: Exception | None) -> None:
     if isinstance(error, Fault):
         log.error("%s", error)
@@ -106,6 +127,6 @@ def _settle(entries: list[Entry], error: Exception | None) -> None:
         elif isinstance(error, Fault) and entry.otherwise is not None:
             entry.done.set_result(entry.otherwise())
         elif isinstance(error, Fault):
-            entry.done.set_exception(HttpProblem(503, f"not recorded, so not answered: {error}"))
+            entry.done.set_exception(_unrecorded(error))
         else:
             entry.done.set_exception(error)

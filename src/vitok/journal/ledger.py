@@ -19,7 +19,13 @@ _AT_ONCE = 50_000
 
 
 class _Reading(ABC):
-    """The questions that every ledger answers; where the rows lie is a subclass's matter."""
+    """The questions that every ledger answers; where the rows lie is a subclass's matter.
+
+    Args:
+        ends: After that nobody asks any more; None while production goes on.
+    """
+
+    ends: datetime | None = None
 
     @abstractmethod
     def _rows(self, table: str) -> pl.LazyFrame: ...
@@ -203,7 +209,8 @@ class StillLedger(Ledger):
 class MemoryLedger(_Reading):
     """A journal in memory, for replay and for tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: datetime | None = None) -> None:
+        self.ends = ends
         self._tables: dict[str, list[pl.DataFrame]] = {
             "predictions": [pl.DataFrame(schema=PREDICTIONS)],
             "outcomes": [pl.DataFrame(schema=OUTCOMES)],

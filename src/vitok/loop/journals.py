@@ -23,6 +23,9 @@ def handed_over(lake: Lake) -> pl.LazyFrame:
 class JournalReader(Protocol):
     """What watching asks of a journal; the lake's and the one in memory both answer."""
 
+    # After that nobody asks any more, so that silence is no outage; None while production goes on.
+    ends: datetime | None
+
     def predictions(self, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
         """Predictions of a period."""
         ...

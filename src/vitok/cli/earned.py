@@ -48,7 +48,7 @@ def render(payload: dict[str, Any]) -> str:
         for period in payload["periods"]
     ]
     lines = [table(rows, ["from", "labels", "earned", "over flagging nobody", name])]
-    return "\n".join([*lines, *_total(payload), *_advice(payload["advice"])])
+    return "\n".join([*lines, *_total(payload), *_incremental(payload), *_advice(payload["advice"])])
 
 
 def _total(payload: dict[str, Any]) -> list[str]:
@@ -72,6 +72,19 @@ def _total(payload: dict[str, Any]) -> list[str]:
             + ("." if roi["low"] is None else f" ({roi['low']:.0%} to {roi['high']:.0%}).")
         )
         lines.append(f"Cost until now {_money(plan['cost'])}.{wanted}{so_far}")
+    return lines
+
+
+def _incremental(payload: dict[str, Any]) -> list[str]:
+    """What new versions earned beyond the champion of the time."""
+    lines = []
+    for found in payload["against_champion"]:
+        total, rate = found["total"], found["per_1000"]
+        lines.append(
+            f"Version {found['version']} over version {found['champion']}, while both shared the traffic: "
+            f"{_money(total['value'])} ({_money(total['low'])} to {_money(total['high'])}) on {found['rows']} labelled "
+            f"rows, {rate['value']:+,.1f} per 1 000 ({rate['low']:+,.1f} to {rate['high']:+,.1f})."
+        )
     return lines
 
 

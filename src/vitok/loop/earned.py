@@ -18,6 +18,7 @@ from vitok.journal.ledger import Ledger
 from vitok.journal.records import as_text
 from vitok.kernel.clock import format_time, parse_duration
 from vitok.loop.assemble import cost_tuple
+from vitok.loop.incremental import against_champion
 from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.outcome_values import row_figures
 from vitok.loop.project import Project
@@ -54,8 +55,9 @@ def project_earned(
 
     Returns:
         periods (start, rows, earned, over_nobody, kpi), total (over_nobody with its interval, None without costs),
-        against the plan (cost and benefit that the charter states until now, ROI so far with its interval; None
-        without economics), kpi, advice.
+        against_champion (money of new versions over the champion while both shared the traffic; empty without costs),
+        plan (cost and benefit that the charter states until now, ROI so far with its interval; None without economics),
+        kpi, advice.
 
     Raises:
         NotFound: nothing has been released.
@@ -80,6 +82,7 @@ def project_earned(
             for (time,), part in rows.group_by(pl.col("time").dt.truncate(_EVERY[by]), maintain_order=True)
         ],
         "total": (total := _total(rows)),
+        "against_champion": against_champion(history, rows) if total is not None else [],
         "plan": _against_plan(project.charter, rows, total),
         "kpi": None
         if kpi is None

@@ -165,6 +165,7 @@ def render(payload: dict[str, Any]) -> str:
             table(rows, names),
             "",
             *said,
+            *(payload["quality_against"] or {"sentences": []})["sentences"],
             *_without_effect(payload),
             *_together(payload.get("together")),
             *(f"note: {note}" for note in payload["notes"]),

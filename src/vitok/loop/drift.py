@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from vitok.charter.review import main_metric
 from vitok.errors import NotFound, UserMistake, did_you_mean, shortened
 from vitok.journal.profiles import WHOLE, ProfileStore
 from vitok.kernel.clock import format_time
+from vitok.loop.drift_compared import quality_compared
 from vitok.loop.drift_counts import Counts
 from vitok.loop.drift_history import history_of
 from vitok.loop.drift_ranking import ranked, unseen_share
@@ -76,6 +78,9 @@ def _drift(
         "columns": len(ranking),
         "moved": [each["sentence"] for each in ranking if each["moved"]],
         "ranking": [each for each in ranking if not features or each["feature"] in features],
+        "quality_against": quality_compared(main_metric(charter), span, counts.version.number, judged)
+        if asked.part == WHOLE
+        else None,
         "history": history,
         "notes": _notes(asked, against, counts, span, width, usual is not None, bool(importance)),
     }

@@ -61,13 +61,13 @@ def _series(
     columns: Sequence[Span], found: Sequence[Iterable[Mapping[str, Any] | None]]
 ) -> list[tuple[Span, Estimate]]:
     pairs = (
-        (span, _mean([Estimate(**each) for each in some if each]))
+        (span, mean_estimate([Estimate(**each) for each in some if each]))
         for span, some in zip(columns, found, strict=True)
     )
     return [(span, each) for span, each in pairs if each is not None]
 
 
-def _mean(found: Sequence[Estimate]) -> Estimate | None:
+def mean_estimate(found: Sequence[Estimate]) -> Estimate | None:
     """The mean of some windows, each weighted by its rows."""
     rows = sum(each.rows for each in found)
     if not rows:

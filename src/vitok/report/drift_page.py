@@ -80,7 +80,8 @@ matters.</p>
 <p class="note">Estimates are made from scores alone, before labels come; they are blind to a change of what inputs
 mean, and no ground for a release.</p>
 {% else %}<p>No window has been measured yet: outcomes have not come, or nobody watched (<code>vitok watch</code>).</p>
-{% endif %}{% if segments %}<figure>{{ segments }}</figure>
+{% endif %}{% if d.quality_against %}{% for sentence in d.quality_against.sentences %}<p>{{ sentence }}</p>
+{% endfor %}{% endif %}{% if segments %}<figure>{{ segments }}</figure>
 {% else %}<p>{{ d.history.segments.why }}</p>
 {% endif %}<h2>Alerts</h2>
 {% for alert in d.history.alerts %}<p><strong>{{ alert.severity }}</strong> ({{ alert.kind }})

@@ -82,6 +82,7 @@ def payload(count=20, names=("score", HOSTILE)):
         "moved": [f"{HOSTILE}: moved."],
         "ranking": [line(name) for name in names],
         "notes": [HOSTILE],
+        "quality_against": {"sentences": [HOSTILE]},
         "history": {
             "columns": columns,
             "column_length": "3d",

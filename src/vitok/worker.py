@@ -1,7 +1,7 @@
 """One worker of `vitok up`: data plane and pages together. Apart from `wire`, so that commands do not load servers."""
 
-from vitok.kernel.clock import system_clock
 from vitok.govern.secrets import signing_key
+from vitok.kernel.clock import system_clock
 from vitok.loop.links import Links
 from vitok.loop.status import project_status
 from vitok.serve.app import DataPlane, create_app

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+import yaml
 
+from vitok.charter.dialect import Loader
 from vitok.charter.load import load_charter
 from vitok.errors import NotFound, UserMistake
 from vitok.journal.ledger import MemoryLedger
@@ -283,3 +285,41 @@ def test_a_version_outside_of_the_span_or_never_reached_is_told(canary):
         replay(canary, ["never"], **SHORT, inject=["good@2013-04-02"])
     (late,) = replay(canary, ["never"], **SHORT, inject=["good@2013-03-11", "slow(2x)@2013-03-12T12:00"])
     assert [event["event"] for event in late.events[-2:]] == ["not released", "unfinished"]
+
+
+def without_times(results):
+    """All that two replays must agree on."""
+    return [
+        {name: value for name, value in result.as_json().items() if name != "seconds"} for result in results
+    ]
+
+
+def test_policies_beside_each_other_give_what_they_give_one_after_another(tmp_path, project, monkeypatch):
+    folder = tmp_path / "p"
+    shutil.copytree(project.folder, folder)
+    opened = open_project(folder)
+    span = {**SPAN, "end": MARCH + timedelta(days=9)}
+    policies = ["every(4d) + cooldown(1d)", "every(4d) + cooldown(1d) + window(40d)"]
+    one = replay(opened, policies, **span)
+    beside = replay(opened, policies, **span, reopen=open_project)
+    assert without_times(one) == without_times(beside)
+    assert [result.turns for result in one] == [2, 2]
+    monkeypatch.delattr("vitok.loop.turn_stages.fit_candidate")  # what was fitted once is not fitted again
+    monkeypatch.delattr("vitok.loop.turn_stages.fit_baselines")
+    assert without_times(replay(opened, policies[:1], **span)) == without_times(one[:1])
+    opened.engine.dispose()
+
+
+def test_approvals_take_their_time_and_then_the_release_happens(project):
+    content = yaml.load((project.folder / "vitok.yaml").read_text(), Loader)
+    content |= {"release": {"strategy": "immediate"}, "team": {}}
+    content["approve"] = {risk: ["ml_engineer"] for risk in ("low", "medium", "high")}
+    asking = replace(project, document=load_charter(json.dumps(content)))
+    (result,) = replay(asking, ["every(7d) + approvals(2d)"], **SPAN)
+    events = [(event["event"], event["time"][:10]) for event in result.events]
+    asked = [time for event, time in events if event == "waiting"]
+    assert asked
+    told = {time: event for event, time in events}
+    first = datetime.fromisoformat(asked[0])
+    assert told[(first + timedelta(days=2)).strftime("%Y-%m-%d")] == "promoted"
+    assert "ml engineer" in next(event["reason"] for event in result.events if event["event"] == "waiting")

@@ -71,6 +71,17 @@ def parse_rules(charter: Charter, place_of: Callable[[Path], str]) -> Rules:
     )
 
 
+def check_trigger(expression: Trigger, charter: Charter, place: str) -> Trigger:
+    """A trigger that stands outside of the charter, checked as if it stood under `retrain.on`.
+
+    Raises:
+        CharterMistake: it makes no sense in this charter.
+    """
+    if isinstance(expression, Comparison):
+        return _checked(expression, charter, "retrain.on", place)
+    return expression
+
+
 def _check_kind(expression: Expression, section: str, place: str) -> None:
     if isinstance(expression, Comparison) or (section == "accept" and isinstance(expression, Ask)):
         return

@@ -4,17 +4,21 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.charter.review import main_metric
+from vitok.cli.charts import PlotOption, require_plot, write_chart
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.kernel.clock import parse_duration, parse_time
-from vitok.loop.replay import replay as run_replay
+from vitok.loop.replay import compare_policies
+from vitok.report.replay_chart import replay_chart
 from vitok.wire import open_project
 
 
 def replay(
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="never, daily, weekly, monthly, on-alert or charter; repeat to compare."),
+        typer.Option(
+            help="never, daily, weekly, monthly, on-alert, charter, every(30d), on(EXPRESSION); joined by + with "
+            "window(90d), cooldown(7d), approvals(2d), labels(3d). Repeat to compare."
+        ),
     ] = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Default: where the champion's data ends.")
@@ -34,20 +38,27 @@ def replay(
             "split(12%).",
         ),
     ] = None,
+    plot: PlotOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Replays production over the project's history under one or more retraining policies; changes nothing."""
+    """Replays production over the project's history under one or more retraining policies; changes nothing.
+
+    Policies run beside each other, one for each core, and what one has fitted another need not fit again.
+    """
+    require_plot(plot)
     opened = open_project(project, say=say)
-    results = run_replay(
+    payload = compare_policies(
         opened,
         policy or ["never", "charter"],
         start=None if start is None else parse_time(start, "--from"),
         end=None if end is None else parse_time(end, "--to"),
         step=None if step is None else parse_duration(step, "--step"),
         inject=inject or (),
+        reopen=open_project,
     )
-    payload = {"metric": main_metric(opened.charter), "policies": [result.as_json() for result in results]}
+    if plot is not None:
+        write_chart(replay_chart(payload), plot)
     show(as_json, payload, render(payload))
 
 
@@ -57,6 +68,8 @@ def render(payload: dict[str, Any]) -> str:
     for policy in payload["policies"]:
         ends = [how_it_ended(event) for event in policy["events"] if has_ended(event)]
         lines += ["", f"Roll-outs of {policy['name']}:", *ends] if ends else []
+    if payload["advice"] is not None:
+        lines += ["", payload["advice"]["sentence"]]
     return "\n".join(lines)
 
 
@@ -78,9 +91,10 @@ def compare(payload: dict[str, Any]) -> str:
         ("refused", "refusals"),
         ("failed", "failures"),
         ("alerts", "alerts"),
+        ("time at risk", "at_risk"),
         ("value", "value"),
     ):
-        rows.append([label, *(_money(policy[key]) if key == "value" else policy[key] for policy in policies)])
+        rows.append([label, *(_told(key, policy[key]) for policy in policies)])
     return table(rows, [metric, *(policy["name"] for policy in policies)])
 
 
@@ -96,8 +110,10 @@ def how_it_ended(event: dict[str, Any]) -> str:
     return f"  {event['time'][:10]}  version {event['version']} {event['event']} {length}: {event['reason']}"
 
 
-def _money(value: float | None) -> str | None:
-    return None if value is None else f"{value:,.0f}"
+def _told(key: str, value: Any) -> Any:
+    if value is None or key not in ("value", "at_risk"):
+        return value
+    return f"{value:,.0f}" if key == "value" else f"{value:.0%}"
 
 
 def _at(policy: dict[str, Any], start: str, metric: str) -> float | None:

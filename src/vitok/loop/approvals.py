@@ -14,7 +14,7 @@ from vitok.registry import questions, releases, requests, versions
 
 
 def list_questions(project: Project) -> dict[str, Any]:
-    """The object that `vitok approvals --json` prints: questions of gates, and wishes to release; the open ones first."""
+    """The object that `vitok approvals --json` prints: questions of gates, and requests; the open ones first."""
     with project.engine.connect() as connection:
         known = questions.all_questions(connection)
         wished = [request_json(connection, request) for request in requests.all_requests(connection)]

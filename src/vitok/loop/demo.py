@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from vitok.charter.review import main_metric
 from vitok.errors import Refused
 from vitok.kernel.clock import stopwatch
 from vitok.loop.check import check_project
 from vitok.loop.example import write_example
-from vitok.loop.project import Project
 from vitok.loop.release import release_at_once
-from vitok.loop.replay import replay
+from vitok.loop.replay import Reopen, replay
 from vitok.loop.turn import run_turn
 
 _MARCH, _NEW_YEAR = datetime(2013, 3, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
@@ -21,17 +20,7 @@ _APRIL, _LOOKS = datetime(2013, 4, 1, tzinfo=UTC), timedelta(hours=6)
 NEW_VERSIONS = ("good@2013-03-02", "failing(5%)@2013-03-20")
 
 
-class OpenProject(Protocol):
-    """Opens a project; the composition root's function."""
-
-    def __call__(self, folder: Path, *, say: Callable[[str], None]) -> Project:
-        """Opens the project in a folder."""
-        ...
-
-
-def run_demo(
-    folder: Path, open_project: OpenProject, say: Callable[[str], None], actor: str
-) -> dict[str, Any]:
+def run_demo(folder: Path, open_project: Reopen, say: Callable[[str], None], actor: str) -> dict[str, Any]:
     """Writes the example, checks it, trains on January and February, releases, and replays March to December.
 
     March is replayed once more with two new versions, a good one and one that fails.
@@ -73,7 +62,7 @@ def run_demo(
     release_at_once(project, first.version.number, actor=actor)
     mark = done("release", mark)
     say("5/6 March to December as production would have been (vitok replay --policy never --policy monthly)")
-    results = replay(project, _POLICIES, start=_MARCH, end=_NEW_YEAR, step=None)
+    results = replay(project, _POLICIES, start=_MARCH, end=_NEW_YEAR, step=None, reopen=open_project)
     mark = done("replay", mark)
     options = " ".join(f'--inject "{text}"' for text in NEW_VERSIONS)
     say("6/6 A good and a failing new version meet the traffic of March, by the charter's canary")

@@ -23,12 +23,14 @@ class Steps(Protocol):
         work: Callable[[], T],
         store: Callable[[T], dict[str, Any]],
         load: Callable[[dict[str, Any]], T],
+        key: str | None = None,
     ) -> T:
         """Gives what a step has made.
 
         Args:
             work: The step; safe to repeat, since a crash may come between its end and the note of it.
             store: Puts what it made away and gives JSON values that `load` makes it from again.
+            key: Equal for steps that must give the same; None if nobody can tell.
         """
         ...
 
@@ -42,6 +44,7 @@ class AtOnce:
         work: Callable[[], T],
         store: Callable[[T], dict[str, Any]],
         load: Callable[[dict[str, Any]], T],
+        key: str | None = None,
     ) -> T:
         """Runs the step."""
         return work()
@@ -60,6 +63,7 @@ class _Durable:
         work: Callable[[], T],
         store: Callable[[T], dict[str, Any]],
         load: Callable[[dict[str, Any]], T],
+        key: str | None = None,
     ) -> T:
         """Runs the step, or takes what it gave before."""
         from dbos import DBOS

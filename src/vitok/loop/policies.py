@@ -1,30 +1,27 @@
 """Retraining policies, and how each did in a replay."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from vitok.charter.expressions import Alarm, Schedule, Trigger
+from vitok.charter.review import main_metric
 from vitok.economics.value import decisions_value
-from vitok.errors import UserMistake
 from vitok.kernel.clock import format_time
 from vitok.loop.assemble import cost_tuple
 from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
 from vitok.monitor.quality import quality_window
-from vitok.stats.catalogue import metrics_for
+from vitok.registry import versions
+from vitok.registry import windows as remembered
+from vitok.stats.catalogue import METRICS, metrics_for
 from vitok.stats.scores import Scored
 
-POLICIES = ("never", "daily", "weekly", "monthly", "on-alert", "charter")
-_SCHEDULES: dict[str, timedelta | Literal["monthly"]] = {
-    "daily": timedelta(days=1),
-    "weekly": timedelta(days=7),
-    "monthly": "monthly",
-}
+_WEEK = "1w"
 
 
 @dataclass
@@ -34,6 +31,9 @@ class PolicyResult:
     Args:
         windows: Quality by month (short spans: by week or day).
         events: Ends of turns, and moves of roll-outs, in order.
+        weeks: Money, or without costs the main metric, by week.
+        at_risk: Share of the judged windows in which the main metric was below what was accepted, less the charter's
+            concession; None if nothing was judged.
         turns: How many there were.
         seconds: Time spent in turns, and in everything else.
     """
@@ -44,6 +44,8 @@ class PolicyResult:
     alerts: list[dict[str, Any]] = field(default_factory=list)
     mean: dict[str, float] = field(default_factory=dict)
     value: float | None = None
+    weeks: dict[str, float] = field(default_factory=dict)
+    at_risk: float | None = None
     rows: int = 0
     turns: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -68,30 +70,15 @@ class PolicyResult:
             "alert_list": self.alerts,
             "events": self.events,
             "value": self.value,
+            "weeks": self.weeks,
+            "at_risk": self.at_risk,
             "rows": self.rows,
             "seconds": {stage: round(value, 2) for stage, value in self.seconds.items()},
         }
 
 
-def policy_triggers(project: Project, name: str) -> list[Trigger]:
-    """The triggers that a policy has.
-
-    Raises:
-        UserMistake: there is no such policy.
-    """
-    if name == "never":
-        return []
-    if name == "charter":
-        return list(project.document.rules.triggers)
-    if name == "on-alert":
-        return [Alarm("drift"), Alarm("quality")]
-    if name in _SCHEDULES:
-        return [Schedule(_SCHEDULES[name])]
-    raise UserMistake("--policy", f"there is no policy {name!r}", f"Known: {', '.join(POLICIES)}.")
-
-
 def summarise(project: Project, journal: JournalReader, length: timedelta, result: PolicyResult) -> None:
-    """Writes quality by period, its mean, and the money into a result.
+    """Writes quality by period, its mean, money by week, and the time at risk into a result.
 
     Args:
         length: Of the span: long ones are told by month, short ones by week or day.
@@ -100,26 +87,59 @@ def summarise(project: Project, journal: JournalReader, length: timedelta, resul
     names = [metric.name for metric in metrics_for(project.charter.task.type, with_costs=costs is not None)]
     labelled = journal.labelled(as_of=project.clock()).filter(pl.col("role") != "shadow")
     means: dict[str, list[float]] = {}
-    value = 0.0
-    for (start,), part in labelled.group_by(
-        pl.col("time").dt.truncate(period_of(length)), maintain_order=True
-    ):
-        assert isinstance(start, datetime)
-        scored = _joined(
-            [
-                scored_rows(group, load_manifest(project.blobs, str(digest)), costs)
-                for (digest,), group in part.group_by("digest", maintain_order=True)
-            ]
-        )
+    for start, scored in _periods(project, labelled, period_of(length)):
         found = quality_window(scored, names)
         metrics = {name: estimate.as_json() for name, estimate in found.items()}
         result.windows.append({"start": format_time(start), "rows": scored.rows, "metrics": metrics})
         for name, estimate in found.items():
             means.setdefault(name, []).append(estimate.value)
-        if scored.decisions is not None and project.charter.decide.costs is not None:
-            value += decisions_value(scored.truth, scored.decisions, project.charter.decide.costs)
     result.mean = {name: float(np.mean(values)) for name, values in means.items()}
-    result.value = round(value, 2) if costs is not None else None
+    main = main_metric(project.charter)
+    for start, scored in _periods(project, labelled, _WEEK):
+        worth = _money(project, scored)
+        if worth is None:
+            found = quality_window(scored, [main])
+            worth = found[main].value if main in found else None
+        if worth is not None:
+            result.weeks[format_time(start)] = round(worth, 6)
+    result.value = round(sum(result.weeks.values()), 2) if costs is not None else None
+    result.at_risk = _at_risk(project, main)
+
+
+def _periods(project: Project, labelled: pl.DataFrame, period: str) -> Iterator[tuple[datetime, Scored]]:
+    """Answers by period, those of several versions as one."""
+    costs = cost_tuple(project)
+    for (start,), part in labelled.group_by(pl.col("time").dt.truncate(period), maintain_order=True):
+        assert isinstance(start, datetime)
+        yield (
+            start,
+            _joined(
+                [
+                    scored_rows(group, load_manifest(project.blobs, str(digest)), costs)
+                    for (digest,), group in part.group_by("digest", maintain_order=True)
+                ]
+            ),
+        )
+
+
+def _money(project: Project, scored: Scored) -> float | None:
+    costs = project.charter.decide.costs
+    if scored.decisions is None or costs is None:
+        return None
+    return decisions_value(scored.truth, scored.decisions, costs)
+
+
+def _at_risk(project: Project, metric: str) -> float | None:
+    """The share of judged windows in which a metric was worse than what the first version was accepted with allows."""
+    with project.engine.connect() as connection:
+        accepted = versions.all_versions(connection)[0].metrics.get(metric)
+        windows = remembered.all_windows(connection)
+    values = [each["quality"][metric]["value"] for each in windows if metric in each["quality"]]
+    if accepted is None or not values:
+        return None
+    better, concession = METRICS[metric].higher_is_better, project.charter.monitor.concession
+    bound = accepted["value"] * (1 - concession if better else 1 + concession)
+    return float(np.mean([value < bound if better else value > bound for value in values]))
 
 
 def period_of(length: timedelta) -> str:

@@ -34,6 +34,7 @@ class Project:
         say: Takes progress lines.
         cached_rows: Rows to use in place of reading the sources again.
         workflows: Database of the workflow engine, by which a turn goes on after a crash; None to do without.
+        fits: Where fitted models are kept for other replays; None to keep none.
         pinned: Where the charter's files are as they were when a turn began; None for the project's folder.
     """
 
@@ -48,6 +49,7 @@ class Project:
     say: Callable[[str], None]
     cached_rows: Rows | None = None
     workflows: str | None = None
+    fits: Path | None = None
     pinned: Path | None = None
 
     @property

@@ -1,16 +1,23 @@
 """Replay: production over history by the same functions, with another clock; to compare policies."""
 
+import multiprocessing
+import os
+import queue
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import polars as pl
 
 from vitok.charter.expressions import Trigger
+from vitok.charter.review import main_metric
+from vitok.economics.recommend import Tried, recommend
 from vitok.errors import DataMistake, UserMistake
 from vitok.journal.ledger import MemoryLedger
 from vitok.journal.outcomes import classify
@@ -18,23 +25,36 @@ from vitok.journal.records import Outcome
 from vitok.kernel.clock import VirtualClock, format_time, stopwatch
 from vitok.loop.faults import Fault, apply_faults
 from vitok.loop.feed import ID, KNOWN, TIME, between, history, outcome_rows
-from vitok.loop.policies import PolicyResult, policy_triggers, summarise
+from vitok.loop.people import agree
+from vitok.loop.policies import PolicyResult, summarise
 from vitok.loop.production import release_in_force
 from vitok.loop.profiling import Profiler, profiles_in_memory
 from vitok.loop.project import Project
 from vitok.loop.replay_answers import Workers
 from vitok.loop.replay_releases import Appearing, finished, moved
+from vitok.loop.retraining import Policy, parse_policy
 from vitok.loop.tick import tick
 from vitok.loop.traffic_faults import TrafficFault
 from vitok.loop.version_faults import NewVersion, parse_injection, require_inside
 from vitok.model.bundle import load_manifest
 from vitok.registry import releases, turns, versions
 from vitok.release.plan import Arm
+from vitok.stats.catalogue import METRICS
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
 
 _DAY = timedelta(days=1)
+_LISTEN_SECONDS = 0.2
+FITS = "fits"  # what turns of replays have fitted, for the next replay
+
+
+class Reopen(Protocol):
+    """Opens a project by its folder; the composition root's function."""
+
+    def __call__(self, folder: Path, *, say: Callable[[str], None]) -> Project:
+        """Opens it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,7 @@ def replay(
     end: datetime | None,
     step: timedelta | None,
     inject: Sequence[str] = (),
+    reopen: Reopen | None = None,
 ) -> list[PolicyResult]:
     """Replays history from the version in production on, once for each policy.
 
@@ -66,11 +87,13 @@ def replay(
         step: How often the loop looks; None for the charter's window.
         inject: Faults of the data such as `missing(temp)@2013-06-01`, of new versions such as
             `failing(5%)@2013-06-01`, and of all traffic such as `incident(20%,12h)@2013-06-01`.
+        reopen: Opens the project in another process, so that policies run beside each other, one for each core; what
+            comes out is the same. None runs them here, one after another.
 
     Raises:
         UserMistake: no version is in production, the data has no time, the span is empty, or a fault makes no sense.
     """
-    triggers = {name: policy_triggers(project, name) for name in policies}
+    chosen = [parse_policy(project, text) for text in policies]
     release = release_in_force(project, "replay")
     if project.charter.task.time is None:
         raise UserMistake(
@@ -89,8 +112,64 @@ def replay(
             "release.strategy is immediate: each injected version answers all requests at once, and nothing takes it "
             "back. Write `strategy: canary` under `release` to see a roll-out."
         )
+    if reopen is not None and len(chosen) > 1:
+        return _beside(project, reopen, policies, span, inject)
     cached = replace(project, cached_rows=(apply_faults(rows, project.charter, faults), lost))
-    return [_Run(cached, name, triggers[name], span, new, traffic).result() for name in policies]
+    return [_Run(cached, policy, span, new, traffic).result() for policy in chosen]
+
+
+def compare_policies(project: Project, policies: Sequence[str], **how: Any) -> dict[str, Any]:
+    """The object that `vitok replay --json` prints: policies beside each other, and which of them to choose.
+
+    Args:
+        how: As for `replay`.
+    """
+    results = replay(project, policies, **how)
+    metric, money = main_metric(project.charter), all(result.value is not None for result in results)
+    tried = [Tried(result.name, _gained(result, metric, money), result.turns) for result in results]
+    advice = recommend(tried, unit=metric, money=money, seed=project.charter.train.seed)
+    return {
+        "metric": metric,
+        "policies": [result.as_json() for result in results],
+        "advice": None if advice is None else advice.as_json(),
+    }
+
+
+def _gained(result: PolicyResult, metric: str, money: bool) -> dict[str, float]:
+    """Weeks in which more is better."""
+    sign = 1.0 if money or METRICS[metric].higher_is_better else -1.0
+    return {week: sign * value for week, value in result.weeks.items()}
+
+
+def _beside(
+    project: Project, reopen: Reopen, policies: Sequence[str], span: Span, inject: Sequence[str]
+) -> list[PolicyResult]:
+    """Each policy in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    workers = min(len(policies), os.cpu_count() or 1)
+    with (
+        context.Manager() as manager,
+        ProcessPoolExecutor(workers, mp_context=context) as pool,
+    ):
+        said = manager.Queue()
+        futures = [
+            pool.submit(_alone, reopen, project.folder, policy, span, tuple(inject), said)
+            for policy in policies
+        ]
+        while not all(future.done() for future in futures) or not said.empty():
+            with suppress(queue.Empty):
+                project.say(said.get(timeout=_LISTEN_SECONDS))
+        return [future.result() for future in futures]
+
+
+def _alone(
+    reopen: Reopen, folder: Path, policy: str, span: Span, inject: tuple[str, ...], said: "queue.Queue[str]"
+) -> PolicyResult:
+    """One policy, in a process that knows nothing yet."""
+    project = reopen(folder, say=said.put)
+    (found,) = replay(project, [policy], start=span.start, end=span.end, step=span.step, inject=inject)
+    project.engine.dispose()
+    return found
 
 
 def _span(
@@ -127,14 +206,13 @@ class _Run:
     def __init__(
         self,
         project: Project,
-        name: str,
-        triggers: list[Trigger],
+        policy: Policy,
         span: Span,
         new: Sequence[NewVersion],
         traffic: Sequence[TrafficFault],
     ) -> None:
-        self._source, self._triggers, self._span = project, triggers, span
-        self._result = PolicyResult(name)
+        self._source, self._policy, self._span = policy.applied(project), policy, span
+        self._result = PolicyResult(policy.name)
         self._journal = MemoryLedger(span.end)
         self._profiles = profiles_in_memory(project.charter)
         self._profiler: Profiler | None = None
@@ -158,6 +236,7 @@ class _Run:
                 self._predict(project, workers, between(feed, TIME, now, then))
                 clock.move_to(then)
                 self._report_outcomes(between(outcomes, KNOWN, now, then))
+                agree(project, self._policy.approvals)
                 turning += self._look(project)
                 self._note(self._appearing.release_due(project, self._journal, workers))
                 now = then
@@ -195,6 +274,7 @@ class _Run:
             tracker=None,
             say=lambda line: None,
             workflows=None,
+            fits=source.state / FITS,
         )
         with engine.begin() as connection:
             versions.copy(connection, version)
@@ -251,7 +331,7 @@ class _Run:
 
     def _look(self, project: Project, triggers: list[Trigger] | None = None) -> float:
         """One tick; returns the seconds that its turn took."""
-        asked = self._triggers if triggers is None else triggers
+        asked = self._policy.triggers if triggers is None else triggers
         result = tick(project, self._journal, asked, self._profiler)
         for alert in result.watched.opened.values():
             entry = {

@@ -46,12 +46,13 @@ class Stages:
         work: Callable[[], T],
         store: Callable[[T], dict[str, Any]],
         load: Callable[[dict[str, Any]], T],
+        key: str | None = None,
     ) -> T:
         """Runs one stage, or takes what it gave before; says so, writes where the turn is, and takes its time.
 
         Args:
             line: What is said when it begins; empty for nothing.
-            work, store, load: As for `Steps.do`.
+            work, store, load, key: As for `Steps.do`.
         """
         self.now = name
         self.require_wanted()
@@ -73,7 +74,7 @@ class Stages:
                 self._ended(connection, name, found)
             return found
 
-        return self.steps.do(name, once, put_away, load)
+        return self.steps.do(name, once, put_away, load, key)
 
     def _ended(self, connection: Any, name: str, found: dict[str, Any]) -> None:
         now = self.project.clock()

@@ -15,6 +15,7 @@ from vitok.loop.durable import AtOnce, Steps, run_durably
 from vitok.loop.fitted import Fitted
 from vitok.loop.pins import fingerprint, pin, pinned_project, turn_folder
 from vitok.loop.project import Project
+from vitok.loop.remembered import Remembered
 from vitok.loop.review import require_supported
 from vitok.loop.revisions import revisions
 from vitok.loop.stages import Cancelled, Stages, logged
@@ -162,7 +163,7 @@ def go_on(project: Project, turn: turns.Turn) -> TurnResult:
         As `run_turn`; and Cancelled, if somebody asks the turn to end.
     """
     if project.workflows is None:
-        stages = Stages(project, turn, AtOnce())
+        stages = Stages(project, turn, AtOnce() if project.fits is None else Remembered(project.fits))
         with _recorded(stages):
             return _turn(stages)
     project = logged(project, turn.id)

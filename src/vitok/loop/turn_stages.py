@@ -6,8 +6,10 @@ from typing import Any
 
 import polars as pl
 
+import vitok
 from vitok.charter.review import main_metric
 from vitok.govern import audit
+from vitok.kernel.digests import digest_json
 from vitok.loop.assemble import Assembled, assemble
 from vitok.loop.fitted import Fitted, Trial, keep_fitted, load_fitted, store_fitted
 from vitok.loop.importance import importance_of
@@ -49,7 +51,14 @@ def baselines_stage(stages: Stages, prepared: Prepared) -> list[Fitted]:
         return [keep_fitted(prepared, trained, [], ships=False) for trained in found]
 
     put, take = _many(stages)
-    return stages.do("baselines", "Fitting baselines", fit, put, take)
+    return stages.do("baselines", "Fitting baselines", fit, put, take, _key(stages, prepared, *names))
+
+
+def _key(stages: Stages, prepared: Prepared, *what: Any) -> str:
+    """Equal for fits that must give the same model: of the same rows, by the same code, charter and parameters."""
+    document, turn = stages.project.document, stages.turn
+    code = [vitok.__version__, prepared.feature_source]
+    return digest_json([prepared.snapshot.digest, document.digest, code, turn.quick, *what])
 
 
 _Put = Callable[[list[Fitted]], dict[str, Any]]
@@ -58,7 +67,8 @@ _Take = Callable[[dict[str, Any]], list[Fitted]]
 
 def _many(stages: Stages) -> tuple[_Put, _Take]:
     """How fitted models are put away, and taken back."""
-    blobs = Blobs(turn_folder(stages.project, stages.turn.id) / "fitted")
+    folder = stages.project.fits or turn_folder(stages.project, stages.turn.id) / "fitted"
+    blobs = Blobs(folder)
 
     def put(found: list[Fitted]) -> dict[str, Any]:
         return {"fitted": [store_fitted(blobs, fitted) for fitted in found]}
@@ -82,7 +92,9 @@ def candidates_stage(stages: Stages, prepared: Prepared) -> list[Fitted]:
     put, take = _many(stages)
     for name, parameters in plan.items():
         fit = partial(_fit, stages, prepared, name, parameters)
-        fitted: list[Fitted] = stages.do(f"candidate {name}", "", fit, put, take)
+        fitted: list[Fitted] = stages.do(
+            f"candidate {name}", "", fit, put, take, _key(stages, prepared, name, parameters)
+        )
         found += fitted
     higher = METRICS[main_metric(project.charter)].higher_is_better
     return sorted(found, key=lambda fitted: fitted.validation, reverse=higher)

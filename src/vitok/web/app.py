@@ -1,4 +1,4 @@
-"""The first page: champion, last turn, last window, alerts; the same as JSON; and the page behind an approval's link."""
+"""The first page, the same as JSON, and the page behind an approval's link."""
 
 from collections.abc import Callable
 from pathlib import Path

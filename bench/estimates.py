@@ -3,7 +3,8 @@
 Two data sets in chunks of 5 000 rows: employment in Massachusetts by year (Census) and synthetic car loans. For
 each chunk the metric is estimated from features and scores alone and compared with what the labels show. `vitok` is
 the calibrated estimate, `vitok, reweighted` the one whose calibration is made to fit each chunk, `carried on` the
-reference's own figure. NannyML runs in an environment of its own under `.bench/`.
+reference's own figure. NannyML runs in an environment of its own under `.bench/`. A regression is in
+`estimates_regression.py`.
 """
 
 import json
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import estimates_regression as regression
 import measure
 import numpy as np
 import polars as pl
@@ -104,10 +106,16 @@ def ask_nannyml() -> dict[str, Any]:
         name: {"truth": source.truth, "decision": source.decision, "score": source.score}
         for name, source in SOURCES.items()
     }
-    question = json.dumps({"metrics": METRICS, "chunk": CHUNK, "data": columns})
+    regressions = {regression.DATA: {**regression.COLUMNS, "metrics": regression.METRICS}}
+    question = json.dumps({"metrics": METRICS, "chunk": CHUNK, "data": columns, "regressions": regressions})
     script = ROOT / "bench" / "peers" / "nannyml_estimates.py"
     answer = subprocess.run([python, script, question], check=True, capture_output=True, text=True)
     return dict(json.loads(answer.stdout.splitlines()[-1]))
+
+
+def _shipped() -> Path:
+    """Where NannyML's data lie."""
+    return next(ENVIRONMENT.glob("lib/*/site-packages/nannyml/datasets/data"))
 
 
 def chunks(rows: int) -> list[slice]:
@@ -135,7 +143,7 @@ def vitok_estimates(
 
 def measured(name: str, source: Source, peer: dict[str, Any]) -> list[dict[str, Any]]:
     """One row for each engine and metric of a data set."""
-    folder = next(ENVIRONMENT.glob("lib/*/site-packages/nannyml/datasets/data"))
+    folder = _shipped()
     reference, later = source.load(folder)
     scored = [source.scored(later[place]) for place in chunks(len(later))]
     real = np.array([[estimate(metric, each).value for metric in METRICS] for each in scored])
@@ -182,6 +190,16 @@ def run() -> None:
             mine = next(row for row in rows if row["engine"] == "vitok" and row["metric"] == metric)
             value = round(mine["mean_absolute_error"], 4)
             targets.append(measure.target(f"{name}: mean absolute error of {metric}", value, bar))
+    rows = regression.measured(_shipped(), peer["found"][regression.DATA], chunks(60_000))
+    table += rows
+    for metric in regression.METRICS:
+        mine, theirs = (
+            next(row for row in rows if row["engine"] == engine and row["metric"] == metric)[
+                "mean_absolute_error"
+            ]
+            for engine in ("vitok", "nannyml")
+        )
+        targets.append(measure.target(f"{regression.DATA}: mean absolute error of {metric}", mine, theirs))
     for row in table:
         row["version"] = peer["version"] if row["engine"] == "nannyml" else None
     fine = (

@@ -18,12 +18,12 @@ from vitok.stats.scores import Floats, Undecidable
 LEAST_REFERENCE = 500
 LEAST_WINDOW = 30
 _FOLDS = 5
-_TREES = 40
+# Of many rows more can be learned, and the texts may be megabytes: (trees, their settings).
+_MANY = 15_000
+_FEW_ROWS = (40, {"learning_rate": 0.12, "num_leaves": 8, "min_data_in_leaf": 50})
+_MANY_ROWS = (150, {"learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 30})
 _SETTINGS = {
     "objective": "regression",
-    "learning_rate": 0.12,
-    "num_leaves": 8,
-    "min_data_in_leaf": 50,
     "lambda_l2": 1.0,
     "max_cat_to_onehot": 8,
     "verbosity": -1,
@@ -143,11 +143,12 @@ def _folds(
     """One model without each fold, and the spread of the losses about what the others expect of them."""
     import lightgbm  # slow to import, and only regressions need it
 
+    count, size = _MANY_ROWS if len(rows) >= _MANY else _FEW_ROWS
     texts, expected = [], np.empty(len(rows))
     for held in range(_FOLDS):
         learn = fold != held
         data = lightgbm.Dataset(rows[learn], loss[learn], categorical_feature=list(categorical))
-        trees = lightgbm.train(_SETTINGS, data, _TREES)
+        trees = lightgbm.train({**_SETTINGS, **size}, data, count)
         expected[~learn] = _positive(trees.predict(rows[~learn]))
         texts.append(trees.model_to_string())
     return tuple(texts), math.sqrt(float(np.mean((loss - expected) ** 2) / np.mean(expected**2)))

@@ -1,15 +1,16 @@
 """Simulated days without and with a change, and what Vitok's alarms say of them.
 
-Ten numeric features, one category, a score, and the measured AUC of a day of 1 000 rows. Counts of a day are drawn by
-bin and not by row, which is the same and a hundred times faster; everything behind them is Vitok's own: what is usual
-for windows of the reference, findings, e-values, and the detectors of each family.
+Ten numeric features, one category, a score, the measured AUC of a day of 1 000 rows, what its scores foretell of that
+AUC, three rules of a charter, and the number of rows. Counts of a day are drawn by bin and not by row, which is the
+same and a hundred times faster; only what scores foretell is reckoned from rows. Everything behind them is Vitok's own:
+what is usual for windows of the reference, findings, e-values, and the detectors of each family.
 """
 
 import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from scipy.special import ndtr, ndtri
 from vitok.charter.model import DriftRule
 from vitok.monitor.drift import SCORE, drift_findings
 from vitok.monitor.evidence import Family, Watch, drift_evidence, limits, weigh
-from vitok.monitor.quality import PAST_WINDOWS, Accepted, quality_findings
+from vitok.monitor.quality import PAST_WINDOWS, Accepted, corrected, evidence_beyond, quality_findings
+from vitok.monitor.volume import volume_finding
 from vitok.stats.bins import Bins, CategoryBins, NumericBins
-from vitok.stats.edetectors import EValues
-from vitok.stats.estimates import Estimate
+from vitok.stats.edetectors import EValues, mean_evidence
+from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.profiles import CategoryProfile, Column, NumericProfile, Profile, Reference
+from vitok.stats.scores import Scored
+from vitok.stats.unlabelled import Answers, estimate_unlabelled, fit_calibration
 from vitok.stats.variation import Variation, variation
 
 DAY, PERIOD = timedelta(days=1), 90
@@ -33,6 +37,11 @@ LEVELS = ("a", "b", "c", "d", "e")
 # Day to day, in standard deviations of a column within a day, and of the AUC.
 DISPERSION, QUALITY_DISPERSION = 0.3, 0.01
 PARETO = 1.5
+# Log odds of a label by what lies behind a score; the AUC is then about .80.
+ODDS = (-1.0, 1.55)
+# A weekly rhythm of traffic, and by how much days scatter around it (natural logarithm).
+RHYTHM, SCATTER = (1.0, 1.0, 1.0, 1.0, 0.9, 0.4, 0.3), (0.02, 0.2)
+RULE_DAYS, RULE_SLICES = 7, 4
 
 
 @dataclass(frozen=True)
@@ -230,6 +239,76 @@ def quality_evidence(world: World, past: list[Estimate], found: Estimate) -> dic
     return {"quality": {each.metric: each.evidence for each in judged}}
 
 
+class Foretold:
+    """Days of the same project as rows: what their scores foretell of the AUC, and what their labels say of it."""
+
+    def __init__(self, world: World, days: int) -> None:
+        self._rng, self._tau = world.rng, world.tau
+        reference = self._rows(10 * ROWS, 0.0)
+        calibration, known = fit_calibration(reference), estimate("roc_auc", reference)
+        self.accepted = Accepted(known.value, known.low)
+        self.days = []
+        for _ in range(days):
+            rows = self._rows(ROWS, self._tau * self._rng.standard_normal())
+            told = estimate_unlabelled("roc_auc", calibration, Answers("binary", rows.scores, rows.decisions))
+            self.days.append((told, estimate("roc_auc", rows)))
+
+    def _rows(self, count: int, shift: float) -> Scored:
+        latent = self._rng.standard_normal(count) + shift
+        truth = self._rng.random(count) < 1 / (1 + np.exp(-ODDS[0] - ODDS[1] * latent))
+        scores = ndtr(latent)
+        return Scored("binary", truth.astype(np.int64), scores, (scores >= 0.5).astype(np.int64))
+
+    def evidence(
+        self, place: int, past: list[tuple[dict[str, Estimate], dict[str, Estimate]]]
+    ) -> dict[Family, dict[str, EValues]]:
+        """The evidence of a day's estimate; the day, whose labels come the next morning, is added to the past."""
+        told, true = ({"roc_auc": each} for each in self.days[place])
+        found = corrected(told, past)
+        before = {"roc_auc": [each["roc_auc"] for each, _ in past]}
+        judged = quality_findings(found, {"roc_auc": self.accepted}, past=before)
+        past[:] = [*past[1 - PAST_WINDOWS :], (found, true)]
+        return {"estimate": {each.metric: each.evidence for each in judged}}
+
+
+def rule_evidence(world: World, past: list[Estimate]) -> dict[Family, dict[str, EValues]]:
+    """The evidence of three rules whose bounds lie where the truth is: a day, seven days, the worst of four slices.
+
+    Args:
+        past: Measured AUC of the days so far, the last one being judged.
+    """
+    week = past[-RULE_DAYS:]
+    value, error = statistics.fmean(each.value for each in week), _auc_error(AUC, ROWS * len(week))
+    seven = Estimate(value, value - 1.645 * error, value + 1.645 * error, ROWS * len(week), "normal")
+    error = _auc_error(AUC, ROWS // RULE_SLICES)
+    slices = AUC + error * world.rng.standard_normal(RULE_SLICES)
+    parts = [
+        Estimate(each, each - 1.645 * error, each + 1.645 * error, ROWS, "normal") for each in slices.tolist()
+    ]
+
+    def against(found: Estimate) -> EValues:
+        return evidence_beyond(found, AUC, wants_high=False, spread=(found.high - found.low) / 4)
+
+    return {
+        "rules": {
+            "roc_auc > 0.8": against(past[-1]),
+            "roc_auc > 0.8 for window(7d)": tuple(each ** (1 / RULE_DAYS) for each in against(seven)),
+            "worst_slice.roc_auc > 0.8": mean_evidence([against(each) for each in parts]),
+        }
+    }
+
+
+def volume_evidence(world: World, past: dict[datetime, int], day: int) -> dict[Family, dict[str, EValues]]:
+    """The evidence of a day's number of rows; the day is added to the past."""
+    start = datetime(2025, 1, 6, tzinfo=UTC) + day * DAY
+    scatter = math.exp(SCATTER[world.dispersed] * world.rng.standard_normal())
+    count = int(world.rng.poisson(ROWS * RHYTHM[day % 7] * scatter))
+    found = volume_finding("predictions", count, past, start, DAY)
+    past[start] = count
+    past.pop(start - PAST_WINDOWS * 2 * DAY, None)
+    return {"volume": found.members} if found.members else {}
+
+
 def false_alarms(dispersed: bool, years: int, projects: int, pool: int, seed: int) -> dict[str, Any]:
     """Alerts of simulated years without a change.
 
@@ -239,34 +318,42 @@ def false_alarms(dispersed: bool, years: int, projects: int, pool: int, seed: in
     """
     alerts: dict[str, int] = {}
     means: dict[str, list[float]] = {}
-    noisy = told = 0
+    noisy = announced = 0
     for project in range(projects):
         world = World(dispersed, np.random.default_rng([seed, project]))
-        days = [world.drift() for _ in range(pool)]
+        days, foretold = [world.drift() for _ in range(pool)], Foretold(world, pool)
         for day in days:
-            for family, members in day.items():
-                means.setdefault(family, []).append(statistics.fmean(map(statistics.fmean, members.values())))
+            _note(means, day)
         for _ in range(years // projects):
             alarms, past, count = Alarms(), list[Estimate](), 0
-            for place in world.rng.integers(0, pool, 365):
-                quality = quality_evidence(world, past, world.auc())
-                means.setdefault("quality", []).append(statistics.fmean(quality["quality"]["roc_auc"]))
-                cries = alarms.take({**days[place], **quality})
+            told, rows = list[tuple[dict[str, Estimate], dict[str, Estimate]]](), dict[datetime, int]()
+            for number, place in enumerate(world.rng.integers(0, pool, 365)):
+                others = quality_evidence(world, past, world.auc())
+                others |= foretold.evidence(place, told) | rule_evidence(world, past)
+                others |= volume_evidence(world, rows, number)
+                _note(means, others)
+                cries = alarms.take({**days[place], **others})
                 count += bool(cries)
                 for family in cries:
                     alerts[family] = alerts.get(family, 0) + 1
-            told += count
+            announced += count
             noisy += count > 365 / PERIOD
     spans = years * 365 / PERIOD
     return {
         # Families that begin to cry in the same window are one alert.
-        "alerts_per_90_days": round(told / spans, 3),
+        "alerts_per_90_days": round(announced / spans, 3),
         "cries_per_90_days": round(sum(alerts.values()) / spans, 3),
         "by_family": {family: round(alerts.get(family, 0) / spans, 4) for family in means},
         "mean_e_value": {family: round(statistics.fmean(each), 3) for family, each in means.items()},
         "share_of_years_over_budget": round(noisy / years, 3),
         "windows": years * 365,
     }
+
+
+def _note(means: dict[str, list[float]], evidence: Mapping[Family, Mapping[str, EValues]]) -> None:
+    """Keeps the mean e-value of each family in a window."""
+    for family, members in evidence.items():
+        means.setdefault(family, []).append(statistics.fmean(map(statistics.fmean, members.values())))
 
 
 def power(change: Change, dispersed: bool, runs: int, seed: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0007"
+HEAD = "0008"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -285,4 +285,67 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("time", Instant, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("signature", String(200), nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("cause", String(300), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("began", Instant, nullable=False),
+    Column("detected", Instant, nullable=False),
+    Column("recovered", Instant),
+    Column("closed", Instant),
+    Column("closed_by", String(200)),
+    Column("conclusion", Text, nullable=False),
+    Column(
+        "pending", String(300), unique=True
+    ),  # the cause until it is closed: no two open ones have the same
+    sqlite_autoincrement=True,
+)
+
+incident_notes = Table(
+    "incident_notes",
+    metadata,
+    Column("incident", Integer, primary_key=True, autoincrement=False),
+    Column("about", String(300), primary_key=True),  # the same however often it is written
+    Column("time", Instant, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+incident_links = Table(
+    "incident_links",
+    metadata,
+    Column("incident", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(20), primary_key=True),
+    Column("target", String(100), primary_key=True),
+)
+
+incident_actions = Table(
+    "incident_actions",
+    metadata,
+    Column("incident", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("added", Instant, nullable=False),
+    Column("done", Instant),
+    Column("done_by", String(200)),
 )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vitok.charter.incidents import Incidents
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.releasing import Release
 from vitok.charter.section import Role, Section, Text
@@ -370,6 +371,7 @@ class Charter(Section):
     release: Release = Field(Release(), description="How an accepted version reaches users.")
     approve: Approve = Field(Approve(), description="Who must agree.")
     monitor: Monitor = Field(Monitor(), description="How production is watched.")
+    incidents: Incidents = Field(Incidents(), description="Trouble on record, and first aid.")
     notify: list[Notify] = Field([], description="Who is told what happens.")
     retrain: Retrain = Field(Retrain(), description="When a new turn starts by itself.")
     economics: Economics | None = Field(None, description="Costs and benefits.")

@@ -113,7 +113,7 @@ class Serve(Section):
     slo: Slo | None = Field(None, description="What is promised about the service, and its error budget.")
 
 
-EventKind = Literal["alert", "verdict", "question", "release", "rollback", "hand_over"]
+EventKind = Literal["alert", "verdict", "question", "release", "rollback", "hand_over", "incident"]
 
 
 Format = Literal["cloudevents", "slack", "teams", "telegram"]

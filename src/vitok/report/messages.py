@@ -29,6 +29,8 @@ _FACTS = (
     ("segment", "Segment"),
     ("since", "Since"),
     ("opened", "Noticed"),
+    ("owner", "Owner"),
+    ("due", "Due"),
     ("sure", "How sure"),
     ("effect", "What it probably does"),
     ("money", "What it costs"),
@@ -155,6 +157,8 @@ def _title(kind: str, subject: str, data: Mapping[str, Any]) -> str:
     if kind == "alert":
         reminder = "Still: " if data.get("reminder") else ""
         return f"{reminder}{data.get('severity', 'alert')!s} ({data.get('kind', '?')})"
+    if kind == "incident":
+        return f"{subject} ({data.get('severity', '?')!s}) {data.get('happened', '')!s}"
     return f"{_TITLES.get(kind, kind)}, {subject}"
 
 
@@ -162,6 +166,8 @@ def _command(kind: str, subject: str) -> str:
     if kind == "alert":
         suffix = subject.removeprefix("alert ")[-8:]
         return f"vitok alerts show {suffix}; vitok alerts ack {suffix}"
+    if kind == "incident":
+        return f"vitok incidents show {subject.removeprefix('incident ')}"
     known = {"verdict": "vitok models", "question": "vitok approvals", "hand_over": "vitok reviews"}
     return known.get(kind, "vitok releases")
 

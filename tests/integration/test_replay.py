@@ -13,7 +13,7 @@ import yaml
 from vitok.charter.dialect import Loader
 from vitok.charter.load import load_charter
 from vitok.errors import NotFound, UserMistake
-from vitok.journal.ledger import MemoryLedger
+from vitok.journal.ledger import Ledger, MemoryLedger
 from vitok.loop.example import write_example
 from vitok.loop.release import release_at_once
 from vitok.loop.replay import replay
@@ -323,3 +323,23 @@ def test_approvals_take_their_time_and_then_the_release_happens(project):
     first = datetime.fromisoformat(asked[0])
     assert told[(first + timedelta(days=2)).strftime("%Y-%m-%d")] == "promoted"
     assert "ml engineer" in next(event["reason"] for event in result.events if event["event"] == "waiting")
+
+
+def test_history_that_is_kept_can_be_looked_at_and_is_the_projects_own(tmp_path, project):
+    folder = tmp_path / "kept"
+    (result,) = replay(project, ["every(7d)"], **SPAN, keep=folder)
+    kept = open_project(folder)
+    with kept.engine.connect() as connection:
+        known = turns.all_turns(connection)
+        assert [turn.number for turn in known] == [1, 2, 3][: 1 + result.turns]
+        assert known[0].version == 1
+        assert all(turn.started < SPAN["end"] for turn in known)
+        release = releases.current(connection)
+    assert load_manifest(kept.blobs, release.plan.champion.digest)
+    rows = Ledger(kept.lake).labelled(as_of=SPAN["end"] + timedelta(days=3))
+    assert rows.height > 0.9 * result.rows
+    with pytest.raises(UserMistake, match="is not empty"):
+        replay(project, ["never"], **SPAN, keep=folder)
+    with pytest.raises(UserMistake, match="keeps one history, not 2"):
+        replay(project, ["never", "weekly"], **SPAN, keep=tmp_path / "other")
+    kept.engine.dispose()

@@ -1,5 +1,6 @@
 """`vitok replay`: a year of production in minutes."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +39,10 @@ def replay(
             "split(12%).",
         ),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep what the one policy lived through, as a project to look at."),
+    ] = None,
     plot: PlotOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
@@ -56,6 +61,7 @@ def replay(
         step=None if step is None else parse_duration(step, "--step"),
         inject=inject or (),
         reopen=open_project,
+        keep=keep,
     )
     if plot is not None:
         write_chart(replay_chart(payload), plot)

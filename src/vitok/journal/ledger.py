@@ -224,6 +224,10 @@ class MemoryLedger(_Reading):
         """Adds outcomes; `id`, `value` (JSON text) and `time` are needed."""
         self._append("outcomes", conform(frame, OUTCOMES))
 
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All rows, by the name of their table."""
+        return {name: pl.concat(parts) for name, parts in self._tables.items()}
+
     def revision(self) -> str:
         """Another text whenever there are other predictions."""
         return str(sum(part.height for part in self._tables["predictions"]))

@@ -4,15 +4,14 @@ import multiprocessing
 import os
 import queue
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 import polars as pl
 
 from vitok.charter.expressions import Trigger
@@ -32,21 +31,18 @@ from vitok.loop.profiling import Profiler, profiles_in_memory
 from vitok.loop.project import Project
 from vitok.loop.replay_answers import Workers
 from vitok.loop.replay_releases import Appearing, finished, moved
+from vitok.loop.replay_stores import begin_kept, finish_kept, stores_of
 from vitok.loop.retraining import Policy, parse_policy
 from vitok.loop.tick import tick
 from vitok.loop.traffic_faults import TrafficFault
 from vitok.loop.version_faults import NewVersion, parse_injection, require_inside
 from vitok.model.bundle import load_manifest
-from vitok.registry import releases, turns, versions
-from vitok.release.plan import Arm
+from vitok.registry import releases, turns
 from vitok.stats.catalogue import METRICS
-from vitok.store.blobs import Blobs
-from vitok.store.db import open_database
-from vitok.store.lake import Lake
 
 _DAY = timedelta(days=1)
 _LISTEN_SECONDS = 0.2
-FITS = "fits"  # what turns of replays have fitted, for the next replay
+STATE = ".vitok"
 
 
 class Reopen(Protocol):
@@ -75,6 +71,7 @@ def replay(
     step: timedelta | None,
     inject: Sequence[str] = (),
     reopen: Reopen | None = None,
+    keep: Path | None = None,
 ) -> list[PolicyResult]:
     """Replays history from the version in production on, once for each policy.
 
@@ -89,11 +86,14 @@ def replay(
             `failing(5%)@2013-06-01`, and of all traffic such as `incident(20%,12h)@2013-06-01`.
         reopen: Opens the project in another process, so that policies run beside each other, one for each core; what
             comes out is the same. None runs them here, one after another.
+        keep: A new folder that becomes a project with the history that the one policy has lived through.
 
     Raises:
         UserMistake: no version is in production, the data has no time, the span is empty, or a fault makes no sense.
     """
     chosen = [parse_policy(project, text) for text in policies]
+    if keep is not None and len(chosen) > 1:
+        raise UserMistake("--keep", f"keeps one history, not {len(chosen)}", "Give one --policy.")
     release = release_in_force(project, "replay")
     if project.charter.task.time is None:
         raise UserMistake(
@@ -115,7 +115,7 @@ def replay(
     if reopen is not None and len(chosen) > 1:
         return _beside(project, reopen, policies, span, inject)
     cached = replace(project, cached_rows=(apply_faults(rows, project.charter, faults), lost))
-    return [_Run(cached, policy, span, new, traffic).result() for policy in chosen]
+    return [_Run(cached, policy, span, new, traffic, keep).result() for policy in chosen]
 
 
 def compare_policies(project: Project, policies: Sequence[str], **how: Any) -> dict[str, Any]:
@@ -210,6 +210,7 @@ class _Run:
         span: Span,
         new: Sequence[NewVersion],
         traffic: Sequence[TrafficFault],
+        keep: Path | None = None,
     ) -> None:
         self._source, self._policy, self._span = policy.applied(project), policy, span
         self._result = PolicyResult(policy.name)
@@ -219,12 +220,23 @@ class _Run:
         self._appearing, self._traffic = Appearing(new), traffic
         self._predicted: set[str] = set()
         self._known: dict[str, Any] = {}
+        self._keep = keep
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """Where the stores are: for a while, or in the folder of the project that is kept."""
+        if self._keep is None:
+            with tempfile.TemporaryDirectory(prefix="vitok-replay-") as folder:
+                yield Path(folder)
+        else:
+            begin_kept(self._source, self._keep)
+            yield self._keep / STATE
 
     def result(self) -> PolicyResult:
         """Runs the policy."""
-        with tempfile.TemporaryDirectory(prefix="vitok-replay-") as folder:
+        with self._folder() as folder:
             clock = VirtualClock(self._span.start)
-            project = self._prepare(Path(folder), clock)
+            project = stores_of(self._source, folder, clock, self._span.start)
             self._profiler = Profiler(project.blobs, project.charter, self._profiles)
             started, turning = stopwatch(), 0.0
             feed = history(project.rows()[0], project.charter, self._span.start, self._span.end)
@@ -247,60 +259,12 @@ class _Run:
             self._look(project, triggers=[])
             self._note([*self._appearing.left(project), *finished(project)])
             summarise(project, self._journal, self._span.end - self._span.start, self._result)
+            if self._keep is not None:
+                finish_kept(project, self._journal)
             project.engine.dispose()
             self._profiles.close()
         self._result.seconds = {"turns": turning, "production": stopwatch() - started - turning}
         return self._result
-
-    def _prepare(self, folder: Path, clock: VirtualClock) -> Project:
-        """Stores of its own that start with the version in production."""
-        source = self._source
-        with source.engine.connect() as connection:
-            release = releases.current(connection)
-            assert release is not None
-            version = versions.get(connection, release.version)
-        blobs = Blobs(folder / "blobs")
-        manifest = load_manifest(source.blobs, version.digest)
-        for digest in (version.digest, *manifest.files.values()):
-            blobs.put(source.blobs.get(digest))
-        engine = open_database(f"sqlite:///{folder / 'state.sqlite'}")
-        project = replace(
-            source,
-            state=folder,
-            engine=engine,
-            lake=Lake(folder / "lake"),
-            blobs=blobs,
-            clock=clock,
-            tracker=None,
-            say=lambda line: None,
-            workflows=None,
-            fits=source.state / FITS,
-        )
-        with engine.begin() as connection:
-            versions.copy(connection, version)
-            turns.begin(
-                connection,
-                version.turn,
-                now=self._span.start,
-                as_of=self._span.start,
-                trigger="before the replay",
-                charter=project.document.digest,
-            )
-            turns.advance(
-                connection, version.turn, state="accepted", ended=self._span.start, version=version.number
-            )
-            # A roll-out that is under way stays behind: replay begins with the champion alone.
-            alone = (Arm(version.number, version.digest, "champion", 1.0),)
-            releases.activate(
-                connection,
-                msgspec.structs.replace(release.plan, arms=alone, fallback=None),
-                release_id=release.id,
-                now=self._span.start,
-                actor="replay",
-                before="superseded",
-                evidence={},
-            )
-        return project
 
     def _predict(self, project: Project, workers: Workers, batch: pl.DataFrame) -> None:
         """Answers a step's rows by the plan in force, as the workers would."""

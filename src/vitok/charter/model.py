@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from vitok.charter.backups import Backups
 from vitok.charter.incidents import Incidents
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.releasing import Release
@@ -370,6 +371,7 @@ class Charter(Section):
     serve: Serve = Field(Serve(), description="How workers behave under load and in trouble.")
     release: Release = Field(Release(), description="How an accepted version reaches users.")
     approve: Approve = Field(Approve(), description="Who must agree.")
+    backup: Backups = Field(Backups(), description="What is put aside before a release.")
     monitor: Monitor = Field(Monitor(), description="How production is watched.")
     incidents: Incidents = Field(Incidents(), description="Trouble on record, and first aid.")
     notify: list[Notify] = Field([], description="Who is told what happens.")

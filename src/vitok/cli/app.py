@@ -48,6 +48,8 @@ VERBS = {
     "status": "status",
     "doctor": "doctor",
     "export": "export",
+    "backup": "backup",
+    "restore": "backup",
     "plan": "plan",
     "risks": "risks",
     "charter": "charter",

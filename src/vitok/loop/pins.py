@@ -28,7 +28,7 @@ def pin(project: Project) -> dict[str, Any]:
         NotFound: a file is missing.
     """
     found = {}
-    for name in _files(project):
+    for name in charter_files(project):
         path = project.folder / name
         if not path.is_file():
             raise NotFound(
@@ -68,7 +68,8 @@ def fingerprint(project: Project) -> str:
     return digest_json(found)
 
 
-def _files(project: Project) -> list[str]:
+def charter_files(project: Project) -> list[str]:
+    """The charter and the files that it names, other than its data, relative to the project."""
     charter = project.charter
     code = [] if charter.features is None else [charter.features.partition(":")[0]]
     return [CHARTER, charter.data.expect, *code]

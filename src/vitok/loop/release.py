@@ -14,6 +14,7 @@ from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
 from vitok.loop.approving import Wish, require_agreement
+from vitok.loop.backup import back_up_before_release
 from vitok.loop.notify import emit
 from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
@@ -65,6 +66,7 @@ def release_at_once(
         publish_plan(project)
         return now_released
     risk = require_agreement(project, version, now_released, Wish(strategy, None, actor))
+    back_up_before_release(project, number)
     evidence = {"verdict": version.turn, "risk": risk}
     return _activate(project, version, Change("immediate", actor, "superseded", evidence))
 

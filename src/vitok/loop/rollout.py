@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from vitok.charter.releasing import Strategy
 from vitok.loop.approving import Wish, mark_released, require_agreement
+from vitok.loop.backup import back_up_before_release
 from vitok.loop.journals import JournalReader
 from vitok.loop.notify import emit
 from vitok.loop.observe import Observed, observe
@@ -105,6 +106,7 @@ def release_version(
         if stage.when is not None:
             require_segment(project.document, manifest, stage.when)
     risk = require_agreement(project, version, now_released, Wish(strategy, flag, actor))
+    back_up_before_release(project, number)
     evidence = {"risk": risk, "verdict": version.turn}
     now = project.clock()
     baseline = champion_baseline(journal, champion.number, now)

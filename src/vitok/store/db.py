@@ -48,6 +48,24 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def new_database(url: str, revision: str) -> Engine:
+    """An empty database with an earlier schema, into which rows of that time can be put.
+
+    Raises:
+        Fault: it has another schema already.
+    """
+    engine = create_engine(make_url(url))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    found = _revision(engine)
+    if found is None:
+        _migrate(engine, None, revision)
+    elif found != revision:
+        what = f"has schema {found}, the archive {revision}"
+        raise Fault("VITOK_DATABASE_URL", what, "Name a new and empty database.")
+    return engine
+
+
 def wait_at_most(engine: Engine, seconds: float) -> None:
     """Shortens how long a write waits for another process, where SQLite makes it wait."""
     if engine.dialect.name == "sqlite":
@@ -75,7 +93,7 @@ def _revision(engine: Engine) -> str | None:
         ) from error
 
 
-def _migrate(engine: Engine, revision: str | None) -> None:
+def _migrate(engine: Engine, revision: str | None, target: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -86,7 +104,7 @@ def _migrate(engine: Engine, revision: str | None) -> None:
     migrating = _one_transaction(engine) if engine.dialect.name == "sqlite" else engine
     with migrating.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
 
 
 def _one_transaction(engine: Engine) -> Engine:

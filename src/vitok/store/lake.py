@@ -6,7 +6,7 @@ microseconds.
 """
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ _ATTEMPTS = 5
 _TABLE = {"delta.checkpointInterval": "20"}
 _SAMPLE, _FEW = 1000, 100  # of so many rows so few values: a column that is worth a dictionary
 _NO_SPACE = ("No space left on device", "File too large", "Disk quota exceeded", f"os error {errno.ENOSPC}")
+_LOG = "_delta_log"
 _T = TypeVar("_T")
 
 
@@ -209,6 +210,30 @@ class Lake:
             raise DataMistake(
                 f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version."
             )
+
+
+def table_folders(place: Path) -> dict[Path, int]:
+    """The folders of the tables of a lake in a folder, with the latest version of each."""
+    found = {}
+    for log in sorted(place.glob(f"*/{_LOG}")):
+        versions = [int(name.stem) for name in log.glob("*.json") if name.stem.isdecimal()]
+        if versions:
+            found[log.parent] = max(versions)
+    return found
+
+
+def table_files(folder: Path, version: int) -> Iterator[Path]:
+    """The files of a table that versions up to this one need.
+
+    Data that no such version names may be among them; the hint at the last checkpoint is not: it may be of a later one.
+    """
+    for path in sorted(folder.rglob("*")):
+        number = path.name.partition(".")[0]
+        in_log = path.parent.name == _LOG
+        if path.is_file() and (
+            number.isdecimal() and int(number) <= version if in_log else path.suffix == ".parquet"
+        ):
+            yield path
 
 
 def _written(frame: pl.DataFrame, *, is_bulk: bool) -> Any:

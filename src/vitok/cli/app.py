@@ -37,6 +37,7 @@ VERBS = {
     "concept": "concept",
     "blind-spots": "blind_spots",
     "alerts": "alerts",
+    "incidents": "incidents",
     "operations": "operations",
     "reviews": "reviews",
     "events": "events",

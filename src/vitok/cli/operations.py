@@ -58,12 +58,12 @@ def _ms(found: dict[str, float]) -> str:
 def _server(server: dict[str, Any]) -> list[str]:
     lines = [f"Journal: {server['journal_waiting_bytes']} bytes wait"]
     if "keeper_seen_seconds_ago" in server:
-        lines[0] += f"; the keeper was seen {_length(server['keeper_seen_seconds_ago'])} ago"
+        lines[0] += f"; the keeper was seen {length(server['keeper_seen_seconds_ago'])} ago"
     if "requests" in server:
         cores = "" if server["cores_used"] is None else f" ({server['cores_used']:.2g} cores)"
         memory = server["memory_bytes_of_largest_worker"] / 2**20
         lines.append(
-            f"Server, started {_length(server['since_seconds'])} ago: {server['requests']} requests, "
+            f"Server, started {length(server['since_seconds'])} ago: {server['requests']} requests, "
             f"{server['server_errors']} errors of its own; CPU {server['cpu_seconds']:.3g} s{cores}; "
             f"largest worker {memory:.0f} MB"
         )
@@ -93,22 +93,28 @@ def _slo(slo: dict[str, Any] | None) -> list[str]:
 
 
 def _people(payload: dict[str, Any]) -> list[str]:
-    alerts, turns = payload["alerts"], payload["turns"]
-    times = ", ".join(
-        f"to {name} {_length(seconds)}"
-        for name, seconds in alerts["mean_seconds_to"].items()
-        if seconds is not None
-    )
+    alerts, incidents, turns = payload["alerts"], payload["incidents"], payload["turns"]
     last = f", last {turns['last'][:16]}" if turns["last"] else ""
     states = ", ".join(f"{count} {state}" for state, count in turns["by_state"].items())
     return [
-        f"Alerts: {alerts['opened']} opened, {alerts['open']} of them open"
-        + (f"; mean time {times}" if times else ""),
+        f"Alerts: {alerts['opened']} opened, {alerts['open']} of them open{mean_times(alerts)}",
+        f"Incidents: {incidents['count']} opened, {incidents['open']} of them go on{mean_times(incidents)}",
         f"Turns: {turns['count']}{f' ({states})' if states else ''}, {turns['per_30_days']:.3g} in 30 days{last}",
     ]
 
 
-def _length(seconds: float | None) -> str:
+def mean_times(found: dict[str, Any]) -> str:
+    """How long things took in the mean; nothing if nothing is known."""
+    times = ", ".join(
+        f"to {name} {length(seconds)}"
+        for name, seconds in found["mean_seconds_to"].items()
+        if seconds is not None
+    )
+    return f"; mean time {times}" if times else ""
+
+
+def length(seconds: float | None) -> str:
+    """A length of time for people."""
     if seconds is None:
         return "some time"
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):

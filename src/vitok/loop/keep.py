@@ -11,6 +11,7 @@ from vitok.journal.ledger import Ledger
 from vitok.journal.mover import Moved, Told, move
 from vitok.journal.profiles import ProfilesFault
 from vitok.loop.alerts import alert_records
+from vitok.loop.incidents import look_after_incidents
 from vitok.loop.maturing import label_report
 from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
 from vitok.loop.outcomes import JOURNAL
@@ -61,6 +62,7 @@ def watch_once(project: Project) -> Watched:
     collect(project)
     journal = Ledger(project.lake)
     watched = watch(project, journal)
+    look_after_incidents(project)
     emit_hand_overs(project)
     emit_reminders(project)
     deliver(project)

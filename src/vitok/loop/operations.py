@@ -11,11 +11,13 @@ from vitok.charter.serving import Slo
 from vitok.journal.waiting import waiting_bytes
 from vitok.kernel.clock import format_duration, format_time
 from vitok.loop.alerts import alert_records
+from vitok.loop.incident_acts import incident_figures
 from vitok.loop.journals import JournalReader
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
-from vitok.monitor.service import Budget, budget_of, mean_time, service_figures
-from vitok.registry import turns
+from vitok.monitor.incidents import seconds_of
+from vitok.monitor.service import Budget, budget_of, service_figures
+from vitok.registry import incidents, turns
 from vitok.stats.latency import bucket_quantile
 from vitok.store.counts import read_counts
 from vitok.store.heartbeat import read_heartbeat
@@ -50,6 +52,7 @@ def operations_report(project: Project, journal: JournalReader, period: timedelt
         "slo": None if slo is None else _promises(slo, rows, now),
         "server": _server(project, now),
         "alerts": _alerts(project, begin),
+        "incidents": _incidents(project, begin),
         "turns": _turns(project, begin, period),
     }
 
@@ -136,11 +139,13 @@ def _alerts(project: Project, begin: datetime) -> dict[str, Any]:
         "opened": len(records),
         "open": sum(each.alert.is_open for each in records),
         "by_kind": dict(Counter(each.alert.kind for each in records)),
-        "mean_seconds_to": {
-            name: None if (mean := mean_time(spans)) is None else mean.total_seconds()
-            for name, spans in means.items()
-        },
+        "mean_seconds_to": {name: seconds_of(spans) for name, spans in means.items()},
     }
+
+
+def _incidents(project: Project, begin: datetime) -> dict[str, Any]:
+    with project.engine.connect() as connection:
+        return incident_figures(incidents.all_since(connection, begin))
 
 
 def _turns(project: Project, begin: datetime, period: timedelta) -> dict[str, Any]:

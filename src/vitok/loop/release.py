@@ -15,6 +15,7 @@ from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
 from vitok.loop.approving import Wish, require_agreement
 from vitok.loop.backup import back_up_before_release
+from vitok.loop.freeze import require_no_freeze
 from vitok.loop.notify import emit
 from vitok.loop.policy import policy_of, require_columns
 from vitok.loop.project import Project
@@ -76,12 +77,14 @@ def releasable(project: Project, number: int) -> tuple[versions.Version, release
 
     Raises:
         NotFound: no such version, or its bundle is gone.
-        Refused: its verdict is not *accepted*.
+        Refused: its verdict is not *accepted*, or an incident freezes releases.
         Busy: a roll-out is under way.
     """
     with project.engine.connect() as connection:
         version, now_released = versions.get(connection, number), releases.current(connection)
         under_way = rollouts.current(connection)
+        if now_released is None or now_released.version != number:
+            require_no_freeze(connection, project.charter, number)
     if version.verdict != ACCEPTED:
         failed = "; ".join(gate["reason"] for gate in version.gates if not gate["passed"])
         waits = version.verdict == "waiting"

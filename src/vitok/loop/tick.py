@@ -7,6 +7,7 @@ from vitok.charter.expressions import Trigger
 from vitok.errors import Refused, UserMistake, VitokError
 from vitok.loop.approving import settle_requests
 from vitok.loop.deciding import decide, note_decision
+from vitok.loop.incidents import look_after_incidents
 from vitok.loop.journals import JournalReader
 from vitok.loop.profiling import Profiler
 from vitok.loop.project import Project
@@ -57,7 +58,7 @@ class _End:
 def tick(
     project: Project, journal: JournalReader, triggers: Sequence[Trigger], profiler: Profiler | None = None
 ) -> Tick:
-    """Watches, moves a roll-out on, releases what people agreed to, and starts a turn if a trigger holds.
+    """Watches, moves a roll-out on, looks after incidents, releases what was agreed to, starts a turn if one is due.
 
     A turn of ours whose process died is gone on with first.
 
@@ -67,6 +68,7 @@ def tick(
     """
     watched = watch(project, journal, profiler)
     moved = advance(project, journal)
+    look_after_incidents(project)
     agreed = _release_agreed(project, journal)
     if agreed is not None:
         return Tick(watched, Decision(False, ""), agreed.event, agreed.version, agreed.message, moved)

@@ -10,7 +10,7 @@ from disks import small_disk
 from vitok.errors import UserMistake
 from vitok.loop.backup import back_up
 from vitok.loop.restore import restore
-from vitok.loop.status import examine
+from vitok.loop.doctor import examine
 from vitok.loop.turns import list_turns
 from vitok.registry.releases import all_releases
 from vitok.registry.versions import all_versions

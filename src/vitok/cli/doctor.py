@@ -1,16 +1,34 @@
-"""`vitok doctor`: is everything sound."""
+"""`vitok doctor`: is everything sound, and putting right what is not."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
-from vitok.loop.status import examine
+from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.loop.doctor import examine
 from vitok.wire import open_project
 
 
-def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
-    """Tries each part of a project: database, audit log, lake, journal, champion's bytes, plan, disk."""
-    payload = examine(open_project(project, say=say))
-    lines = [
+def doctor(
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Put right what can be put right without losing anything.")
+    ] = False,
+    archive: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="An archive to take lost files from, before those in `.vitok/backups`.",
+        ),
+    ] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Tries each part of a project, and mends it if asked to. Exit code 1 if one is not sound."""
+    payload = examine(open_project(project, say=say), mend=mend, given=archive or [], actor=actor())
+    lines = [f"MENDED  {sentence}" for sentence in payload["mended"]]
+    lines += [
         f"{'ok ' if c['ok'] else 'BAD'}  {c['check']}: {c['detail']}"
         + (f". {c['remedy']}" if c["remedy"] else "")
         for c in payload["checks"]
@@ -22,4 +40,4 @@ def doctor(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command(epilog="Example: vitok doctor --project flights")(doctor)
+    app.command(epilog="Example: vitok doctor --mend")(doctor)

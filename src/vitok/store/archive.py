@@ -7,7 +7,7 @@ import os
 import secrets
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -128,6 +128,27 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
         what = f"cannot be unpacked: {error.strerror or error}"
         raise UserMistake(str(path), what, "Free disk space or permissions, then run again.") from error
     return _verified(path, folder, found)
+
+
+def read_members(path: Path, names: Collection[str]) -> dict[str, bytes]:
+    """Some members of an archive, those that are there and as the manifest says; nothing of one that is not whole."""
+    found: dict[str, bytes] = {}
+    manifest: dict[str, Any] = {}
+    try:
+        with tarfile.open(path, "r|gz") as tar:
+            for member in tar:
+                content = (
+                    tar.extractfile(member) if member.name in names or member.name == _MANIFEST else None
+                )
+                if content is not None and member.name == _MANIFEST:
+                    manifest = json.loads(content.read())["files"]
+                elif content is not None:
+                    found[member.name] = content.read()
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {
+        name: data for name, data in found.items() if hashlib.sha256(data).hexdigest() == manifest.get(name)
+    }
 
 
 def _copy(content: IO[bytes], target: Path) -> str:

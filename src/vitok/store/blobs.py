@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,3 +85,19 @@ class Blobs:
                 "The file is damaged: restore it from a backup.",
             )
         return content
+
+    def all(self) -> Iterator[tuple[str, Path]]:
+        """Every blob that lies in the folder, and where; damaged ones too."""
+        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*")):
+            if _DIGEST.match(path.name):
+                yield path.name, path
+
+    def put_back(self, digest: str, content: bytes) -> None:
+        """Replaces a blob that is damaged or gone by its own bytes.
+
+        Raises:
+            Fault: these are other bytes.
+        """
+        if digest_bytes(content) != digest:
+            raise Fault(f"blob {digest[:12]}", "these are not its bytes", "Take them from another archive.")
+        write_atomically(self._path(digest), content)

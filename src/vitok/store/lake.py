@@ -132,6 +132,14 @@ class Lake:
         """The number of the table's latest version, None if there is no such table."""
         return int(self._open(table).version()) if self.exists(table) else None
 
+    def missing_files(self, table: str) -> list[str]:
+        """Names of the files that the table's latest version needs and that are not there, or cannot be read.
+
+        Raises:
+            Fault: the table itself cannot be opened.
+        """
+        return [name for name in self._open(table).file_uris() if not _is_readable(name)]
+
     def compact(self, table: str) -> None:
         """Joins small files into large ones; rows, sequences and versions stay as they are."""
         if self.exists(table):
@@ -210,6 +218,16 @@ class Lake:
             raise DataMistake(
                 f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version."
             )
+
+
+def _is_readable(name: str) -> bool:
+    """Whether a file ends as Parquet does, and what its end tells can be read."""
+    try:
+        pl.read_parquet_schema(name)
+        pl.scan_parquet(name).select(pl.len()).collect()
+    except (OSError, pl.exceptions.PolarsError):
+        return False
+    return True
 
 
 def table_folders(place: Path) -> dict[Path, int]:

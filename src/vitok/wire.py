@@ -1,5 +1,7 @@
 """The composition root: the only place that names concrete adapters."""
 
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from vitok.registry.tracking import Tracker
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
 from vitok.store.lake import Lake
+from vitok.store.slots import Machine, Room
 
 STATE = ".vitok"
 
@@ -27,6 +30,16 @@ class Settings(BaseSettings):
     )
     lake_url: str | None = Field(
         None, description="Folder or object-store URL of the lake. Default: a folder in the project."
+    )
+    cores: int = Field(
+        os.cpu_count() or 1, gt=0, description="Cores that the turns of all projects may use together."
+    )
+    memory: int | None = Field(
+        None, gt=0, description="Megabytes that they may use together. Default: four fifths of the machine's."
+    )
+    slots: Path | None = Field(
+        None,
+        description="Folder in which they wait for each other. Default: one of the user's for temporary files.",
     )
     tracking_url: str | None = Field(None, description="MLflow tracking URI. Default: SQLite in the project.")
 
@@ -59,5 +72,13 @@ def open_project(
         clock=clock,
         tracker=lambda: Tracker(tracking, document.charter.project),
         say=say,
+        machine=_machine(settings),
         workflows=settings.database_url or f"sqlite:///{state / 'workflows.sqlite'}",
     )
+
+
+def _machine(settings: Settings) -> Machine:
+    """What turns on this machine may use together."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    folder = settings.slots or Path(tempfile.gettempdir()) / f"vitok-turns-{os.getuid()}"
+    return Machine(folder, Room(settings.cores, settings.memory or whole * 4 // 5))

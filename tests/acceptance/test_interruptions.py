@@ -179,6 +179,18 @@ def test_second_turn_is_turned_away_and_the_first_goes_on(drafted, vitok, mistak
     assert len(vitok("models", "--project", drafted).json["versions"]) == 1
 
 
+@pytest.mark.slow
+def test_turn_that_waits_begins_when_the_first_has_ended(drafted):
+    first = start(drafted)
+    wait_for(first, "Reading")
+    words = [*COMMAND, "run", "--quick", "--wait", "--json", "--project", str(drafted)]
+    second = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = second.communicate(timeout=120)
+    assert second.returncode == 0, err
+    assert json.loads(first.communicate()[0])["version"] == 1
+    assert json.loads(out)["version"] == 2
+
+
 def small_files(limit):
     """Makes every write beyond so many bytes fail, as a full disk does."""
 

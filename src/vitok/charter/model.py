@@ -163,6 +163,18 @@ class Train(Section):
         min_length=1,
     )
     tune: Tune = Field(Tune(), description="Search budget.")
+    cores: int | None = Field(
+        None,
+        gt=0,
+        description="Cores that a turn takes while it fits. Default: one for a small table, else all.",
+        examples=[2],
+    )
+    memory: int | None = Field(
+        None,
+        gt=0,
+        description="Megabytes that a turn takes while it fits. Default: by the size of its table.",
+        examples=[4000],
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.", examples=[0])
 
 

@@ -17,6 +17,9 @@ def run(
         str | None, typer.Option("--as-of", metavar="TIME", help="Use only what was known by then.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="No search for parameters.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="While another turn of the project runs: wait for it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Runs one turn, from the snapshot to the verdict. Exit code 3 if the verdict is *refused*."""
@@ -25,7 +28,7 @@ def run(
     if moment is not None and opened.charter.task.time is None:
         what = "needs task.time: without it nobody knows which rows were there by then"
         raise UserMistake("--as-of", what, "Leave it out, or name the time column in the charter.")
-    result = run_turn(opened, as_of=moment, quick=quick, actor=actor())
+    result = run_turn(opened, as_of=moment, quick=quick, actor=actor(), wait=wait)
     payload = result.as_json()
     show(as_json, payload, render(payload))
     if not result.accepted:

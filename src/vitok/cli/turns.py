@@ -8,6 +8,7 @@ from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, 
 from vitok.cli.run import render as render_result
 from vitok.kernel.clock import parse_time
 from vitok.loop.deciding import list_decisions
+from vitok.loop.reproduce import reproduce
 from vitok.loop.turns import cancel_turn, list_turns, resume_turn, show_turn
 from vitok.wire import open_project
 
@@ -57,6 +58,21 @@ def cancel(turn: _Turn, project: ProjectOption = HERE, as_json: JsonOption = Fal
         payload,
         f"Turn {payload['number']} {text}. Go on with it: vitok turns resume {payload['number']}",
     )
+
+
+def reproduce_one(
+    version: Annotated[
+        int | None, typer.Argument(metavar="VERSION", help="Default: the version in production.")
+    ] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Makes a version again from its own data, code and parameters; exit code 3 if it comes out otherwise."""
+    payload = reproduce(open_project(project, say=say), version, actor=actor())
+    text = "the same" if payload["same"] else "NOT the same"
+    show(as_json, payload, f"Version {payload['version']} made again is {text}: {payload['sentence']}.")
+    if not payload["same"]:
+        raise typer.Exit(3)
 
 
 def decisions(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
@@ -125,5 +141,6 @@ def register(app: typer.Typer) -> None:
     group.command("show", epilog="Example: vitok turns show 3")(show_one)
     group.command("resume", epilog="Example: vitok turns resume 3")(resume)
     group.command("cancel", epilog="Example: vitok turns cancel 3")(cancel)
+    group.command("reproduce", epilog="Example: vitok turns reproduce 2")(reproduce_one)
     group.command("decisions", epilog="Example: vitok turns decisions")(decisions)
     app.add_typer(group, name="turns", epilog="Example: vitok turns show 3")

@@ -7,7 +7,7 @@ from vitok.data.flights import build_tables, package_folder
 from vitok.errors import UserMistake
 from vitok.store.blobs import write_atomically
 
-FILES = ("vitok.yaml", "features.py", "expectations.yaml")
+FILES = ("vitok.yaml", "features.py", "test_features.py", "expectations.yaml")
 
 
 def write_example(folder: Path) -> int:

@@ -14,6 +14,7 @@ from vitok.kernel.clock import Clock
 from vitok.registry.tracking import Tracker
 from vitok.store.blobs import Blobs
 from vitok.store.lake import Lake
+from vitok.store.slots import Machine
 
 Rows = tuple[pl.DataFrame, dict[str, int]]
 
@@ -35,6 +36,7 @@ class Project:
         cached_rows: Rows to use in place of reading the sources again.
         workflows: Database of the workflow engine, by which a turn goes on after a crash; None to do without.
         fits: Where fitted models are kept for other replays; None to keep none.
+        machine: What turns share with those of other projects; None to share nothing.
         pinned: Where the charter's files are as they were when a turn began; None for the project's folder.
     """
 
@@ -50,6 +52,7 @@ class Project:
     cached_rows: Rows | None = None
     workflows: str | None = None
     fits: Path | None = None
+    machine: Machine | None = None
     pinned: Path | None = None
 
     @property

@@ -24,6 +24,7 @@ from vitok.journal.records import Outcome
 from vitok.kernel.clock import VirtualClock, format_time, stopwatch
 from vitok.loop.faults import Fault, apply_faults
 from vitok.loop.feed import ID, KNOWN, TIME, between, history, outcome_rows
+from vitok.loop.history import keep_comparison
 from vitok.loop.people import agree
 from vitok.loop.policies import PolicyResult, summarise
 from vitok.loop.production import release_in_force
@@ -128,11 +129,13 @@ def compare_policies(project: Project, policies: Sequence[str], **how: Any) -> d
     metric, money = main_metric(project.charter), all(result.value is not None for result in results)
     tried = [Tried(result.name, _gained(result, metric, money), result.turns) for result in results]
     advice = recommend(tried, unit=metric, money=money, seed=project.charter.train.seed)
-    return {
+    payload = {
         "metric": metric,
         "policies": [result.as_json() for result in results],
         "advice": None if advice is None else advice.as_json(),
     }
+    keep_comparison(project, payload)
+    return payload
 
 
 def _gained(result: PolicyResult, metric: str, money: bool) -> dict[str, float]:
@@ -260,7 +263,7 @@ class _Run:
             self._note([*self._appearing.left(project), *finished(project)])
             summarise(project, self._journal, self._span.end - self._span.start, self._result)
             if self._keep is not None:
-                finish_kept(project, self._journal)
+                finish_kept(self._source, project, self._journal)
             project.engine.dispose()
             self._profiles.close()
         self._result.seconds = {"turns": turning, "production": stopwatch() - started - turning}

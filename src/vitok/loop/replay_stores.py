@@ -10,12 +10,13 @@ import msgspec
 from vitok.errors import UserMistake
 from vitok.journal.ledger import Ledger, MemoryLedger
 from vitok.kernel.clock import Clock
+from vitok.loop.history import take_along
 from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
 from vitok.loop.review import CHARTER
 from vitok.model.bundle import load_manifest
-from vitok.registry import charters, releases, turns, versions
+from vitok.registry import charters, releases, requests, turns, versions
 from vitok.release.plan import Arm
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
@@ -49,6 +50,7 @@ def stores_of(source: Project, folder: Path, clock: Clock, start: datetime) -> P
         tracker=None,
         say=lambda line: None,
         workflows=None,
+        machine=None,
         fits=source.state / FITS,
     )
     _begin(source, project, version, release, start)
@@ -61,6 +63,11 @@ def _begin(
     """The history so far: the turn that made the version, and its release."""
     with source.engine.connect() as connection:
         made = next((turn for turn in turns.all_turns(connection) if turn.id == version.turn), None)
+        agreed = [
+            (each, requests.approvals_of(connection, each.number))
+            for each in requests.all_requests(connection)
+            if each.version == version.number and each.state == "released"
+        ]
     with project.engine.begin() as connection:
         charters.keep(connection, start, "replay", project.document.digest, project.charter.as_json())
         versions.copy(connection, version)
@@ -76,6 +83,8 @@ def _begin(
         known = {} if made is None else {"seconds": made.seconds, "data": made.data, "message": made.message}
         ended = {"state": "accepted", "stage": "end", "ended": start, "version": version.number}
         turns.advance(connection, version.turn, **ended, **known)
+        for request, given in agreed:
+            requests.copy(connection, request, given)
         # A roll-out that is under way stays behind: replay begins with the champion alone.
         alone = (Arm(version.number, version.digest, "champion", 1.0),)
         releases.activate(
@@ -99,7 +108,8 @@ def begin_kept(source: Project, folder: Path) -> None:
         raise UserMistake(str(folder), "is not empty", "Give a new folder with --keep.")
     charter = source.charter
     code = [] if charter.features is None else [charter.features.partition(":")[0]]
-    for name in (CHARTER, charter.data.expect, *code, *charter.data.sources.values()):
+    tests = [path.name for path in source.folder.glob("test_*.py")]
+    for name in (CHARTER, charter.data.expect, *code, *tests, *charter.data.sources.values()):
         path = source.folder / name
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +119,13 @@ def begin_kept(source: Project, folder: Path) -> None:
             shutil.copy2(path, target)
 
 
-def finish_kept(project: Project, journal: MemoryLedger) -> None:
-    """Writes the journal of a replay into the project's lake, counts it, and puts the plan in its place."""
+def finish_kept(source: Project, project: Project, journal: MemoryLedger) -> None:
+    """Writes the journal of a replay into the project's lake, counts it, and puts the plan in its place.
+
+    Args:
+        source: The project that was replayed; what was found out about it is taken along.
+    """
+    take_along(source, project)
     for table, rows in journal.tables().items():
         if rows.height:
             project.lake.append(table, rows)

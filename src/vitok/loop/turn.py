@@ -1,5 +1,6 @@
 """One turn of the coil: snapshot, baselines, candidates, package, verdict, registration."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from vitok.charter.changes import charter_changes
 from vitok.errors import UserMistake, VitokError
+from vitok.govern import audit
 from vitok.kernel.ids import new_id
 from vitok.loop.durable import AtOnce, Steps, run_durably
 from vitok.loop.fitted import Fitted
@@ -108,6 +112,7 @@ def run_turn(
     quick: bool = False,
     trigger: str = "by hand",
     actor: str = "user",
+    wait: bool = False,
 ) -> TurnResult:
     """Runs one whole turn; its finished stages are kept, so that it can go on if it is cut off.
 
@@ -116,15 +121,16 @@ def run_turn(
         quick: No search: the champion's algorithm with its parameters, else every candidate with its defaults.
         trigger: Why the turn starts.
         actor: Who or what started it.
+        wait: Whether to wait while another turn of the project is running.
 
     Raises:
-        Busy: another turn is running in this project.
+        Busy: another turn is running in this project, and this one does not wait.
         UserMistake: data or charter do not allow it; nothing was registered.
         Refused: no candidate can be packaged.
     """
     moment = as_of or project.clock()
     require_supported(project.document, project.say)
-    with hold(project.state / LOCK, "vitok run"):
+    with hold(project.state / LOCK, "vitok run", math.inf if wait else 0.0):
         turn = _begin(project, moment, quick=quick, trigger=trigger, actor=actor)
         return go_on(project, turn)
 
@@ -140,8 +146,8 @@ def _begin(
         for cut in turns.mark_interrupted(connection, now, _CUT_OFF):
             goes_on = f"`vitok turns resume {cut.number}` goes on with it"
             project.say(f"Turn {cut.number} was cut off in stage {cut.stage}; {goes_on}.")
-        charters.keep(connection, now, actor, project.document.digest, project.charter.as_json())
-        turns.begin(
+        _keep_charter(project, connection, now, actor)
+        line = turns.begin(
             connection,
             turn,
             now=now,
@@ -153,7 +159,20 @@ def _begin(
             pins=pins,
             state=state,
         )
+        details = {"trigger": trigger, "charter": project.document.digest, "quick": quick}
+        audit.record(connection, now, actor, "start turn", f"turn {line}", details)
         return turns.get(connection, turn)
+
+
+def _keep_charter(project: Project, connection: Connection, now: datetime, actor: str) -> None:
+    """Writes the charter down; that it is another one than before is an act that stands in the audit log."""
+    before = charters.latest(connection)
+    content, digest = project.charter.as_json(), project.document.digest
+    number = charters.keep(connection, now, actor, digest, content)
+    if before is None or before.number != number:
+        changes = [] if before is None else [each.key for each in charter_changes(before.content, content)]
+        details = {"digest": digest, "before": None if before is None else before.digest, "changed": changes}
+        audit.record(connection, now, actor, "revise charter", f"charter {number}", details)
 
 
 def go_on(project: Project, turn: turns.Turn) -> TurnResult:
@@ -224,7 +243,10 @@ def _recorded(stages: Stages) -> Iterator[None]:
         message = f"in stage {stages.now}: {error if isinstance(error, VitokError) else repr(error)}"
         # On a full disk this fails too; the first error is the one to tell, and the next turn mends the line.
         with suppress(SQLAlchemyError), project.engine.begin() as connection:
-            turns.advance(connection, turn, state=state, ended=project.clock(), message=message)
+            now, line = project.clock(), stages.turn
+            turns.advance(connection, turn, state=state, ended=now, message=message)
+            details = {"stage": stages.now, "error": type(error).__name__}
+            audit.record(connection, now, line.actor, f"turn {state}", f"turn {line.number}", details)
             shown.change(connection, turn, stages.now, message=message)
         if isinstance(error, KeyboardInterrupt):
             goes_on = project.workflows is not None

@@ -1,6 +1,8 @@
 """The stages of a turn, each from what the ones before have made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +27,7 @@ from vitok.model.bundle import load_manifest
 from vitok.registry import charters, questions, releases, turns, versions
 from vitok.stats.catalogue import METRICS
 from vitok.store.blobs import Blobs
+from vitok.store.slots import Room
 from vitok.train.fit import fit_baselines, fit_candidate
 
 
@@ -61,6 +64,7 @@ def _key(stages: Stages, prepared: Prepared, *what: Any) -> str:
     return digest_json([prepared.snapshot.digest, document.digest, code, turn.quick, *what])
 
 
+_LEAST_MB, _COPIES = 300, 6  # of a fit: the libraries, and the table as they copy it
 _Put = Callable[[list[Fitted]], dict[str, Any]]
 _Take = Callable[[dict[str, Any]], list[Fitted]]
 
@@ -100,6 +104,21 @@ def candidates_stage(stages: Stages, prepared: Prepared) -> list[Fitted]:
     return sorted(found, key=lambda fitted: fitted.validation, reverse=higher)
 
 
+@contextmanager
+def _room(stages: Stages, prepared: Prepared) -> Iterator[None]:
+    """Cores and memory for the fits, waited for if the turns of other projects have them."""
+    project, train = stages.project, stages.project.charter.train
+    if project.machine is None:
+        yield
+        return
+    rows = prepared.training_set(train.seed)
+    cores = min(train.cores or rows.threads, project.machine.room.cores)
+    memory = train.memory or _LEAST_MB + int(_COPIES * prepared.encoded.estimated_size("mb"))
+    what = f"turn {stages.turn.number} of {project.charter.project}"
+    with project.machine.share(Room(train.cores or cores, memory), what, project.say):
+        yield
+
+
 def _fit(stages: Stages, prepared: Prepared, name: str, parameters: dict[str, Any] | None) -> list[Fitted]:
     project, quick, tried = stages.project, stages.turn.quick, list[Trial]()
     train, metric = project.charter.train, main_metric(project.charter)
@@ -110,7 +129,7 @@ def _fit(stages: Stages, prepared: Prepared, name: str, parameters: dict[str, An
 
     trained = fit_candidate(
         name,
-        prepared.training_set(train.seed),
+        replace(prepared.training_set(train.seed), cores=train.cores),
         metric=metric,
         sampler=train.tune.sampler,
         trials=0 if quick else train.tune.trials,

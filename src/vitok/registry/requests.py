@@ -93,6 +93,15 @@ def ask(
     return get(connection, number)
 
 
+def copy(connection: Connection, request: Request, given: list[Approval]) -> None:
+    """Writes down a request of another database, with its approvals."""
+    values = {name: getattr(request, name) for name in requests.c.keys()}  # noqa: SIM118 - column names
+    connection.execute(insert(requests).values(**values))
+    for each in given:
+        row = {name: getattr(each, name) for name in approvals.c.keys()}  # noqa: SIM118 - column names
+        connection.execute(insert(approvals).values(**row))
+
+
 def get(connection: Connection, number: int) -> Request:
     """One request.
 

@@ -33,6 +33,7 @@ class TrainingSet:
         train, validation: Features; numbers as float32 (NaN missing), categories as text ("" missing).
         truth, validation_truth: Codes or values.
         numbers, categories: Names of the features by kind.
+        cores: How many may be used; None for all.
     """
 
     task: TaskKind
@@ -43,6 +44,13 @@ class TrainingSet:
     numbers: list[str]
     categories: list[str]
     seed: int
+    cores: int | None = None
+
+    @property
+    def threads(self) -> int:
+        """Threads that pay for a table of this size, and that the fit may use."""
+        small = self.train.height * self.train.width < _LARGE_CELLS
+        return 1 if small else self.cores or os.cpu_count() or 1
 
     @property
     def complete(self) -> list[str]:
@@ -195,9 +203,8 @@ def _search(
 
 
 def _fit_once(name: str, rows: TrainingSet, parameters: dict[str, Any], metric: str) -> _Fitted:
-    threads = 1 if rows.train.height * rows.train.width < _LARGE_CELLS else (os.cpu_count() or 1)
     pipeline = build_candidate(
-        name, rows.task, rows.numbers, rows.categories, rows.complete, parameters, rows.seed, threads
+        name, rows.task, rows.numbers, rows.categories, rows.complete, parameters, rows.seed, rows.threads
     )
     used = dict(parameters)
     with warnings.catch_warnings():

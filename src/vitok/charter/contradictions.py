@@ -50,6 +50,13 @@ def _times(document: Document) -> Iterator[Problem]:
         yield Problem(
             where, "a training window needs task.time", "Name the time column, or write all.", "error"
         )
+    for key in ("season", "half_life"):
+        if getattr(charter.retrain, key) is not None and task.time is None:
+            where, what = document.place(("retrain", key)), f"a {key.replace('_', '-')} needs task.time"
+            yield Problem(where, what, "Name the time column.", "error")
+    if charter.retrain.season is not None and charter.retrain.window == "all":
+        where = document.place(("retrain", "season"))
+        yield Problem(where, "has no effect beside `window: all`", "Write a window, such as 90d.", "warning")
     if task.label_time is not None and task.time is None:
         where = document.place(("task", "label_time"))
         yield Problem(where, "a label time needs task.time", "Name the time column.", "error")

@@ -303,6 +303,17 @@ class Retrain(Section):
     window: Literal["all"] | Period = Field(
         "all", description="Rows to train on: all, or the last period.", examples=["all"]
     )
+    season: Period | None = Field(
+        None,
+        description="Besides the last `window`: rows of earlier years so near to the same day of the year.",
+        examples=["30d"],
+    )
+    half_life: Period | None = Field(
+        None,
+        description="Age at which a row weighs half as much as the newest when candidates are fitted. Default: all "
+        "weigh the same.",
+        examples=["90d"],
+    )
     confirm: Annotated[str, Field(pattern=r"^[1-9]\d? of [1-9]\d?$")] = Field(
         "1 of 1",
         description="In how many of the last judged windows a comparison must hold before it starts a turn.",

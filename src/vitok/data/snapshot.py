@@ -16,6 +16,7 @@ from vitok.errors import DataMistake, NotFound
 from vitok.store.lake import Lake
 
 TABLE = "snapshots"
+_YEAR = timedelta(days=365.2425)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def take_snapshot(
     *,
     as_of: datetime,
     window: timedelta | Literal["all"],
+    season: timedelta | None = None,
 ) -> Snapshot:
     """Selects what may be learnt from at a moment, and stores it as a new version of the lake table.
 
@@ -167,6 +169,7 @@ def take_snapshot(
         lake: Where to keep them; None for a look that keeps nothing.
         as_of: Only rows whose label is known by then count.
         window: Only rows of the last period, or all.
+        season: Besides the last period, rows of earlier years that lie so near to the same day of the year.
 
     Raises:
         DataMistake: too few rows remain, or they do not meet the expectations.
@@ -181,7 +184,10 @@ def take_snapshot(
             ("later than the moment", pl.col(time) < as_of),
         ]
         if window != "all":
-            steps.append(("before the training window", pl.col(time) >= as_of - window))
+            inside = pl.col(time) >= as_of - window
+            if season is not None:
+                inside |= _same_season(pl.col(time), as_of, season)
+            steps.append(("outside of the training window", inside))
         steps.append(("label not yet known", (known <= as_of) | known.is_null()))
     steps.append(("without a label", pl.col(target).is_not_null()))
     for reason, keep in steps:
@@ -204,6 +210,14 @@ def take_snapshot(
     version = None if lake is None else lake.write_version(TABLE, frame)
     start, end = (frame[time][0], frame[time][-1]) if time is not None else (None, None)
     return Snapshot(frame, version, digest_frame(frame), start, end, left_out, lost_cells)
+
+
+def _same_season(time: pl.Expr, as_of: datetime, season: timedelta) -> pl.Expr:
+    """Rows of earlier years that are at most so far from an anniversary of the moment."""
+    year, near = int(_YEAR.total_seconds()), int(season.total_seconds())
+    age = int(as_of.timestamp()) - time.dt.epoch("s")
+    phase = age % year
+    return (age >= year - near) & ((phase <= near) | (phase >= year - near))
 
 
 def digest_frame(frame: pl.DataFrame) -> str:

@@ -79,12 +79,12 @@ def first_gates(frame: pl.DataFrame, charter: Charter, expected: Expectations, n
     if frame.height < _FEW:
         why = "so few rows can hardly tell a candidate from a rule; add rule later"
         return FirstGates(gates, [], ["prior"], {"train.baselines": why})
-    return _from_rule(gates, metric, prepared, charter.train.seed)
+    return _from_rule(gates, metric, prepared, charter)
 
 
-def _from_rule(gates: list[tuple[str, str]], metric: str, prepared: Prepared, seed: int) -> FirstGates:
+def _from_rule(gates: list[tuple[str, str]], metric: str, prepared: Prepared, charter: Charter) -> FirstGates:
     """The gates with those that a simple rule suggests: a floor for all rows, and one for the worst group."""
-    scored, comments = _scored(prepared, seed), {}
+    scored, comments = _scored(prepared, charter), {}
     rule = _figure(metric, scored)
     if rule is not None:
         gates.insert(0, _floor_gate(metric, rule))
@@ -105,9 +105,9 @@ def _sample(frame: pl.DataFrame, charter: Charter) -> pl.DataFrame:
     return frame.sample(_ROWS, seed=charter.train.seed)
 
 
-def _scored(prepared: Prepared, seed: int) -> Scored:
+def _scored(prepared: Prepared, charter: Charter) -> Scored:
     """A tree of depth three on the test rows."""
-    (fitted,) = fit_baselines(["rule"], prepared.training_set(seed))
+    (fitted,) = fit_baselines(["rule"], prepared.training_set(charter))
     task, test = prepared.classes.task, prepared.parts.test
     return Scored(task, prepared.truth[test], predict_scores(fitted.pipeline, prepared.encoded[test], task))
 

@@ -1,7 +1,7 @@
 """From the sources to encoded parts: what every fit and every verdict of a turn works on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from vitok.charter.model import Charter, Split
 from vitok.data.leakage import find_leaks
-from vitok.data.snapshot import TABLE, Snapshot, load_expectations, take_snapshot
+from vitok.data.snapshot import TABLE, Snapshot, load_expectations, take_snapshot, time_column
 from vitok.data.splits import Parts, split
 from vitok.data.target import Classes, find_classes
 from vitok.errors import DataMistake, NotFound
@@ -53,10 +53,20 @@ class Prepared:
     feature_source: str | None
     feature_function: str | None
 
-    def training_set(self, seed: int) -> TrainingSet:
-        """The rows to fit and validate on."""
+    def training_set(self, charter: Charter) -> TrainingSet:
+        """The rows to fit and validate on, as the charter weighs them, and the cores that it allows."""
         kinds: dict[str, str] = dict(self.columns.kinds)
-        return training_set(self.classes.task, self.encoded, self.truth, self.parts, kinds, seed)
+        train = charter.train
+        rows = training_set(self.classes.task, self.encoded, self.truth, self.parts, kinds, train.seed)
+        return replace(rows, weights=self._weights(charter), cores=train.cores)
+
+    def _weights(self, charter: Charter) -> np.ndarray | None:
+        """How much each training row counts: by its age beside the newest, where the charter has a half-life."""
+        half_life, time = charter.retrain.half_life, charter.task.time
+        if half_life is None or time is None:
+            return None
+        moments = time_column(self.snapshot.frame[time])[self.parts.train].dt.epoch("s").to_numpy()
+        return np.asarray(0.5 ** ((moments.max() - moments) / half_life.total_seconds()))
 
 
 def training_set(
@@ -101,6 +111,7 @@ def prepare(project: Project, as_of: datetime, *, keep: bool = True) -> Prepared
         project.lake if keep else None,
         as_of=as_of,
         window=charter.retrain.window,
+        season=charter.retrain.season,
     )
     return prepare_snapshot(snapshot, charter, feature_code(project))
 

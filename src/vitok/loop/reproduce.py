@@ -41,7 +41,7 @@ def reproduce(project: Project, number: int | None = None, *, actor: str = "user
     prepared = load_prepared(source, {**data, "left_out": {}, "lost_cells": {}})
     trained = fit_candidate(
         manifest.algorithm,
-        prepared.training_set(manifest.seed),
+        prepared.training_set(source.charter),
         metric=next(iter(manifest.metrics)).removeprefix("validation_"),
         sampler="tpe",
         trials=0,

@@ -14,14 +14,23 @@ from vitok.kernel.clock import parse_duration
 from vitok.loop.project import Project
 
 WORDS = ("never", "daily", "weekly", "monthly", "on-alert", "charter")
-FORMS = ("every(30d)", "on(EXPRESSION)", "window(90d)", "cooldown(7d)", "approvals(2d)", "labels(3d)")
+FORMS = (
+    "every(30d)",
+    "on(EXPRESSION)",
+    "window(90d)",
+    "season(30d)",
+    "half_life(90d)",
+    "cooldown(7d)",
+    "approvals(2d)",
+    "labels(3d)",
+)
 _SCHEDULES: dict[str, timedelta | Literal["monthly"]] = {
     "daily": timedelta(days=1),
     "weekly": timedelta(days=7),
     "monthly": "monthly",
 }
 _PLACE = "--policy"
-_TERM = re.compile(r"(every|on|window|cooldown|approvals|labels)\s*\((.*)\)", re.DOTALL)
+_TERM = re.compile(r"(every|on|window|season|half_life|cooldown|approvals|labels)\s*\((.*)\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class Policy:
         name: As it was written.
         triggers: Any of them starts a turn.
         window: Rows to train on; None for the charter's.
+        season, half_life: As the charter's keys of `retrain`; None for what they say.
         cooldown: Shortest time between turns; None for the charter's.
         approvals: How long people take to agree to a release, where the charter asks them.
         labels: How much later each label comes than it did.
@@ -40,6 +50,8 @@ class Policy:
     name: str
     triggers: tuple[Trigger, ...]
     window: timedelta | Literal["all"] | None = None
+    season: timedelta | None = None
+    half_life: timedelta | None = None
     cooldown: timedelta | None = None
     approvals: timedelta = timedelta(0)
     labels: timedelta = timedelta(0)
@@ -47,10 +59,8 @@ class Policy:
     def applied(self, project: Project) -> Project:
         """The project with a charter that retrains so."""
         charter, document = project.charter, project.document
-        changes = {
-            "window": charter.retrain.window if self.window is None else self.window,
-            "cooldown": charter.retrain.cooldown if self.cooldown is None else self.cooldown,
-        }
+        mine = {name: getattr(self, name) for name in ("window", "season", "half_life", "cooldown")}
+        changes = {name: value for name, value in mine.items() if value is not None}
         later = {"label_delay": (charter.task.label_delay or timedelta()) + self.labels}
         charter = charter.model_copy(
             update={
@@ -119,8 +129,10 @@ def _form(policy: Policy, form: str, inner: str, project: Project) -> Policy:
                 _PLACE, f"every({inner}) never ends", "Write a longer period, such as every(30d)."
             )
         return replace(policy, triggers=(*policy.triggers, Schedule(length)))
-    if form == "window" and length <= timedelta(0):
-        raise UserMistake(_PLACE, f"window({inner}) holds no row", "Write a longer one, such as window(90d).")
+    if form in ("window", "season", "half_life") and length <= timedelta(0):
+        raise UserMistake(
+            _PLACE, f"{form}({inner}) holds no row", f"Write a longer one, such as {form}(90d)."
+        )
     changes: dict[str, Any] = {form: length}
     return replace(policy, **changes)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -50,7 +49,7 @@ def baselines_stage(stages: Stages, prepared: Prepared) -> list[Fitted]:
     names: list[str] = list(project.charter.train.baselines)
 
     def fit() -> list[Fitted]:
-        found = fit_baselines(names, prepared.training_set(project.charter.train.seed))
+        found = fit_baselines(names, prepared.training_set(project.charter))
         return [keep_fitted(prepared, trained, [], ships=False) for trained in found]
 
     put, take = _many(stages)
@@ -60,7 +59,8 @@ def baselines_stage(stages: Stages, prepared: Prepared) -> list[Fitted]:
 def _key(stages: Stages, prepared: Prepared, *what: Any) -> str:
     """Equal for fits that must give the same model: of the same rows, by the same code, charter and parameters."""
     document, turn = stages.project.document, stages.turn
-    code = [vitok.__version__, prepared.feature_source]
+    retrain = document.charter.retrain  # a replay changes it and not the digest
+    code = [vitok.__version__, prepared.feature_source, str(retrain.half_life)]
     return digest_json([prepared.snapshot.digest, document.digest, code, turn.quick, *what])
 
 
@@ -111,7 +111,7 @@ def _room(stages: Stages, prepared: Prepared) -> Iterator[None]:
     if project.machine is None:
         yield
         return
-    rows = prepared.training_set(train.seed)
+    rows = prepared.training_set(project.charter)
     cores = min(train.cores or rows.threads, project.machine.room.cores)
     memory = train.memory or _LEAST_MB + int(_COPIES * prepared.encoded.estimated_size("mb"))
     what = f"turn {stages.turn.number} of {project.charter.project}"
@@ -129,7 +129,7 @@ def _fit(stages: Stages, prepared: Prepared, name: str, parameters: dict[str, An
 
     trained = fit_candidate(
         name,
-        replace(prepared.training_set(train.seed), cores=train.cores),
+        prepared.training_set(project.charter),
         metric=metric,
         sampler=train.tune.sampler,
         trials=0 if quick else train.tune.trials,

@@ -33,6 +33,7 @@ class TrainingSet:
         train, validation: Features; numbers as float32 (NaN missing), categories as text ("" missing).
         truth, validation_truth: Codes or values.
         numbers, categories: Names of the features by kind.
+        weights: How much each training row counts, shape (n,); None for all alike.
         cores: How many may be used; None for all.
     """
 
@@ -44,6 +45,7 @@ class TrainingSet:
     numbers: list[str]
     categories: list[str]
     seed: int
+    weights: np.ndarray | None = None
     cores: int | None = None
 
     @property
@@ -212,16 +214,16 @@ def _fit_once(name: str, rows: TrainingSet, parameters: dict[str, Any], metric: 
         if name == "lightgbm":
             used["n_estimators"] = _fit_with_early_stopping(pipeline, rows)
         else:
-            train, truth = _thinned(rows)
-            pipeline.fit(train, truth)
+            train, truth, weights = _thinned(rows)
+            pipeline.fit(train, truth, model__sample_weight=weights)
     return pipeline, _validate(pipeline, rows, metric), used
 
 
-def _thinned(rows: TrainingSet) -> tuple[pl.DataFrame, np.ndarray]:
+def _thinned(rows: TrainingSet) -> tuple[pl.DataFrame, np.ndarray, np.ndarray | None]:
     if rows.train.height <= LINEAR_ROWS:
-        return rows.train, rows.truth
-    chosen = np.random.default_rng(rows.seed).choice(rows.train.height, LINEAR_ROWS, replace=False)
-    return rows.train[np.sort(chosen)], rows.truth[np.sort(chosen)]
+        return rows.train, rows.truth, rows.weights
+    chosen = np.sort(np.random.default_rng(rows.seed).choice(rows.train.height, LINEAR_ROWS, replace=False))
+    return rows.train[chosen], rows.truth[chosen], None if rows.weights is None else rows.weights[chosen]
 
 
 def _fit_with_early_stopping(pipeline: Any, rows: TrainingSet) -> int:
@@ -233,7 +235,13 @@ def _fit_with_early_stopping(pipeline: Any, rows: TrainingSet) -> int:
     if train.size < _ONE_THREAD:
         model.set_params(n_jobs=1)
     stop = lightgbm.early_stopping(_PATIENCE, first_metric_only=True, verbose=False)
-    model.fit(train, rows.truth, eval_set=[(validation, rows.validation_truth)], callbacks=[stop])
+    model.fit(
+        train,
+        rows.truth,
+        sample_weight=rows.weights,
+        eval_set=[(validation, rows.validation_truth)],
+        callbacks=[stop],
+    )
     trees = int(model.best_iteration_ or model.n_estimators)
     round_thresholds(model)
     return trees

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
 from vitok.loop.notify import list_events, retry_events
 from vitok.wire import open_project
 
@@ -20,7 +20,7 @@ def events(
     """Lists what the charter's `notify` told others, newest first, or could not tell them."""
     opened = open_project(project, say=say)
     if retry:
-        count = retry_events(opened)
+        count = retry_events(opened, actor=actor())
         say(f"{count} events are tried again by `vitok up` or `vitok watch`.")
     payload = list_events(opened, dead=dead)
     rows = [

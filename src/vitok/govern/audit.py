@@ -1,5 +1,6 @@
 """The audit log: each line carries the digest of the one before, so an edit anywhere shows."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -27,19 +28,18 @@ def record(
         actor: Who did it.
         action: What was done, such as `release`.
         subject: To what, such as `version 2`.
-        details: JSON values that explain it.
+        details: JSON values that explain it. What identifies a person whose data is kept, such as the id of a
+            prediction, must not be among them: `keyed_digest` stands for it, and tells nothing once the data is gone.
     """
-    last = connection.execute(
-        select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)
-    ).first()
+    last = head(connection)
     line = {
-        "sequence": 1 if last is None else last.sequence + 1,
+        "sequence": 1 if last is None else last[0] + 1,
         "time": now,
         "actor": actor,
         "action": action,
         "subject": subject,
         "details": details,
-        "previous": _GENESIS if last is None else last.digest,
+        "previous": _GENESIS if last is None else last[1],
     }
     connection.execute(insert(audit).values(**line, digest=_digest(line)))
 
@@ -49,12 +49,75 @@ def count(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
 
+def head(connection: Connection) -> tuple[int, str] | None:
+    """Number and digest of the last line, None of an empty log."""
+    row = connection.execute(
+        select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)
+    ).first()
+    return None if row is None else (row.sequence, row.digest)
+
+
+def digest_at(connection: Connection, sequence: int) -> str | None:
+    """The digest of a line, None if there is none with this number."""
+    found: str | None = connection.execute(
+        select(audit.c.digest).where(audit.c.sequence == sequence)
+    ).scalar()
+    return found
+
+
+def lines(
+    connection: Connection,
+    *,
+    since: datetime | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Lines in their order.
+
+    Args:
+        since: Only from then on.
+        actor: Only of this one.
+        action, subject: Only those that have these words in them.
+    """
+    query = select(audit).order_by(audit.c.sequence)
+    if since is not None:
+        query = query.where(audit.c.time >= since)
+    if actor is not None:
+        query = query.where(audit.c.actor == actor)
+    if action is not None:
+        query = query.where(audit.c.action.icontains(action, autoescape=True))
+    if subject is not None:
+        query = query.where(audit.c.subject.icontains(subject, autoescape=True))
+    for row in connection.execute(query).mappings():
+        yield dict(row)
+
+
+def problems(connection: Connection) -> Iterator[tuple[int, str]]:
+    """What is wrong with the log: the number of each line concerned, and what was done to it.
+
+    A line whose own digest does not fit was edited; one that names another line before it than there is was put in,
+    moved, or follows one that was replaced. Lines cut off at the end leave no trace here: checkpoints show them.
+    """
+    number, previous = 0, _GENESIS
+    for line in lines(connection):
+        expected, number = number + 1, line["sequence"]
+        if number > expected:
+            gone = str(expected) if number == expected + 1 else f"{expected} to {number - 1}"
+            yield expected, f"line {gone} was removed"
+        elif number < expected:
+            yield number, f"line {number} was put in"
+        if _digest(line) != line["digest"]:
+            yield number, f"line {number} was edited"
+        elif line["previous"] != previous and number == expected:
+            yield (
+                number,
+                f"line {number} does not follow the line before it: one of them was moved or replaced",
+            )
+        previous = line["digest"]
+
+
 def verify(connection: Connection) -> int | None:
     """The sequence number of the first line that was altered, or None if the log is whole."""
-    previous = _GENESIS
-    for number, row in enumerate(connection.execute(select(audit).order_by(audit.c.sequence)).mappings(), 1):
-        line = dict(row)
-        if line["sequence"] != number or line["previous"] != previous or _digest(line) != line["digest"]:
-            return number
-        previous = line["digest"]
-    return None
+    found = next(problems(connection), None)
+    return None if found is None else found[0]

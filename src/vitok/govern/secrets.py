@@ -1,5 +1,7 @@
 """The secret that signs links: from the environment, a file, or the user's own folder; never from the project's."""
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -8,6 +10,7 @@ from vitok.errors import UserMistake
 
 VARIABLE, FILE_VARIABLE = "VITOK_SECRET", "VITOK_SECRET_FILE"
 _LEAST = 16
+_SHOWN = 32  # of 64 hexadecimal digits: 128 bits
 
 
 def signing_key() -> bytes:
@@ -30,6 +33,21 @@ def signing_key() -> bytes:
     except OSError as error:
         what = f"cannot be used: {error.strerror or error}"
         raise UserMistake(str(path), what, f"Give {VARIABLE} or {FILE_VARIABLE}.") from error
+
+
+def keyed_digest(value: str | bytes, key: bytes) -> str:
+    """What stands in the audit log for a value that identifies a person (HMAC-SHA256, RFC 2104).
+
+    Whoever has the key can tell that a value in hand is the one meant; nobody can tell the value.
+
+    Args:
+        key: Of this installation, as `signing_key` gives it.
+
+    >>> keyed_digest("flight 12", b"key") == keyed_digest(b"flight 12", b"key") != keyed_digest("flight 12", b"other")
+    True
+    """
+    content = value.encode() if isinstance(value, str) else value
+    return f"hmac:{hmac.new(key, content, hashlib.sha256).hexdigest()[:_SHOWN]}"
 
 
 def _own_file() -> Path:

@@ -310,6 +310,8 @@ def _settle(project: Project, connection: Connection, request: Request) -> str:
 
 def _end(connection: Connection, request: Request, state: str, reason: str, now: Any) -> None:
     requests.change(connection, request.number, state=state, ended=now, reason=reason)
+    details = {"state": state, "version": request.version, "digest": request.digest, "reason": reason}
+    audit.record(connection, now, "vitok", "end request", f"approval {request.name}", details)
 
 
 def _require_able(

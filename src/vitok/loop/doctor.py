@@ -18,6 +18,7 @@ from vitok.journal.ledger import Ledger
 from vitok.journal.segments import spools, verify
 from vitok.kernel.clock import format_time
 from vitok.loop import mending
+from vitok.loop.auditing import require_whole_log
 from vitok.loop.backup import archives
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.pins import charter_files
@@ -100,14 +101,6 @@ def _database(project: Project) -> str:
                 raise Fault("state database", f"is damaged: {said}", remedy)
         connection.execute(text("SELECT 1"))
     return f"{project.engine.url.render_as_string(hide_password=True)} answers"
-
-
-def _audit(project: Project) -> str:
-    with project.engine.connect() as connection:
-        broken = audit.verify(connection)
-    if broken is not None:
-        raise Fault("audit log", f"line {broken} was altered or removed", "Compare it with a backup.")
-    return "whole"
 
 
 def _lake(project: Project) -> str:
@@ -247,7 +240,7 @@ _PARTS = (
     _Part("python", _python),
     _Part("charter", _charter, mending.bring_back_files),
     _Part("state database", _database),
-    _Part("audit log", _audit),
+    _Part("audit log", require_whole_log),
     _Part("lake", _lake, mending.bring_back_tables),
     _Part("journal", _journal, mending.move_journal),
     _Part("bundles", _bundles, mending.mend_blobs),

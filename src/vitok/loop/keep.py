@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from vitok.errors import VitokError
+from vitok.errors import UserMistake, VitokError
 from vitok.journal.ledger import Ledger
 from vitok.journal.mover import Moved, Told, move
 from vitok.journal.profiles import ProfilesFault
 from vitok.loop.alerts import alert_records
+from vitok.loop.auditing import sign_audit
 from vitok.loop.incidents import look_after_incidents
 from vitok.loop.maturing import label_report
 from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
@@ -109,11 +110,22 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
                 emit_hand_overs(project)  # also what another process put into the lake
                 tick(project, Ledger(project.lake), project.document.rules.triggers)
                 emit_reminders(project)
+                _sign(project, told)
                 due = project.clock() + _pause(project)
         except VitokError as error:
             project.say(f"watching: {error}")
             due = project.clock() + _SHORTEST_PAUSE
         stop.wait(_MOVE_SECONDS)
+
+
+def _sign(project: Project, told: set[str]) -> None:
+    """Signs the audit log; without a secret that can be used, the loop goes on and says so once."""
+    try:
+        sign_audit(project)
+    except UserMistake as error:
+        if str(error) not in told:
+            project.say(f"The audit log is not signed: {error}")
+            told.add(str(error))
 
 
 def _reopened(open_project: Callable[[], Project], project: Project) -> Project:

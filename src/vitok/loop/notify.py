@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from vitok.charter.model import Charter
 from vitok.charter.serving import Notify
+from vitok.govern import audit
 from vitok.govern.links import link_path
 from vitok.govern.secrets import signing_key
 from vitok.kernel.clock import format_time
@@ -155,10 +156,14 @@ def list_events(project: Project, *, dead: bool, limit: int = 100) -> dict[str, 
     return {"events": [_as_json(event) for event in found]}
 
 
-def retry_events(project: Project) -> int:
+def retry_events(project: Project, *, actor: str = "user") -> int:
     """Gives all events that were given up another chance; how many there were."""
+    now = project.clock()
     with project.engine.begin() as connection:
-        return events.revive(connection, project.clock())
+        count = events.revive(connection, now)
+        if count:
+            audit.record(connection, now, actor, "retry events", "events", {"count": count})
+    return count
 
 
 def _later(event: events.Event, now: datetime, failure: Failure) -> dict[str, Any]:

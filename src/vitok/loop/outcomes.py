@@ -1,5 +1,7 @@
 """Taking outcomes from a file: the same rules as over HTTP."""
 
+import hashlib
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ import polars as pl
 
 from vitok.data.snapshot import time_column
 from vitok.data.sources import read_table
-from vitok.errors import DataMistake, NotFound, RequestMistake
+from vitok.errors import DataMistake, NotFound, RequestMistake, UserMistake
+from vitok.govern import audit
+from vitok.govern.secrets import keyed_digest, signing_key
 from vitok.journal.index import Lookup
 from vitok.journal.mover import move
 from vitok.journal.outcomes import Classified, classify
@@ -25,13 +29,16 @@ _SHOWN = 20
 _FOLLOWED = "followed"
 
 
-def take_outcomes(project: Project, file: Path, *, replace: bool = False) -> dict[str, Any]:
+def take_outcomes(
+    project: Project, file: Path, *, replace: bool = False, actor: str = "user"
+) -> dict[str, Any]:
     """Reads outcomes from a table and joins them to predictions by id.
 
     Args:
         file: With the charter's id column (or `id`) and its target column (or `value`); the charter's label time
             (or `time`) if there is one; and `followed`, whether people acted as the decision advised.
         replace: Whether they override what was reported before.
+        actor: Who brings them.
 
     Returns:
         The object that `vitok outcomes --json` prints.
@@ -61,7 +68,22 @@ def take_outcomes(project: Project, file: Path, *, replace: bool = False) -> dic
         lookup.close()
         spool.close()
     move(folder, project.lake, project.clock())
-    return _report(found)
+    report = _report(found)
+    _record(project, file, report, replace=replace, actor=actor)
+    return report
+
+
+def _record(project: Project, file: Path, report: dict[str, Any], *, replace: bool, actor: str) -> None:
+    counts = {name: report[name] for name in ("matched", "unmatched", "duplicates", "conflicts")}
+    details: dict[str, Any] = {**counts, "replace": replace}
+    with suppress(
+        UserMistake
+    ):  # without a secret: what a small file holds could be guessed from a plain digest
+        key = signing_key()
+        with file.open("rb") as content:
+            details["file"] = keyed_digest(hashlib.file_digest(content, "sha256").hexdigest(), key)
+    with project.engine.begin() as connection:
+        audit.record(connection, project.clock(), actor, "take outcomes", "outcomes", details)
 
 
 def _read(

@@ -8,10 +8,9 @@ from pathlib import Path
 import msgspec
 
 from vitok.errors import UserMistake
-from vitok.journal.ledger import Ledger, MemoryLedger
+from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import Clock
 from vitok.loop.history import take_along
-from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
 from vitok.loop.review import CHARTER
@@ -120,7 +119,9 @@ def begin_kept(source: Project, folder: Path) -> None:
 
 
 def finish_kept(source: Project, project: Project, journal: MemoryLedger) -> None:
-    """Writes the journal of a replay into the project's lake, counts it, and puts the plan in its place.
+    """Writes the journal of a replay into the project's lake, and puts the plan in its place.
+
+    Whoever looks at drift first counts the journal: profiles by the hour of a year take minutes.
 
     Args:
         source: The project that was replayed; what was found out about it is taken along.
@@ -129,6 +130,4 @@ def finish_kept(source: Project, project: Project, journal: MemoryLedger) -> Non
     for table, rows in journal.tables().items():
         if rows.height:
             project.lake.append(table, rows)
-    with open_profiler(project) as profiler:
-        profiler.catch_up(Ledger(project.lake))
     publish_plan(project)

@@ -2,8 +2,8 @@
 
 from vitok.govern.secrets import signing_key
 from vitok.kernel.clock import system_clock
+from vitok.loop.control import Control
 from vitok.loop.links import Links
-from vitok.loop.status import project_status
 from vitok.serve.app import DataPlane, create_app
 from vitok.serve.observe import configure_logs
 from vitok.serve.server import worker_folder, worker_settings
@@ -16,5 +16,5 @@ def whole_app() -> DataPlane:
     configure_logs()
     state = worker_folder()
     project = open_project(state.parent)
-    pages = create_pages(lambda: project_status(project), Links(project, signing_key))
+    pages = create_pages(Control(project, signing_key), Links(project, signing_key))
     return create_app(state, system_clock, worker_settings(), pages)

@@ -9,8 +9,8 @@ from commands import cancer, edit, files_of
 from disks import small_disk
 from vitok.errors import UserMistake
 from vitok.loop.backup import back_up
-from vitok.loop.restore import restore
 from vitok.loop.doctor import examine
+from vitok.loop.restore import restore
 from vitok.loop.turns import list_turns
 from vitok.registry.releases import all_releases
 from vitok.registry.versions import all_versions

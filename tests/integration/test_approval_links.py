@@ -18,6 +18,7 @@ from vitok.errors import Refused
 from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.approving import find_request
+from vitok.loop.control import Control
 from vitok.loop.links import Links, link_of
 from vitok.loop.notify import deliver
 from vitok.loop.rollout import release_version
@@ -53,7 +54,7 @@ def ask(project, method, path, **how):
     """One request to the pages, as a browser makes it."""
 
     async def work():
-        transport = httpx.ASGITransport(create_pages(dict, Links(project, lambda: KEY)))
+        transport = httpx.ASGITransport(create_pages(Control(project, lambda: KEY), Links(project, lambda: KEY)))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.request(method, path, **how)
 

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.acting import acting
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.kernel.clock import parse_duration
 from vitok.loop.alerts import acknowledge, close_alert, list_alerts, show_alert, snooze
 from vitok.wire import open_project
@@ -54,7 +55,8 @@ def ack(
     as_json: JsonOption = False,
 ) -> None:
     """Says that somebody looks after an alert: nobody is reminded of it any more."""
-    payload = acknowledge(open_project(project, say=say), alert, note=note, actor=who or actor())
+    opened = open_project(project, say=say)
+    payload = acknowledge(opened, alert, note=note, actor=acting(opened, who, "operate"))
     show(as_json, payload, f"{payload['id']}: acknowledged by {payload['acknowledged_by']}.")
 
 
@@ -69,7 +71,7 @@ def snooze_one(
     """Keeps reminders of an alert silent for a time."""
     length = parse_duration(duration, "--for")
     opened = open_project(project, say=say)
-    payload = snooze(opened, alert, duration=length, note=note, actor=who or actor())
+    payload = snooze(opened, alert, duration=length, note=note, actor=acting(opened, who, "operate"))
     show(as_json, payload, f"{payload['id']}: no reminder until {payload['snoozed'][:16]}.")
 
 
@@ -81,7 +83,8 @@ def resolve(
     as_json: JsonOption = False,
 ) -> None:
     """Ends an alert by hand."""
-    payload = close_alert(open_project(project, say=say), alert, note=note, actor=who or actor())
+    opened = open_project(project, say=say)
+    payload = close_alert(opened, alert, note=note, actor=acting(opened, who, "operate"))
     show(as_json, payload, f"{payload['id']}: closed by {payload['closed_by']}.")
 
 

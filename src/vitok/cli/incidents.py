@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from vitok.charter.incidents import SEVERITIES
+from vitok.cli.acting import acting
 from vitok.cli.operations import length, mean_times
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.errors import UserMistake, did_you_mean
 from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import parse_time
@@ -86,7 +87,8 @@ def open_one(
     if severity is not None and grave is None:
         remedy = f"{did_you_mean(severity, SEVERITIES)}Known are {', '.join(SEVERITIES)}."
         raise UserMistake("--severity", f"{severity!r} is none", remedy)
-    payload = open_incident(open_project(project, say=say), title, severity=grave, actor=who or actor())
+    opened = open_project(project, say=say)
+    payload = open_incident(opened, title, severity=grave, actor=acting(opened, who, "operate"))
     show(as_json, payload, f"Incident {payload['number']} ({payload['severity']}) is open.")
 
 
@@ -98,7 +100,8 @@ def note(
     as_json: JsonOption = False,
 ) -> None:
     """Adds a line to the time line."""
-    payload = note_incident(open_project(project, say=say), incident, text, actor=who or actor())
+    opened = open_project(project, say=say)
+    payload = note_incident(opened, incident, text, actor=acting(opened, who, "operate"))
     show(as_json, payload, f"Noted; incident {payload['number']} is {payload['state']}.")
 
 
@@ -110,7 +113,8 @@ def close(
     as_json: JsonOption = False,
 ) -> None:
     """Puts an incident to rest."""
-    payload = close_incident(open_project(project, say=say), incident, cause, actor=who or actor())
+    opened = open_project(project, say=say)
+    payload = close_incident(opened, incident, cause, actor=acting(opened, who, "operate"))
     show(as_json, payload, f"Incident {payload['number']} is closed by {payload['closed_by']}.")
 
 
@@ -132,7 +136,8 @@ def action(
     if add is not None and (owner is None or due is None):
         raise UserMistake("--add", "needs an owner and a day", "Add --owner NAME --due 2027-01-31.")
     by_when = None if due is None else parse_time(due, "--due")
-    opened, by = open_project(project, say=say), who or actor()
+    opened = open_project(project, say=say)
+    by = acting(opened, who, "operate")
     if done is not None:
         payload = finish_action(opened, incident, done, actor=by)
         show(as_json, payload, f"Action {done} of incident {incident} is done.")

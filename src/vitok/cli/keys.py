@@ -26,6 +26,10 @@ def add(
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a second. Default: no limit.")] = None,
     quota: Annotated[int | None, typer.Option(help="Requests a day. Default: no limit.")] = None,
+    person: Annotated[
+        str | None,
+        typer.Option("--for", metavar="PERSON", help="For whom it acts, within the person's roles."),
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,6 +42,7 @@ def add(
         expires=None if expires is None else parse_duration(expires, "--expires"),
         rate=rate,
         quota=quota,
+        person=person,
         actor=actor(),
     )
     until = f", until {payload['expires'][:16]}" if payload["expires"] else ""
@@ -56,10 +61,11 @@ def list_(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
             (key["expires"] or "never")[:16],
             key["rate"],
             key["quota"],
+            key["person"],
         ]
         for key in payload["keys"]
     ]
-    header = ["name", "scopes", "created", "expires", "rate/s", "quota/day"]
+    header = ["name", "scopes", "created", "expires", "rate/s", "quota/day", "person"]
     show(
         as_json,
         payload,

@@ -14,7 +14,7 @@ from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_bytes
 from vitok.loop.project import Project
 from vitok.registry import keys
-from vitok.release.keys import KEYS_FILE, SCOPES, Key
+from vitok.release.keys import ACTING, KEYS_FILE, SCOPES, Key
 from vitok.store.blobs import write_atomically
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.@-]{0,99}")
@@ -28,14 +28,17 @@ def add_key(
     expires: timedelta | None = None,
     rate: float | None = None,
     quota: int | None = None,
+    person: str | None = None,
     actor: str = "user",
 ) -> dict[str, Any]:
     """Makes a key; it is told this once, and only its hash is kept.
 
     Args:
-        scopes: What it may ask, of `predict`, `outcomes`, `read`, `pages`.
+        scopes: What it may ask, of `predict`, `outcomes`, `read`, `pages`, and for a person `train`, `approve`,
+            `release`.
         expires: How long it lives; None for ever.
         rate, quota: Requests a second, and a day.
+        person: For whom it acts: no more than the person's roles allow, at the moment of the act.
 
     Raises:
         UserMistake: the name is taken or cannot be used, or a limit makes no sense.
@@ -48,6 +51,7 @@ def add_key(
     if unknown or not scopes:
         what = f"{unknown[0]!r} is no scope" if unknown else "no scope is given"
         raise UserMistake("--scope", what, f"Known: {', '.join(SCOPES)}.")
+    _require_person(project, scopes, person)
     for option, value in (("--rate", rate), ("--quota", quota)):
         if value is not None and not 0 < value < 1e9:
             raise UserMistake(option, f"{value:g} is no limit", "Give a positive number, or leave it out.")
@@ -55,7 +59,7 @@ def add_key(
         raise UserMistake("--expires", "is over at once", "Give such as 90d.")
     now, key = project.clock(), f"vitok_{secrets.token_urlsafe(32)}"
     until = None if expires is None else now + expires
-    stored = keys.StoredKey(name, digest_bytes(key.encode()), list(scopes), now, until, rate, quota)
+    stored = keys.StoredKey(name, digest_bytes(key.encode()), list(scopes), now, until, rate, quota, person)
     with project.engine.begin() as connection:
         if keys.get(connection, name) is not None:
             raise UserMistake(f"key {name!r}", "is there already", "Revoke it first, or choose another name.")
@@ -100,6 +104,7 @@ def publish_keys(project: Project) -> None:
             None if key.expires is None else key.expires.timestamp(),
             key.rate,
             key.quota,
+            key.person,
         )
         for key in known
     } or {"-": Key("nobody", ())}
@@ -114,4 +119,14 @@ def _as_json(key: keys.StoredKey) -> dict[str, Any]:
         "expires": None if key.expires is None else format_time(key.expires),
         "rate": key.rate,
         "quota": key.quota,
+        "person": key.person,
     }
+
+
+def _require_person(project: Project, scopes: Sequence[str], person: str | None) -> None:
+    acting = [scope for scope in scopes if scope in ACTING]
+    if acting and person is None:
+        raise UserMistake(f"--scope {acting[0]}", "is an act of a person", "Add --for NAME.")
+    team = project.charter.team
+    if person is not None and team and person not in team:
+        raise UserMistake("--for", f"{person!r} is not in the team", f"The team: {', '.join(team)}.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vitok.charter.expressions import Trigger
-from vitok.errors import Refused, UserMistake, VitokError
+from vitok.errors import Busy, Refused, UserMistake, VitokError
 from vitok.loop.approving import settle_requests
 from vitok.loop.deciding import decide, note_decision
 from vitok.loop.incidents import look_after_incidents
@@ -14,9 +14,10 @@ from vitok.loop.project import Project
 from vitok.loop.rollout import Released, advance, release_version
 from vitok.loop.turn import TurnResult, run_turn
 from vitok.loop.turns import resume_cut_off
+from vitok.loop.users import require_act
 from vitok.loop.watch import Watched, watch
 from vitok.monitor.triggers import Decision
-from vitok.registry import decisions, turns
+from vitok.registry import decisions, turns, wanted
 from vitok.registry.rollouts import Rollout
 
 ACTOR = "vitok"
@@ -29,8 +30,8 @@ class Tick:
     Args:
         watched: Windows and alerts.
         decision: Whether a turn was due, and why or why not.
-        event: `promoted`, `releasing` (a roll-out began), `waiting` (for people), `refused`, or `failed` if a turn ran
-            or people agreed to a release, else None.
+        event: `promoted`, `releasing` (a roll-out began), `waiting` (for people), `accepted` (asked for by API, and not
+            released), `refused`, or `failed` if a turn ran or people agreed to a release, else None.
         version: The version that it is about.
         message: How the turn ended.
         rollout: The roll-out that this look moved on, None if it moved none.
@@ -75,6 +76,11 @@ def tick(
     going = _go_on(project, journal)
     if going is not None:
         return Tick(watched, Decision(False, ""), going.event, going.version, going.message, moved, "cut off")
+    asked = _start_wanted(project)
+    if asked is not None:
+        return Tick(
+            watched, Decision(True, asked.message), asked.event, asked.version, asked.message, moved, "by API"
+        )
     decision = decide(project, journal, watched.open, triggers)
     noted = note_decision(project, decision)
     if decision.reason:
@@ -95,6 +101,31 @@ def _run(project: Project, journal: JournalReader, reason: str) -> _End:
     except VitokError as error:
         return _End("failed", None, str(error))
     return _after(project, journal, result)
+
+
+def _start_wanted(project: Project) -> _End | None:
+    """Starts the oldest turn that somebody has asked the server for.
+
+    Its version is released by whoever may, as after `vitok run`: who may train need not be who may release.
+    """
+    with project.engine.begin() as connection:
+        found = wanted.oldest(connection)
+    if found is None:
+        return None
+    project.say(f"Turn starts: {found.trigger}")
+    try:
+        require_act(project, found.actor, "train")  # roles may have changed since
+        result = run_turn(project, quick=True, trigger=found.trigger, actor=found.actor)
+    except Busy:  # the next look tries it again
+        return None
+    except VitokError as error:
+        with project.engine.begin() as connection:
+            begun = wanted.turn_of(connection, found)
+            wanted.led_to(connection, found.number, begun or "none")
+        return _End("failed", None, str(error))
+    with project.engine.begin() as connection:
+        wanted.led_to(connection, found.number, result.turn)
+    return _End("accepted" if result.accepted else "refused", result.version.number, found.trigger)
 
 
 def _go_on(project: Project, journal: JournalReader) -> _End | None:

@@ -17,6 +17,7 @@ class StoredKey:
         digest: SHA-256 of the key.
         scopes: What it may ask.
         rate, quota: Requests a second, and a day; None for no limit.
+        person: For whom it acts; None for nobody.
     """
 
     name: str
@@ -26,6 +27,7 @@ class StoredKey:
     expires: datetime | None
     rate: float | None
     quota: int | None
+    person: str | None = None
 
 
 def _key(row: Row[Any]) -> StoredKey:

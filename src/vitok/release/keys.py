@@ -4,8 +4,9 @@ from typing import Literal
 
 import msgspec
 
-Scope = Literal["predict", "outcomes", "read", "pages"]
-SCOPES: tuple[Scope, ...] = ("predict", "outcomes", "read", "pages")
+Scope = Literal["predict", "outcomes", "read", "pages", "train", "approve", "release"]
+SCOPES: tuple[Scope, ...] = ("predict", "outcomes", "read", "pages", "train", "approve", "release")
+ACTING: frozenset[Scope] = frozenset({"train", "approve", "release"})  # what only a person does
 KEYS_FILE = "keys.json"
 
 
@@ -18,6 +19,7 @@ class Key(msgspec.Struct, frozen=True):
         expires: Seconds since 1970 after which it is refused; None for never.
         rate: Requests a second that it may make of the whole server; None for no limit.
         quota: Requests that it may make in a day (of UTC) of the whole server; None for no limit.
+        person: For whom it acts, within the person's roles; None for nobody.
     """
 
     name: str
@@ -25,3 +27,4 @@ class Key(msgspec.Struct, frozen=True):
     expires: float | None = None
     rate: float | None = None
     quota: int | None = None
+    person: str | None = None

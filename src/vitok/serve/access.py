@@ -49,8 +49,6 @@ NEEDS: dict[str, Scope | None] = {
     "v2/models/*/versions/*/stats": "read",
     "invocations": "predict",
 }
-PAGES: Scope = "pages"
-LINKED = "/approve/"  # pages under it ask for no key: their address is one, signed, and good for one answer
 
 
 def digest_of(key: str) -> str:
@@ -82,7 +80,7 @@ class Access:
     ) -> None:
         self._clock = clock
         self._path = folder / KEYS_FILE
-        self._with_keys = with_keys
+        self.with_keys = with_keys
         self._hosts = hosts
         self._usage = usage
         self._tokens = tokens
@@ -102,11 +100,28 @@ class Access:
             await self._tokens.stop()
         self._usage.close()
 
-    async def admit(self, route: str | None, headers: Mapping[bytes, bytes]) -> str | None:
+    async def visitor(self, headers: Mapping[bytes, bytes]) -> Key | None:
+        """Who asks the control plane, which decides itself what that one may do; None for nobody with a key.
+
+        Raises:
+            HttpProblem: as `admit`, but for scopes and addresses.
+        """
+        if self._hosts is not None:
+            self._check_host(headers.get(b"host", b"").decode("latin-1"))
+        if not self.with_keys or _given(headers) is None:
+            return None
+        if time.monotonic() >= self._look_at:
+            self._look()
+        key = await self._key_of(headers)
+        if key.rate is not None or key.quota is not None:
+            self._charge(key)
+        return key
+
+    async def admit(self, route: str, headers: Mapping[bytes, bytes]) -> str | None:
         """Returns if a request may be answered, and says who asks; None if nobody had to be named.
 
         Args:
-            route: The pattern of its address, None for a page.
+            route: The pattern of its address.
 
         Raises:
             HttpProblem: 400 a host that is not served here; 401 no key or token, or one that does not count; 403 one
@@ -115,13 +130,13 @@ class Access:
         """
         if self._hosts is not None:
             self._check_host(headers.get(b"host", b"").decode("latin-1"))
-        if not self._with_keys:
+        if not self.with_keys:
             return None
         if time.monotonic() >= self._look_at:
             self._look()
-        if route is not None and route not in NEEDS:
+        if route not in NEEDS:
             raise HttpProblem(403, "this address is not open to anybody")
-        needed = PAGES if route is None else NEEDS[route]
+        needed = NEEDS[route]
         if needed is None:
             return None
         key = await self._key_of(headers)

@@ -15,7 +15,7 @@ from vitok.journal.spool import Spool
 from vitok.kernel.clock import Clock, stopwatch
 from vitok.kernel.ids import new_id
 from vitok.release.policy import Policy
-from vitok.serve.access import LINKED, Access
+from vitok.serve.access import Access
 from vitok.serve.batcher import Batcher
 from vitok.serve.codings import answer_coded
 from vitok.serve.deployment import PlanWatcher
@@ -238,14 +238,14 @@ class DataPlane:
         route, handlers, names = found
         is_page = not handlers and self._otherwise is not None
         try:
-            if self._access is not None:
-                is_linked = is_page and scope["path"].startswith(LINKED)
-                caller = await self._access.admit(
-                    "health" if is_linked else None if is_page else route, headers
-                )
             if is_page:
                 assert self._otherwise is not None
+                if self._access is not None:
+                    scope["vitok.key"] = await self._access.visitor(headers)
+                    scope["vitok.guarded"] = self._access.with_keys
                 return await self._otherwise(scope, receive, send)
+            if self._access is not None:
+                caller = await self._access.admit(route, headers)
             handler = _choose(handlers, scope["method"], scope["path"])
             if self._busy >= self._policy().queue and scope["method"] == "POST":
                 raise _overloaded()

@@ -249,7 +249,15 @@ class Tokens:
             raise TokenRefused("has expired")
         if now < begins - _LEEWAY_SECONDS:
             raise TokenRefused("does not hold yet")
-        key = Key(_name(subject), _scopes(claims), None, settings.rate, settings.quota)
+        person = claims.get("email") if claims.get("email_verified") is True else None
+        key = Key(
+            _name(subject),
+            _scopes(claims),
+            None,
+            settings.rate,
+            settings.quota,
+            person if isinstance(person, str) else None,
+        )
         return key, min(ends + _LEEWAY_SECONDS, now + _FRESH_SECONDS)
 
 

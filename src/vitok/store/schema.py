@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0008"
+HEAD = "0009"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -223,6 +223,36 @@ keys = Table(
     Column("expires", Instant),
     Column("rate", Float),
     Column("quota", Integer),
+    Column("person", String(200)),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("sessions_from", Instant, nullable=False),  # sessions that began earlier are over
+)
+
+failed_logins = Table(
+    "failed_logins",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last", Instant, nullable=False),
+)
+
+wanted_turns = Table(
+    "wanted_turns",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("asked", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("turn", String(32)),
+    sqlite_autoincrement=True,
 )
 
 events = Table(

@@ -63,7 +63,7 @@ def test_each_address_is_open_to_its_scope_and_to_no_other(tmp_path, scope):
     """Every address beside every scope, and without a key."""
     write_keys(tmp_path, mine={"scopes": [] if scope is None else [scope]})
     found = access(tmp_path)
-    for route, needed in {**NEEDS, None: "pages"}.items():
+    for route, needed in NEEDS.items():
         if needed is None:
             admit(found, route, {})
         elif needed == scope:

@@ -1,0 +1,181 @@
+"""What the control plane does for whoever asks over HTTP: who that is, what it may do, and the acts themselves."""
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vitok.errors import Refused, VitokError
+from vitok.govern import audit
+from vitok.govern.roles import ACTS, Act, able, may
+from vitok.journal.ledger import Ledger
+from vitok.kernel.digests import digest_bytes
+from vitok.kernel.ids import new_id
+from vitok.loop.approvals import answer_question, list_questions
+from vitok.loop.approving import answer_approval
+from vitok.loop.deciding import list_decisions
+from vitok.loop.project import Project
+from vitok.loop.review import CHARTER, read_document
+from vitok.loop.rollout import release_version
+from vitok.loop.status import project_status
+from vitok.loop.turns import list_turns, show_turn
+from vitok.loop.users import log_in, log_out, session_of
+from vitok.registry import wanted
+from vitok.release.keys import Key
+
+_ACTS_OF_SCOPES: dict[str, Act] = {
+    "pages": "read",
+    "train": "train",
+    "approve": "approve",
+    "release": "release",
+}
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks.
+
+    Args:
+        name: The person, or the key that asks for nobody.
+        acts: What may be done now.
+        has_session: Whether the person has logged in with a browser.
+    """
+
+    name: str
+    acts: frozenset[Act]
+    has_session: bool = False
+
+
+class Control:
+    """The control plane of a project.
+
+    Args:
+        project: Its charter is read anew when the file changes, so that a team holds at once.
+        key: Gives what signs sessions; asked for when one comes.
+    """
+
+    def __init__(self, project: Project, key: Callable[[], bytes]) -> None:
+        self._opened, self._key = project, key
+        self._seen = _mark(project)
+
+    @property
+    def project(self) -> Project:
+        """The project with its present charter; one that cannot be read leaves the last one in force."""
+        mark = _mark(self._opened)
+        if mark != self._seen:
+            try:
+                self._opened = replace(self._opened, document=read_document(self._opened.folder))
+            except VitokError:
+                return self._opened
+            self._seen = mark
+        return self._opened
+
+    def visitor(self, *, is_guarded: bool, key: Key | None, session: str | None) -> Visitor | None:
+        """Who asks, and what it may do: the roles of the person, within the scopes of the key.
+
+        Args:
+            is_guarded: Whether the server asks for keys; if not, whoever asks is at this machine.
+            key: The key or token that came with the request.
+            session: What the browser has of a log-in.
+
+        Returns:
+            None for nobody whom one knows.
+        """
+        project = self.project
+        if key is not None:
+            scoped = frozenset(act for scope, act in _ACTS_OF_SCOPES.items() if scope in key.scopes)
+            if key.person is None:
+                return Visitor(key.name, scoped & {"read"})
+            return Visitor(key.person, scoped & _acts_of(project, key.person))
+        name = session_of(project, session, self._key()) if session else None
+        if name is not None:
+            return Visitor(name, _acts_of(project, name), has_session=True)
+        if is_guarded:
+            return None
+        return Visitor(_local(), frozenset({"read"}) if project.charter.team else frozenset(ACTS))
+
+    def require(self, visitor: Visitor, act: Act) -> None:
+        """Refuses what a visitor may not do.
+
+        Raises:
+            Refused: the roles, or the key's scopes, do not allow it.
+        """
+        if act not in visitor.acts:
+            what = f"may not {ACTS[act]}: that needs one of the roles {', '.join(able(act))}"
+            raise Refused(visitor.name, what, "Log in as such a person, or use a key with the scope for it.")
+
+    def status(self) -> dict[str, Any]:
+        """Where the project stands."""
+        return project_status(self.project)
+
+    def turns(self) -> dict[str, Any]:
+        """All turns."""
+        return list_turns(self.project)
+
+    def turn(self, name: str) -> dict[str, Any]:
+        """One turn with its time line."""
+        return show_turn(self.project, name)
+
+    def approvals(self) -> dict[str, Any]:
+        """What people are asked."""
+        return list_questions(self.project)
+
+    def decisions(self) -> dict[str, Any]:
+        """Why turns started, or did not."""
+        return list_decisions(self.project)
+
+    def answer(self, name: str, who: str, *, yes: bool, reason: str) -> dict[str, Any]:
+        """Answers a question of a gate, or the wish to release a version."""
+        answer = answer_approval if name.startswith("r") else answer_question
+        return answer(self.project, name, yes=yes, who=who, reason=reason)
+
+    def want_turn(self, who: str, *, reason: str, key: str | None) -> dict[str, Any]:
+        """Asks for a turn, which the keeper starts at its next look.
+
+        Args:
+            key: The same one of the same person twice is one turn; None for a new one.
+        """
+        project = self.project
+        now = project.clock()
+        named = digest_bytes(f"{who}\n{key}".encode()) if key else new_id(now)
+        with project.engine.begin() as connection:
+            found, is_new = wanted.ask(connection, named, now, who, reason)
+            if is_new:
+                audit.record(
+                    connection, now, who, "ask for turn", f"wanted turn {found.number}", {"reason": reason}
+                )
+        return {"wanted": found.number, "asked_by": found.actor, "reason": found.reason, "turn": found.turn}
+
+    def release(self, who: str, version: int, *, strategy: Any, flag: str | None) -> dict[str, Any]:
+        """Releases a version, as `vitok release` does."""
+        project = self.project
+        journal = Ledger(project.lake)
+        return release_version(project, journal, version, strategy=strategy, flag=flag, actor=who).as_json()
+
+    def log_in(self, name: str, password: str, address: str) -> str:
+        """A session for whoever knows the password."""
+        return log_in(self.project, name, password, address, self._key())
+
+    def log_out(self, name: str) -> None:
+        """Ends all sessions of a person."""
+        log_out(self.project, name)
+
+
+def _acts_of(project: Project, person: str) -> frozenset[Act]:
+    team = project.charter.team
+    return frozenset(act for act in ACTS if not team or may(team.get(person, ()), act))
+
+
+def _mark(project: Project) -> tuple[int, int]:
+    try:
+        status = (project.folder / CHARTER).stat()
+    except OSError:
+        return (0, 0)
+    return status.st_mtime_ns, status.st_ino
+
+
+def _local() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

@@ -54,7 +54,9 @@ def ask(project, method, path, **how):
     """One request to the pages, as a browser makes it."""
 
     async def work():
-        transport = httpx.ASGITransport(create_pages(Control(project, lambda: KEY), Links(project, lambda: KEY)))
+        transport = httpx.ASGITransport(
+            create_pages(Control(project, lambda: KEY), Links(project, lambda: KEY))
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.request(method, path, **how)
 

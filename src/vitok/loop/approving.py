@@ -85,12 +85,11 @@ def settle_requests(project: Project) -> list[Request]:
         return [requests.get(connection, request.number) for request in ready]
 
 
-def mark_released(project: Project, version: int) -> None:
-    """Ends the request of a version that is released; safe to repeat."""
-    with project.engine.begin() as connection:
-        request = requests.open_of(connection, version)
-        if request is not None:
-            _end(connection, request, "released", "everybody agreed", project.clock())
+def mark_released(project: Project, connection: Connection, version: int) -> None:
+    """Ends the request of a version in the transaction that releases it, so that no answer can be taken back later."""
+    request = requests.open_of(connection, version)
+    if request is not None:
+        _end(connection, request, "released", "everybody agreed", project.clock())
 
 
 def answer_approval(

@@ -13,7 +13,7 @@ from vitok.errors import Busy, Fault, NotFound, Refused, VitokError
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.kernel.ids import new_id
-from vitok.loop.approving import Wish, require_agreement
+from vitok.loop.approving import Wish, mark_released, require_agreement
 from vitok.loop.backup import back_up_before_release
 from vitok.loop.freeze import require_no_freeze
 from vitok.loop.notify import emit
@@ -158,6 +158,7 @@ def _activate(project: Project, version: versions.Version, change: Change) -> re
         release = put_in_force(
             project, connection, version, (Arm(version.number, version.digest, "champion", 1.0),), change
         )
+        mark_released(project, connection, version.number)
         kind = "rollback" if change.strategy == "rollback" else "release"
         told = {"epoch": release.epoch, "version": version.number, "actor": change.actor, **change.evidence}
         emit(connection, project.charter, project.clock(), kind, f"version {version.number}", told)

@@ -94,9 +94,7 @@ def release_version(
     chosen = strategy or project.charter.release.strategy
     version, now_released = releasable(project, number)
     if chosen == "immediate" or now_released is None or now_released.version == number:
-        released = Released(release_at_once(project, number, actor=actor, strategy=strategy), None)
-        mark_released(project, number)
-        return released
+        return Released(release_at_once(project, number, actor=actor, strategy=strategy), None)
     with project.engine.connect() as connection:
         champion = versions.get(connection, now_released.version)
     require_whole(project, champion)  # the way back must be there before it is needed
@@ -119,7 +117,7 @@ def release_version(
     with in_force(project) as connection:
         rollout = rollouts.begin(connection, **planned, way=way, baseline=baseline)
         rollout, release = _make(project, connection, rollout, first_move(way), actor, None, evidence)
-    mark_released(project, number)
+        mark_released(project, connection, number)
     return Released(release, rollout)
 
 

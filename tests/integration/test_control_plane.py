@@ -137,6 +137,7 @@ def test_at_this_machine_a_team_reads_and_without_one_everything_goes(project):
         ({"json": {"reason": "x" * 30_000}}, 413),
         ({"json": {}, "headers": {"idempotency-key": "x" * 300}}, 400),
         ({"json": {}, "headers": {"origin": "http://here"}}, 202),
+        ({"json": {}, "headers": {"origin": "null", "sec-fetch-site": "same-origin"}}, 202),
     ],
 )
 def test_what_another_page_sends_or_is_no_json_changes_nothing(project, how, status):

@@ -70,6 +70,21 @@ def test_good_token_names_its_subject_and_its_scopes(issuer, kid):
     assert issuer.asked == ["/realm/.well-known/openid-configuration", "/realm/keys"]
 
 
+@pytest.mark.parametrize(
+    ("claims", "person"),
+    [
+        ({"email": "ada@example.org", "email_verified": True}, "ada@example.org"),
+        ({"email": "ada@example.org", "email_verified": False}, None),
+        ({"email": "ada@example.org", "email_verified": "true"}, None),
+        ({"email": "ada@example.org"}, None),
+        ({"email": ["ada@example.org"], "email_verified": True}, None),
+    ],
+)
+def test_only_a_verified_address_acts_for_a_person(issuer, claims, person):
+    (key,) = ask(issuer, issuer.token("ec", scope="vitok:approve", **claims))
+    assert key.person == person
+
+
 def unsigned(issuer):
     return jwt.encode(
         {"iss": issuer.url, "aud": AUDIENCE, "sub": "x", "exp": 9e9}, None, "none", {"kid": "rsa"}

@@ -101,8 +101,9 @@ class Control:
             Refused: the roles, or the key's scopes, do not allow it.
         """
         if act not in visitor.acts:
-            what = f"may not {ACTS[act]}: that needs one of the roles {', '.join(able(act))}"
-            raise Refused(visitor.name, what, "Log in as such a person, or use a key with the scope for it.")
+            roles = ", ".join(able(act))
+            what = f"may not {ACTS[act]} here: that needs one of the roles {roles}, and of a key the scope"
+            raise Refused(visitor.name, what, "Log in as such a person, or use such a key.")
 
     def status(self) -> dict[str, Any]:
         """Where the project stands."""

@@ -1,12 +1,20 @@
 """What holds for every test."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 from hypothesis import settings
 
 # Two test workers share two cores: libraries that would start a thread for each core only get in each other's way.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# Turns of tests wait for no turn of another test, or of whoever works on this machine.
+if "VITOK_SLOTS" not in os.environ:
+    os.environ["VITOK_SLOTS"] = tempfile.mkdtemp(prefix="vitok-slots-")
+    atexit.register(shutil.rmtree, os.environ["VITOK_SLOTS"], ignore_errors=True)
 
 # No test is about time, and on a busy machine a deadline fails one that is right.
 settings.register_profile("vitok", deadline=None)

@@ -47,8 +47,8 @@ CHARTERS = {
         ["data.query", "query fails", "data"],
     ),
     "query without rows": (set_key("data", query="SELECT * FROM data WHERE patient < 0"), ["no rows"]),
-    "features file that is gone": (lambda c: c.update(features="f.py:add"), ["features", "'f.py:add'"]),
-    "expectations that are gone": (set_key("data", expect="e.yaml"), ["e.yaml", "missing"]),
+    "features file that is gone": (lambda c: c.update(features="f.py:add"), ["f.py", "named by the charter"]),
+    "expectations that are gone": (set_key("data", expect="e.yaml"), ["e.yaml", "named by the charter"]),
     "source that is gone": (set_key("data", sources={"data": "gone.csv"}), ["gone.csv", "no such file"]),
     "leak": (
         set_key("data", query="SELECT *, CASE WHEN diagnosis = 'benign' THEN 1 ELSE 0 END AS paid FROM data"),

@@ -47,6 +47,9 @@ def with_release(project, **keys):
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replay") / "flights"
     write_example(folder)
+    charter = folder / "vitok.yaml"
+    nobody_asked = "approve: {low: auto, medium: auto, high: auto}\n"
+    charter.write_text(re.sub(r"^approve:.*\n", nobody_asked, charter.read_text(), flags=re.MULTILINE))
     opened = open_project(folder)
     result = run_turn(opened, as_of=MARCH, quick=True)
     assert result.accepted, [gate.reason for gate in result.verdict.gates]

@@ -7,7 +7,7 @@ looks into the spools first and into the index second finds every record, also o
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vitok.errors import Fault
@@ -31,6 +31,8 @@ WHERE (excluded.replaced AND (NOT outcomes.replaced OR excluded.received >= outc
    OR (NOT excluded.replaced AND NOT outcomes.replaced AND excluded.received < outcomes.received)
 """
 
+_AT_ONCE = 500  # ids in a statement: more than twice as fast as one by one
+
 
 class Index:
     """The mover's side: ids and outcomes of all records that were moved out of spools."""
@@ -44,12 +46,9 @@ class Index:
         rows = [(o.id, json.dumps(o.value), int(o.replace), o.received.timestamp()) for o in outcomes]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            keys = json.dumps(
-                list(predicted), ensure_ascii=False
-            )  # one statement: three times as fast as many
-            self._connection.execute(
-                "INSERT OR IGNORE INTO predictions SELECT value FROM json_each(?)", (keys,)
-            )
+            for part in _parts(list(predicted)):
+                marks = ",".join(["(?)"] * len(part))
+                self._connection.execute(f"INSERT OR IGNORE INTO predictions VALUES {marks}", part)
             self._connection.executemany(_KEEP_STANDING, rows)
             self._connection.execute("COMMIT")
         except BaseException:
@@ -103,18 +102,26 @@ class Lookup:
             self._reader = open_reader(self._path)
         standing: dict[str, tuple[bool, float, Value]] = {}
         if self._reader is not None and _has_table(self._reader, "outcomes"):
-            listed = (json.dumps(sorted(wanted)),)
-            query = "SELECT id FROM predictions WHERE id IN (SELECT value FROM json_each(?))"
-            predicted.update(key for (key,) in self._reader.execute(query, listed))
-            query = "SELECT * FROM outcomes WHERE id IN (SELECT value FROM json_each(?))"
-            for key, value, replaced, received in self._reader.execute(query, listed):
-                standing[key] = (bool(replaced), received, json.loads(value))
+            for part in _parts(sorted(wanted)):
+                among = f"WHERE id IN ({','.join('?' * len(part))})"
+                predicted.update(
+                    key for (key,) in self._reader.execute(f"SELECT id FROM predictions {among}", part)
+                )
+                for key, value, replaced, received in self._reader.execute(
+                    f"SELECT * FROM outcomes {among}", part
+                ):
+                    standing[key] = (bool(replaced), received, json.loads(value))
         for outcome in reported:
             new = (outcome.replace, outcome.received.timestamp(), outcome.value)
             old = standing.get(outcome.id)
             if old is None or _stands_over(new, old):
                 standing[outcome.id] = new
         return {key: value for key, (_, _, value) in standing.items()}
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Ids for one statement each; as a list in JSON they would end at a zero character."""
+    return (ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE))
 
 
 def _stands_over(new: tuple[bool, float, Value], old: tuple[bool, float, Value]) -> bool:

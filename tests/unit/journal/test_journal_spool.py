@@ -406,6 +406,15 @@ def test_what_stands_does_not_depend_on_the_order_of_moving(tmp_path, first, sec
     assert at(0) < at(1)
 
 
+def test_ids_of_any_text_and_number_are_found_again_and_no_others(tmp_path):
+    index, lookup = Index(tmp_path), Lookup(tmp_path)
+    ids = ["a\0b", "1", 'the "A"', "ü\u2028", *(f"id-{number:04}" for number in range(1200))]
+    index.add(ids, [])
+    index.add(ids, [])
+    assert lookup.find([*ids, "a", "a\0c", "id-1200"])[0] == set(ids)
+    index.close(), lookup.close()
+
+
 def damage(path, place):
     data = bytearray(path.read_bytes())
     data[place] ^= 1

@@ -4,7 +4,6 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from vitok.errors import Fault
 from vitok.journal.segments import ACTIVE, mark_path, read_segment, segment_path, spools
 
 
@@ -12,7 +11,7 @@ def copy_spools(folder: Path, target: Path) -> None:
     """Copies all spools; call it while nothing is moved out of them.
 
     Of a segment that is being written, whole commits are taken: what was acknowledged before, and no half of what is
-    being written. A damaged segment is copied as it is.
+    being written. A damaged segment that is closed is copied as it is.
 
     Args:
         folder: The journal's folder.
@@ -34,7 +33,6 @@ def copy_spools(folder: Path, target: Path) -> None:
 def _whole(path: Path) -> int:
     """How many bytes of a segment are whole commits."""
     end = 0
-    with suppress(Fault):
-        for commit in read_segment(path, 0, ACTIVE):
-            end = commit.end
+    for commit in read_segment(path, 0, ACTIVE):
+        end = commit.end
     return end

@@ -226,10 +226,8 @@ class _Tree:
         there = counts > 0
         places = np.arange(codes.size)
         if codes.levels is None:
-            orders = [
-                places,
-                np.roll(places, 1),
-            ]  # missing values go with the high ones, or with the low ones
+            # Missing values go with the high ones, or with the low ones.
+            orders = [places, np.roll(places, 1)]
             there = there | (places < codes.size - 1)  # a range has no holes
         else:  # the best two sets of levels are neighbours in the order of their means (Fisher 1958)
             mean = sums.sum() / counts.sum()

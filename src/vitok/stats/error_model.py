@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitok.stats.estimates import Estimate
-from vitok.stats.intervals import Influence, influence_interval
+from vitok.stats.intervals import Influence, influence_interval, jackknife_error
 from vitok.stats.scores import Floats, Undecidable
 
 LEAST_REFERENCE = 500
@@ -167,5 +167,4 @@ def _figure(texts: tuple[str, ...], spread: float, rows: Floats) -> Influence:
     value = float(means.mean())
     if value <= 0:
         raise Undecidable("the learned loss of these rows is zero")
-    error = (_FOLDS - 1) / _FOLDS * float(np.sum((means - value) ** 2))
-    return Influence(value, spread * found.mean(axis=0), "log", error)
+    return Influence(value, spread * found.mean(axis=0), "log", jackknife_error(means) ** 2)

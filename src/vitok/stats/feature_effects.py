@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vitok.stats.bins import CategoryBins, NumericBins, numbers
 from vitok.stats.distances import groups_of_equal_mass
 from vitok.stats.estimates import Estimate, estimate
+from vitok.stats.intervals import jackknife_error
 from vitok.stats.profiles import CategoryProfile, Column, NumericProfile
 from vitok.stats.scores import Floats, Scored, Undecidable
 
@@ -68,8 +69,7 @@ def column_effect(
     folds = np.random.default_rng(seed).permutation(len(codes)) % _FOLDS
     parts = [_difference(metric, scored, weights, folds != each) for each in range(_FOLDS)]
     value = _difference(metric, scored, weights, np.ones(len(codes), dtype=np.bool_))
-    spread = float(np.sqrt((_FOLDS - 1) / _FOLDS * np.sum((np.array(parts) - np.mean(parts)) ** 2)))
-    half = float(stdtrit(_FOLDS - 1, 0.95)) * spread
+    half = float(stdtrit(_FOLDS - 1, 0.95)) * jackknife_error(np.array(parts))
     return Estimate(value, value - half, value + half, len(codes), "reweighted by one column")
 
 

@@ -96,6 +96,21 @@ def influence_interval(figure: Influence, level: float) -> tuple[float, float]:
     return (max(0.0, low), min(1.0, high)) if figure.link == "logit" else (low, high)
 
 
+def jackknife_error(parts: Floats) -> float:
+    """Standard error of a figure from its values without each of some folds.
+
+    Delete-a-group jackknife (Kott, J. Official Statistics 17, 2001). Of single rows and their mean it is the usual one:
+
+    >>> jackknife_error(np.array([2.0, 1.5, 1.0]))  # 0, 1 and 2 without each: sqrt(1 / 3)
+    0.5773502691896257
+
+    Args:
+        parts: Shape (folds,).
+    """
+    count = len(parts)
+    return float(np.sqrt((count - 1) / count * np.sum((parts - parts.mean()) ** 2)))
+
+
 def _logit(share: float) -> float:
     return math.log(share) - math.log1p(-share)
 

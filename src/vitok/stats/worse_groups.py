@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitok.stats.estimates import Estimate
+from vitok.stats.intervals import jackknife_error
 from vitok.stats.scores import Floats, Undecidable
 
 Mask = NDArray[np.bool_]
@@ -87,7 +88,7 @@ def judge_groups(
             continue
         here, there, parts = each
         beyond = sign * (here - there) - concession * abs(there)
-        spread = _error(sign * (parts[:, 0] - parts[:, 1]) - concession * np.abs(parts[:, 1]))
+        spread = jackknife_error(sign * (parts[:, 0] - parts[:, 1]) - concession * np.abs(parts[:, 1]))
         chances.append(float(stdtr(len(parts) - 1, -beyond / spread)) if spread > 0 else 1.0)
     worse = benjamini_hochberg(chances, alpha)
     tail = alpha * max(1, len(worse)) / max(1, len(groups))
@@ -98,7 +99,7 @@ def judge_groups(
             continue
         here, there, parts = each
         wide = stdtrit(len(parts) - 1, 1 - (tail if place in worse else 0.05))
-        half = float(wide) * _error(parts[:, 0] - parts[:, 1])
+        half = float(wide) * jackknife_error(parts[:, 0] - parts[:, 1])
         apart = here - there
         rows = int(np.count_nonzero(groups[place]))
         found.append(
@@ -129,9 +130,3 @@ def _compared(inside: Mask, folds: NDArray[np.int64], figure: Figure) -> tuple[f
     except Undecidable:
         return None
     return here, there, np.array(parts)
-
-
-def _error(parts: Floats) -> float:
-    """Standard error of a figure from its values without each fold."""
-    count = len(parts)
-    return float(np.sqrt((count - 1) / count * np.sum((parts - parts.mean()) ** 2)))

@@ -106,15 +106,11 @@ class Access:
         Raises:
             HttpProblem: as `admit`, but for scopes and addresses.
         """
-        if self._hosts is not None:
-            self._check_host(headers.get(b"host", b"").decode("latin-1"))
+        self._check_host(headers)
         if not self.with_keys or _given(headers) is None:
             return None
-        if time.monotonic() >= self._look_at:
-            self._look()
         key = await self._key_of(headers)
-        if key.rate is not None or key.quota is not None:
-            self._charge(key)
+        self._charge(key)
         return key
 
     async def admit(self, route: str, headers: Mapping[bytes, bytes]) -> str | None:
@@ -128,12 +124,9 @@ class Access:
                 without the scope, or an address that is not declared; 429 beyond its rate or quota; 503 if what it
                 has used cannot be counted, or the keys of the issuer cannot be had.
         """
-        if self._hosts is not None:
-            self._check_host(headers.get(b"host", b"").decode("latin-1"))
+        self._check_host(headers)
         if not self.with_keys:
             return None
-        if time.monotonic() >= self._look_at:
-            self._look()
         if route not in NEEDS:
             raise HttpProblem(403, "this address is not open to anybody")
         needed = NEEDS[route]
@@ -142,17 +135,20 @@ class Access:
         key = await self._key_of(headers)
         if needed not in key.scopes:
             raise HttpProblem(403, f"key {key.name!r} may not do this: it lacks the scope {needed!r}")
-        if key.rate is not None or key.quota is not None:
-            self._charge(key)
+        self._charge(key)
         return key.name
 
-    def _check_host(self, host: str) -> None:
+    def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
+        if self._hosts is None:
+            return
+        host = headers.get(b"host", b"").decode("latin-1")
         name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-        assert self._hosts is not None
         if name.lower() not in self._hosts:
             raise HttpProblem(400, f"host {name[:100]!r} is not served here")
 
     async def _key_of(self, headers: Mapping[bytes, bytes]) -> Key:
+        if time.monotonic() >= self._look_at:
+            self._look()
         given = _given(headers)
         challenge = ((b"www-authenticate", b'Bearer, Basic realm="vitok"'),)
         if given is None:
@@ -172,6 +168,8 @@ class Access:
 
     def _charge(self, key: Key) -> None:
         """Counts a request of a key that has a rate or a quota. Nothing here waits, so nobody comes between."""
+        if key.rate is None and key.quota is None:
+            return
         second = self._clock().timestamp()
         try:
             record = self._usage.record(key.name, int(second // _DAY))

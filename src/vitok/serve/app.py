@@ -191,10 +191,10 @@ class DataPlane:
             await self._live(receive, send)
         elif scope["type"] == "http":
             headers = dict(scope["headers"])  # ASGI gives names in lower case
-            if not _CODED.isdisjoint(headers):
-                await answer_coded(self._answer, scope, receive, send, self._settings.max_body_bytes)
+            if _CODED.isdisjoint(headers):
+                await self._answer_plain(scope, headers, receive, send)
             else:
-                await self._answer(scope, receive, send)
+                await answer_coded(self._answer, scope, receive, send, self._settings.max_body_bytes)
         elif self._otherwise is not None:
             await self._otherwise(scope, receive, send)
         else:
@@ -212,7 +212,12 @@ class DataPlane:
         return await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, found = dict(scope["headers"]), self._find(scope["path"])  # ASGI gives names in lower case
+        await self._answer_plain(scope, dict(scope["headers"]), receive, send)
+
+    async def _answer_plain(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        found = self._find(scope["path"])
         if self._observer is None:
             return await self._serve(scope, headers, receive, send, found)
         method, started, status = scope["method"], stopwatch(), [500]

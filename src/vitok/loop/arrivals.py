@@ -5,11 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from vitok.loop.journals import JournalReader
-from vitok.monitor.volume import OUTCOMES, PREDICTIONS, VolumeFinding, volume_finding
+from vitok.monitor.volume import OUTCOMES, PREDICTIONS, VolumeFinding, memory, volume_finding
 from vitok.registry import windows as remembered
-
-_BACK = timedelta(days=63)
-_PERIODS_BACK = 26
 
 
 class Arrivals:
@@ -24,7 +21,7 @@ class Arrivals:
     def __init__(self, engine: Engine, journal: JournalReader, width: timedelta, begin: datetime) -> None:
         self._journal, self._width = journal, width
         with engine.connect() as connection:
-            known = remembered.counts(connection, begin - max(_BACK, _PERIODS_BACK * width))
+            known = remembered.counts(connection, begin - memory(width))
         self._rows = {start: rows for start, (rows, _) in known.items()}
         self._outcomes = {start: outcomes for start, (_, outcomes) in known.items()}
 

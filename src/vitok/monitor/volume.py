@@ -66,6 +66,11 @@ class _Usual:
     spread: float
 
 
+def memory(width: timedelta) -> timedelta:
+    """How far back counts of windows of this length are looked at."""
+    return max((_WEEKS + 1) * _WEEK, _PERIODS * width)
+
+
 def volume_finding(
     what: str, count: int, past: Mapping[datetime, int], start: datetime, width: timedelta
 ) -> VolumeFinding:
@@ -104,10 +109,10 @@ def _usual(past: Mapping[datetime, int], start: datetime, width: timedelta) -> _
     counts = _by_season(past, start, width)
     near = int(_HOUR / width)  # a clock that is set forward or back moves the day by an hour
     places = np.arange(-near, near + 1) % counts.shape[1]
-    known = np.isfinite(counts[:_WEEKS, 0]) if counts.shape[1] > 1 else np.isfinite(counts[:, 0])
-    if np.count_nonzero(known) < _LEAST_SEASONS:
+    latest = counts[:_WEEKS]
+    if np.count_nonzero(np.isfinite(latest[:, 0])) < _LEAST_SEASONS:
         return None
-    middle = _medians(counts[:_WEEKS, places])
+    middle = _medians(latest[:, places])
     least, most = float(np.nanmin(middle)), float(np.nanmax(middle))
     if middle[near] < LEAST_USUAL:
         return None

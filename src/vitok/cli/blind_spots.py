@@ -1,31 +1,23 @@
 """`vitok blind-spots`: where the model is worse than elsewhere, without anybody having named the place."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
-from vitok.kernel.clock import parse_time
+from vitok.cli.period import FromOption, ToOption, period
 from vitok.loop.blind_spots import project_blind_spots
 from vitok.wire import open_project
 
 
 def blind_spots(
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First prediction. Default: all.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Last prediction. Default: all.")
-    ] = None,
+    start: FromOption = None,
+    end: ToOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Shows groups of labelled rows that nobody named and in which the version in production is clearly worse."""
-    payload = project_blind_spots(
-        open_project(project, say=say),
-        None if start is None else parse_time(start, "--from"),
-        None if end is None else parse_time(end, "--to"),
-    )
+    payload = project_blind_spots(open_project(project, say=say), *period(start, end))
     show(as_json, payload, render(payload))
 
 
@@ -53,7 +45,7 @@ def render(payload: dict[str, Any]) -> str:
     ]
     said = table(rows, ["where", "rows", metric, "elsewhere", "difference", "costs more"])
     return (
-        f"{head}\n{said}\nFound on one half of the days, judged on the other: at most {payload['alpha']:.0%} of such "
+        f"{head}\n{said}\nFound on one half of the rows, judged on the other: at most {payload['alpha']:.0%} of such "
         f"findings are vain; up to {tolerated} less than elsewhere is tolerated."
     )
 

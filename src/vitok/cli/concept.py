@@ -5,18 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
-from vitok.kernel.clock import parse_time
+from vitok.cli.period import FromOption, ToOption, period
 from vitok.loop.concept import DETECTORS, project_concept
 from vitok.wire import open_project
 
 
 def concept(
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First prediction. Default: all.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Last prediction. Default: all.")
-    ] = None,
+    start: FromOption = None,
+    end: ToOption = None,
     detector: Annotated[
         list[str] | None,
         typer.Option("--detector", metavar="NAME", help=f"One of {', '.join(DETECTORS)}; may be repeated."),
@@ -25,12 +21,8 @@ def concept(
     as_json: JsonOption = False,
 ) -> None:
     """Shows when detectors call the errors of the version in production changed, in the order in which labels came."""
-    payload = project_concept(
-        open_project(project, say=say),
-        None if start is None else parse_time(start, "--from"),
-        None if end is None else parse_time(end, "--to"),
-        tuple(detector or DETECTORS),
-    )
+    since, until = period(start, end)
+    payload = project_concept(open_project(project, say=say), since, until, tuple(detector or DETECTORS))
     show(as_json, payload, render(payload))
 
 

@@ -5,28 +5,25 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
-from vitok.kernel.clock import parse_time
+from vitok.cli.period import FromOption, ToOption, period
 from vitok.loop.earned import project_earned
 from vitok.wire import open_project
 
 
 def earned(
     by: Annotated[str, typer.Option("--by", metavar="PERIOD", help="day, week or month.")] = "month",
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First prediction. Default: all.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Last prediction. Default: all.")
-    ] = None,
+    start: FromOption = None,
+    end: ToOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Shows money and the KPI by period from the outcomes that came, ROI so far, and whether advice is followed."""
+    since, until = period(start, end)
     payload = project_earned(
         open_project(project, say=say),
         by=by,  # type: ignore[arg-type]
-        start=None if start is None else parse_time(start, "--from"),
-        end=None if end is None else parse_time(end, "--to"),
+        start=since,
+        end=until,
     )
     show(as_json, payload, render(payload))
 

@@ -18,7 +18,7 @@ from vitok.loop.journals import JournalReader, answered_by, scored_rows, usable_
 from vitok.loop.production import version_in_production
 from vitok.loop.project import Project
 from vitok.model.bundle import Field, Manifest, load_manifest
-from vitok.stats.blind_spots import Group, Inputs, find_groups, row_losses
+from vitok.stats.blind_spots import LEAST_GROUP, Group, Inputs, find_groups, row_losses
 from vitok.stats.catalogue import METRICS
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.scores import Floats, Scored, Undecidable, payoffs
@@ -91,7 +91,7 @@ def _looked(
     groups = find_groups(
         inputs.take(finds),
         row_losses(metric, scored.take(finds)),
-        least_rows=max(100, int(np.count_nonzero(finds)) // _LEAST_SHARE),
+        least_rows=max(LEAST_GROUP, int(np.count_nonzero(finds)) // _LEAST_SHARE),
     )
     others, left = scored.take(~finds), folds[~finds]
     masks = [group.mask(inputs.take(~finds)) for group in groups]

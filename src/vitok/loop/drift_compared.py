@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vitok.loop.drift_quality import mean_estimate
-from vitok.loop.drift_spans import Span, base_spans
+from vitok.loop.drift_spans import Against, Span, base_spans
 from vitok.monitor.quality import PAST_WINDOWS, spread_between
 from vitok.stats.estimates import Estimate
 from vitok.stats.groups import independent_difference
@@ -13,6 +13,10 @@ from vitok.stats.groups import independent_difference
 _LATEST = 7  # windows that speak for the present where none of those asked for has its labels yet
 _BEFORE = 28  # windows that speak for the version before, its last ones
 _HALF_WIDTH = 1.645  # of a 90 % interval, in standard errors
+_SEASONS: Mapping[Against, str] = {
+    "year": "the same days a year before",
+    "week": "the same weekdays of the weeks before",
+}
 
 Windows = Sequence[Mapping[str, Any]]
 
@@ -47,11 +51,8 @@ def quality_compared(metric: str, span: Span, version: int, judged: Windows) -> 
         found["previous_version"] = _against(metric, here, before, f"version {others[-1]}", known)
         found["sentences"].append(_sentence(metric, here, found["previous_version"]))
     covered = Span(now[0]["start"], now[-1]["end"])
-    for against, words in (
-        ("year", "the same days a year before"),
-        ("week", "the same weekdays of the weeks before"),
-    ):
-        spans = base_spans(against, covered)  # type: ignore[arg-type]
+    for against, words in _SEASONS.items():
+        spans = base_spans(against, covered)
         season = [each for each in known if any(part.start <= each["start"] < part.end for part in spans)]
         if season:
             found["same_season"] = _against(metric, here, season, words, known)

@@ -15,9 +15,10 @@ from vitok.loop.project import Project
 from vitok.loop.rejudge import Judged, rejudge
 from vitok.monitor.drift import SCORE
 from vitok.registry import versions
+from vitok.stats.bins import Bins
 from vitok.stats.feature_effects import column_effect
 from vitok.stats.packed import unpack
-from vitok.stats.profiles import Profile
+from vitok.stats.profiles import Profile, Reference
 from vitok.stats.scores import Undecidable
 
 _MOST_ROWS = 6000
@@ -42,7 +43,9 @@ def add_effects(project: Project, journal: JournalReader, drift: dict[str, Any])
     judged = rejudge(project, version)
     with open_profiler(project) as profiler:
         profiler.catch_up(journal)
-        effects = _effects(project, judged, _profile(project, judged, profiler.store, window))
+        reference = reference_of_bundle(project.blobs, judged.manifest)
+        now = _profile(judged, counted_by(reference, judged.manifest), profiler.store, window)
+        effects = {} if now is None else _effects(main_metric(project.charter), judged, reference, now)
     for line in drift["ranking"]:
         found = effects.get(line["feature"])
         line["effect"] = found
@@ -53,10 +56,7 @@ def add_effects(project: Project, journal: JournalReader, drift: dict[str, Any])
     drift["effect_on"] = main_metric(project.charter)
 
 
-def _profile(
-    project: Project, judged: Judged, store: ProfileStore, window: Mapping[str, Any]
-) -> Profile | None:
-    bins = counted_by(reference_of_bundle(project.blobs, judged.manifest), judged.manifest)
+def _profile(judged: Judged, bins: Bins, store: ProfileStore, window: Mapping[str, Any]) -> Profile | None:
     packed = store.read(
         parse_time(window["start"], "window"),
         parse_time(window["end"], "window"),
@@ -67,11 +67,8 @@ def _profile(
     return None if packed is None else unpack(packed, bins)
 
 
-def _effects(project: Project, judged: Judged, now: Profile | None) -> dict[str, dict[str, Any]]:
+def _effects(metric: str, judged: Judged, reference: Reference, now: Profile) -> dict[str, dict[str, Any]]:
     """Of each input that is a column of the version's rows."""
-    if now is None:
-        return {}
-    metric, reference = main_metric(project.charter), reference_of_bundle(project.blobs, judged.manifest)
     rows = judged.parts.test[-_MOST_ROWS:]
     frame, scored = judged.frame[rows], judged.scored.take(np.arange(judged.scored.rows)[-_MOST_ROWS:])
     found: dict[str, dict[str, Any]] = {}

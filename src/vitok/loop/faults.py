@@ -80,6 +80,14 @@ def places(salt: str, keys: Sequence[str]) -> npt.NDArray[np.float64]:
     return np.fromiter((position(salt, key) for key in keys), dtype=np.float64, count=len(keys))
 
 
+def as_number(text: str) -> float | str:
+    """A number where the text is one; units, such as of `20%`, are read later."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def apply_faults(rows: pl.DataFrame, charter: Charter, faults: Sequence[Fault]) -> pl.DataFrame:
     """History with the faults in it.
 

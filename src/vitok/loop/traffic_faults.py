@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from vitok.charter.predicates import Condition
 from vitok.charter.values import Period, Share
 from vitok.errors import UserMistake
-from vitok.loop.faults import TRAFFIC_KINDS, places
+from vitok.loop.faults import TRAFFIC_KINDS, as_number, places
 from vitok.loop.feed import ID, TIME, UNIT
 from vitok.release.plan import Arm, Plan
 from vitok.release.route import route_many
@@ -62,7 +62,7 @@ def parse_traffic_fault(text: str, kind: str, inner: str, since: datetime) -> Tr
     try:
         if len(rest) > (kind == "incident"):
             raise ValueError
-        found = _SHARE.validate_python(_number(share))
+        found = _SHARE.validate_python(as_number(share))
         lasts = _PERIOD.validate_python(rest[0]) if rest else None
     except (ValidationError, ValueError) as error:
         raise UserMistake(
@@ -111,10 +111,3 @@ def _with_share(plan: Plan, share: float) -> Plan:
         return replace(arm, share=1 - share if arm is plan.live[-1] else share)
 
     return replace(plan, arms=tuple(changed(arm) for arm in plan.arms))
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from vitok.charter.predicates import Condition, columns_of, parse_condition_on_r
 from vitok.charter.values import Multiple, Share
 from vitok.errors import UserMistake, did_you_mean
 from vitok.kernel.clock import format_time, parse_time
-from vitok.loop.faults import TRAFFIC_KINDS, VERSION_KINDS, Fault, parse_fault, places
+from vitok.loop.faults import TRAFFIC_KINDS, VERSION_KINDS, Fault, as_number, parse_fault, places
 from vitok.loop.traffic_faults import TrafficFault, parse_traffic_fault
 from vitok.model.bundle import Manifest
 from vitok.stats.scores import Floats
@@ -72,7 +72,7 @@ def parse_injection(text: str, charter: Charter, columns: Sequence[str]) -> Faul
         return NewVersion(text, kind, since)
     reader, wanted = _AMOUNTS[kind]
     try:
-        return NewVersion(text, kind, since, reader.validate_python(_number(inner)))
+        return NewVersion(text, kind, since, reader.validate_python(as_number(inner)))
     except ValidationError as error:
         raise UserMistake("--inject", f"{inner!r} in {text!r} is not {wanted}", f"Write {wanted}.") from error
 
@@ -130,13 +130,6 @@ def turned_round(scores: Floats, manifest: Manifest) -> Floats:
     below = np.minimum(threshold * (1 - scores) / (1 - threshold), np.nextafter(threshold, 0))
     above = 1 - (1 - threshold) * scores / threshold
     return np.where(scores >= manifest.threshold, below, above)
-
-
-def _number(text: str) -> Any:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _segment(text: str, charter: Charter, columns: Sequence[str]) -> Condition:

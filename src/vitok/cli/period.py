@@ -1,0 +1,25 @@
+"""The period of predictions that a command looks at."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from vitok.kernel.clock import parse_time
+
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="First prediction. Default: all.")
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Last prediction. Default: all.")]
+
+
+def period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
+    """The moments that `--from` and `--to` name, None where one is left out.
+
+    Raises:
+        UserMistake: one of them is no time.
+    """
+    return (
+        None if start is None else parse_time(start, "--from"),
+        None if end is None else parse_time(end, "--to"),
+    )

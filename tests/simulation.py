@@ -175,15 +175,15 @@ class Kept:
     def __init__(self, done: dict[str, dict[str, Any]], runs: Counter[str], crashes: Crashes) -> None:
         self._done, self._runs, self._crashes = done, runs, crashes
 
-    def do(self, name: str, work: Any, store: Any, load: Any, key: str | None = None) -> Any:
-        if name in self._done:
-            return load(self._done[name])
+    def do(self, step: Any) -> Any:
+        if step.name in self._done:
+            return step.load(self._done[step.name])
         self._crashes.point()
-        made = work()
-        stored = store(made)
+        made = step.work()
+        stored = step.store(made)
         self._crashes.point()
-        self._done[name] = stored
-        self._runs[name] += 1
+        self._done[step.name] = stored
+        self._runs[step.name] += 1
         self._crashes.point()
         return made
 

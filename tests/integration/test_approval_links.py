@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_token_signed_with_another_key_or_after_its_end_opens_nothing(asked: Pat
     token = link_of(project, "r1.2", "<b>pavlo</b>", KEY).rpartition("/")[2]
     with pytest.raises(Refused, match="has ended"):
         Links(late, lambda: KEY).look(token)
+
+
+def test_link_of_another_project_with_the_same_secret_opens_nothing(asked: Path, tmp_path: Path):
+    other = tmp_path / "p"
+    shutil.copytree(
+        asked, other, ignore=shutil.ignore_patterns(".vitok")
+    )  # the same charter, a life of its own
+    shutil.copy(asked.parent / "t.csv", tmp_path)
+    assert run_vitok("run", "--quick", "--project", other).code == 0
+    assert run_vitok("release", 1, "--project", other).code == 3
+    token = link_of(open_project(other), "r1.2", "<b>pavlo</b>", KEY).rpartition("/")[2]
+    with pytest.raises(Refused, match="not made by this project"):
+        Links(open_project(asked), lambda: KEY).look(token)
 
 
 def test_last_yes_lets_the_next_look_release_the_version(asked: Path):

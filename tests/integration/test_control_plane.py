@@ -205,6 +205,7 @@ def test_a_forged_or_old_session_opens_nothing(project):
     assert session_of(project, token, b"another secret") is None
     assert session_of(project, token[:-2] + "AA", SECRET) is None
     assert session_of(project, base64.urlsafe_b64encode(b"x" * 40).decode(), SECRET) is None
+    assert ask(project, "GET", f"/approve/{token}").status_code == 403  # it is no link
     later = replace(project, clock=lambda: project.clock() + timedelta(hours=13))
     assert session_of(later, token, SECRET) is None
 

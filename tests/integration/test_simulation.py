@@ -68,10 +68,10 @@ def test_a_broken_promise_is_seen(worlds, monkeypatch, breach):
 def test_an_engine_that_forgets_is_seen(worlds, monkeypatch):
     """Steps that run again after they were done."""
 
-    def forgetful(self, name, work, store, load, key=None):
-        made = work()
-        store(made)
-        self._runs[name] += 1
+    def forgetful(self, step):
+        made = step.work()
+        step.store(made)
+        self._runs[step.name] += 1
         self._crashes.point()
         return made
 

@@ -1,6 +1,6 @@
 """Who acts by a command: whoever is at the keyboard, or a member of the team who may do it."""
 
-from vitok.cli.output import actor
+from vitok.govern.people import local_user
 from vitok.govern.roles import Act
 from vitok.loop.project import Project
 from vitok.loop.users import require_act
@@ -16,6 +16,6 @@ def acting(project: Project, who: str | None, act: Act) -> str:
         Refused: there is a team, and none of the person's roles may do it.
     """
     if who is None:
-        return actor()
+        return local_user()
     require_act(project, who, act)
     return who

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.govern.people import local_user
 from vitok.govern.secrets import signing_key
 from vitok.loop.approvals import answer_question, list_questions
 from vitok.loop.approving import answer_approval, delegate, find_request, withdraw
@@ -61,7 +62,7 @@ def delegate_one(
     as_json: JsonOption = False,
 ) -> None:
     """Hands one answer over to another person, for this request alone."""
-    payload = delegate(open_project(project, say=say), approval, to=to, who=who or actor())
+    payload = delegate(open_project(project, say=say), approval, to=to, who=who or local_user())
     show(as_json, payload, f"{approval} is to be answered by {to}.")
 
 
@@ -73,7 +74,7 @@ def withdraw_one(
     as_json: JsonOption = False,
 ) -> None:
     """Takes back an answer before the release (r3.1), or a whole request (r3)."""
-    payload = withdraw(open_project(project, say=say), name, who=who or actor(), reason=reason)
+    payload = withdraw(open_project(project, say=say), name, who=who or local_user(), reason=reason)
     show(as_json, payload, f"{name} is taken back; request {payload['request']} is {payload['state']}.")
 
 
@@ -117,12 +118,12 @@ def reject(
 def _answer(project: Any, question: str, *, yes: bool, who: str | None, reason: str, as_json: bool) -> None:
     opened = open_project(project, say=say)
     if question.startswith("r"):
-        payload = answer_approval(opened, question, yes=yes, who=who or actor(), reason=reason)
+        payload = answer_approval(opened, question, yes=yes, who=who or local_user(), reason=reason)
         following = f" Next: vitok release {payload['version']}" if payload["state"] == "approved" else ""
         text = f"{question}: {'yes' if yes else 'no'}. Request {payload['request']} is {payload['state']}.{following}"
         show(as_json, payload, text)
         return
-    payload = answer_question(opened, question, yes=yes, who=who or actor(), reason=reason)
+    payload = answer_question(opened, question, yes=yes, who=who or local_user(), reason=reason)
     version = payload["version"]
     following = f" Next: vitok release {version}" if payload["verdict"] == "accepted" else ""
     text = f"Question {question}: {payload['answer']}. Version {version} is {payload['verdict']}.{following}"

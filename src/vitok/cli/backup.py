@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
+from vitok.govern.people import local_user
 from vitok.loop.backup import back_up
 from vitok.loop.restore import restore as put_in_place
 from vitok.wire import Settings, open_project
@@ -49,7 +50,7 @@ def restore(
         lambda folder: open_project(folder, say=say),
         database=settings.database_url,
         lake=settings.lake_url,
-        actor=actor(),
+        actor=local_user(),
     )
     show(as_json, payload, _text(payload))
 

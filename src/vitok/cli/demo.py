@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.cli.output import JsonOption, actor, say, show
+from vitok.cli.output import JsonOption, say, show
 from vitok.cli.replay import compare
+from vitok.govern.people import local_user
 from vitok.loop.demo import run_demo
 from vitok.wire import open_project
 
@@ -20,7 +21,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Turns the whole coil on real flights: check, run, approve, release, choose a policy, live through the year."""
-    payload = run_demo(project, open_project, say, actor())
+    payload = run_demo(project, open_project, say, local_user())
     show(as_json, payload, summary(payload))
 
 

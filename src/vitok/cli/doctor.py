@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
+from vitok.govern.people import local_user
 from vitok.loop.doctor import examine
 from vitok.wire import open_project
 
@@ -26,7 +27,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Tries each part of a project, and mends it if asked to. Exit code 1 if one is not sound."""
-    payload = examine(open_project(project, say=say), mend=mend, given=archive or [], actor=actor())
+    payload = examine(open_project(project, say=say), mend=mend, given=archive or [], actor=local_user())
     lines = [f"MENDED  {sentence}" for sentence in payload["mended"]]
     lines += [
         f"{'ok ' if c['ok'] else 'BAD'}  {c['check']}: {c['detail']}"

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.govern.people import local_user
 from vitok.loop.notify import list_events, retry_events
 from vitok.wire import open_project
 
@@ -20,7 +21,7 @@ def events(
     """Lists what the charter's `notify` told others, newest first, or could not tell them."""
     opened = open_project(project, say=say)
     if retry:
-        count = retry_events(opened, actor=actor())
+        count = retry_events(opened, actor=local_user())
         say(f"{count} events are tried again by `vitok up` or `vitok watch`.")
     payload = list_events(opened, dead=dead)
     rows = [

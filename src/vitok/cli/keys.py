@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.govern.people import local_user
 from vitok.kernel.clock import parse_duration
 from vitok.loop.keys import add_key, list_keys, revoke_key
 from vitok.release.keys import SCOPES
@@ -43,7 +44,7 @@ def add(
         rate=rate,
         quota=quota,
         person=person,
-        actor=actor(),
+        actor=local_user(),
     )
     until = f", until {payload['expires'][:16]}" if payload["expires"] else ""
     text = f"{payload['key']}\nKey {name!r} for {', '.join(payload['scopes'])}{until}. It is not shown again: keep it."
@@ -75,7 +76,7 @@ def list_(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 
 def revoke(name: _Name, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Takes a key's force; workers obey within two seconds."""
-    payload = revoke_key(open_project(project, say=say), name, actor=actor())
+    payload = revoke_key(open_project(project, say=say), name, actor=local_user())
     show(as_json, payload, f"Key {name!r} opens nothing any more.")
 
 

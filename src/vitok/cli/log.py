@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
+from vitok.govern.people import local_user
 from vitok.kernel.clock import parse_time
 from vitok.loop.effort import log_effort
 from vitok.wire import open_project
@@ -24,7 +25,7 @@ def effort(
     """Writes person-hours down; `vitok effort` sets them against what the verdicts gained."""
     moment = None if at is None else parse_time(at, "--at")
     opened = open_project(project, say=say)
-    payload = log_effort(opened, hours, experiment=experiment, note=note, at=moment, actor=actor())
+    payload = log_effort(opened, hours, experiment=experiment, note=note, at=moment, actor=local_user())
     spent = f" on {experiment}" if experiment else ""
     show(
         as_json,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
+from vitok.govern.people import local_user
 from vitok.loop.outcomes import take_outcomes
 from vitok.wire import open_project
 
@@ -22,7 +23,7 @@ def outcomes(
     as_json: JsonOption = False,
 ) -> None:
     """Joins outcomes to predictions by id."""
-    payload = take_outcomes(open_project(project, say=say), file, replace=replace, actor=actor())
+    payload = take_outcomes(open_project(project, say=say), file, replace=replace, actor=local_user())
     lines = [
         f"{payload['matched']} matched, {payload['unmatched']} unmatched, "
         f"{payload['duplicates']} duplicates, {payload['conflicts']} conflicts"

@@ -1,7 +1,6 @@
 """What every command shares: its options, where its words go, and how errors become exit codes."""
 
 import errno
-import getpass
 import json
 import os
 import sys
@@ -52,14 +51,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).splitlines())
-
-
-def actor() -> str:
-    """Who is at the keyboard."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def report(error: BaseException, as_json: bool) -> int:

@@ -5,8 +5,9 @@ from typing import Annotated, Any, get_args
 import typer
 
 from vitok.charter.releasing import Strategy
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
 from vitok.errors import UserMistake
+from vitok.govern.people import local_user
 from vitok.journal.ledger import Ledger
 from vitok.loop.keep import collect
 from vitok.loop.rollout import release_version
@@ -33,7 +34,7 @@ def release(
     collect(opened)
     chosen: Any = strategy
     found = release_version(
-        opened, Ledger(opened.lake), version, strategy=chosen, flag=flag, actor=actor()
+        opened, Ledger(opened.lake), version, strategy=chosen, flag=flag, actor=local_user()
     ).as_json()
     show(as_json, found, describe(found))
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
 from vitok.cli.release import describe
+from vitok.govern.people import local_user
 from vitok.kernel.clock import system_clock
 from vitok.loop.rollback import roll_back
 from vitok.wire import open_project
@@ -22,7 +23,11 @@ def rollback(
     the record is made when both are back.
     """
     payload = roll_back(
-        lambda: open_project(project, say=say), project.resolve(), system_clock, actor=actor(), reason=reason
+        lambda: open_project(project, say=say),
+        project.resolve(),
+        system_clock,
+        actor=local_user(),
+        reason=reason,
     )
     show(as_json, payload, describe(payload))
 

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.errors import UserMistake
+from vitok.govern.people import local_user
 from vitok.kernel.clock import parse_time
 from vitok.loop.turn import run_turn
 from vitok.wire import open_project
@@ -28,7 +29,7 @@ def run(
     if moment is not None and opened.charter.task.time is None:
         what = "needs task.time: without it nobody knows which rows were there by then"
         raise UserMistake("--as-of", what, "Leave it out, or name the time column in the charter.")
-    result = run_turn(opened, as_of=moment, quick=quick, actor=actor(), wait=wait)
+    result = run_turn(opened, as_of=moment, quick=quick, actor=local_user(), wait=wait)
     payload = result.as_json()
     show(as_json, payload, render(payload))
     if not result.accepted:

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.cli.run import render as render_result
+from vitok.govern.people import local_user
 from vitok.kernel.clock import parse_time
 from vitok.loop.deciding import list_decisions
 from vitok.loop.reproduce import reproduce
@@ -41,7 +42,7 @@ def show_one(turn: _Turn, project: ProjectOption = HERE, as_json: JsonOption = F
 
 def resume(turn: _Turn, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Goes on with a turn that was cut off, cancelled, or failed; steps that are done are not done again."""
-    result = resume_turn(open_project(project, say=say), turn, actor=actor())
+    result = resume_turn(open_project(project, say=say), turn, actor=local_user())
     payload = result.as_json()
     show(as_json, payload, render_result(payload))
     if not result.accepted:
@@ -50,7 +51,7 @@ def resume(turn: _Turn, project: ProjectOption = HERE, as_json: JsonOption = Fal
 
 def cancel(turn: _Turn, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Ends a turn before its next step or trial; nothing is registered, and it can be gone on with."""
-    payload = cancel_turn(open_project(project, say=say), turn, actor=actor())
+    payload = cancel_turn(open_project(project, say=say), turn, actor=local_user())
     ended = payload["state"] == "cancelled"
     text = "is cancelled" if ended else "ends before its next step or trial"
     show(
@@ -68,7 +69,7 @@ def reproduce_one(
     as_json: JsonOption = False,
 ) -> None:
     """Makes a version again from its own data, code and parameters; exit code 3 if it comes out otherwise."""
-    payload = reproduce(open_project(project, say=say), version, actor=actor())
+    payload = reproduce(open_project(project, say=say), version, actor=local_user())
     text = "the same" if payload["same"] else "NOT the same"
     show(as_json, payload, f"Version {payload['version']} made again is {text}: {payload['sentence']}.")
     if not payload["same"]:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from vitok.cli.output import HERE, JsonOption, ProjectOption, actor, say, show, table
+from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.govern.people import local_user
 from vitok.loop.users import add_user, change_password, list_users, remove_user
 from vitok.wire import open_project
 
@@ -21,7 +22,7 @@ def add(
 ) -> None:
     """Lets a person log in to the pages."""
     opened = open_project(project, say=say)
-    payload = add_user(opened, name, _password(password_stdin), actor=actor())
+    payload = add_user(opened, name, _password(password_stdin), actor=local_user())
     show(as_json, payload, f"{name} can log in; roles: {', '.join(payload['roles']) or 'there is no team'}.")
 
 
@@ -29,13 +30,15 @@ def passwd(
     name: _Name, password_stdin: _Stdin = False, project: ProjectOption = HERE, as_json: JsonOption = False
 ) -> None:
     """Sets another password; open sessions end."""
-    payload = change_password(open_project(project, say=say), name, _password(password_stdin), actor=actor())
+    payload = change_password(
+        open_project(project, say=say), name, _password(password_stdin), actor=local_user()
+    )
     show(as_json, payload, f"{name} has another password; sessions that were open are over.")
 
 
 def remove(name: _Name, project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     """Lets a person in no more; open sessions end."""
-    payload = remove_user(open_project(project, say=say), name, actor=actor())
+    payload = remove_user(open_project(project, say=say), name, actor=local_user())
     show(as_json, payload, f"{name} cannot log in any more.")
 
 

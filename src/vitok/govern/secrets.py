@@ -35,6 +35,11 @@ def signing_key() -> bytes:
         raise UserMistake(str(path), what, f"Give {VARIABLE} or {FILE_VARIABLE}.") from error
 
 
+def derived_key(purpose: str, secret: bytes) -> bytes:
+    """A key for one purpose, from which neither the secret nor the key of another purpose can be told."""
+    return hmac.new(secret, f"vitok {purpose}".encode(), hashlib.sha256).digest()
+
+
 def keyed_digest(value: str | bytes, key: bytes) -> str:
     """What stands in the audit log for a value that identifies a person (HMAC-SHA256, RFC 2104).
 

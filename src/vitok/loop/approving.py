@@ -93,13 +93,14 @@ def mark_released(project: Project, connection: Connection, version: int) -> Non
 
 
 def answer_approval(
-    project: Project, approval_id: str, *, yes: bool, who: str, reason: str
+    project: Project, approval_id: str, *, yes: bool, who: str, reason: str, link: str | None = None
 ) -> dict[str, Any]:
     """Gives one answer to a request.
 
     Args:
         who: The person; with a team in the charter one of it, in the role that is asked.
         reason: In the person's words; a no needs one.
+        link: Digest of the link that the answer came by, which is used up with it.
 
     Raises:
         NotFound: there is no such approval.
@@ -123,6 +124,8 @@ def answer_approval(
             overtaken = False
             said = {"answer": "yes" if yes else "no", "answered": now, "actor": who, "reason": reason}
             requests.answer(connection, approval_id, **said)
+            if link is not None:
+                requests.use_link(connection, link, approval_id, who, now)
             _record(project, connection, who, "approve" if yes else "reject", approval_id, request, reason)
             _settle(project, connection, request)
         result = request_json(connection, requests.get(connection, request.number))

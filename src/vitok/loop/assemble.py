@@ -1,8 +1,6 @@
 """From the best fitted candidate to a stored bundle."""
 
-import importlib.metadata
 import json
-import platform
 import subprocess
 from dataclasses import dataclass
 
@@ -25,12 +23,11 @@ from vitok.model.bundle import (
     load_manifest,
     store_bundle,
 )
+from vitok.model.environment import environment
 from vitok.model.package import Graph
 from vitok.stats.conformal import fit_sets, fit_shares, fit_values
 from vitok.stats.scores import Undecidable
 from vitok.stats.thresholds import best_threshold
-
-_PACKAGES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "polars", "scikit-learn", "skl2onnx")
 
 
 @dataclass(frozen=True)
@@ -131,10 +128,7 @@ def _manifest(project: Project, prepared: Prepared, chosen: Fitted, graph: Graph
             "end": span[1],
         },
         code={"vitok": vitok.__version__, "commit": _commit(project)},
-        environment={
-            "python": platform.python_version(),
-            **{p: importlib.metadata.version(p) for p in _PACKAGES},
-        },
+        environment=environment(),
         created=format_time(project.clock()),
     )
 

@@ -1,12 +1,12 @@
 """What the control plane does for whoever asks over HTTP: who that is, what it may do, and the acts themselves."""
 
-import getpass
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vitok.errors import Refused, VitokError
 from vitok.govern import audit
+from vitok.govern.people import local_user
 from vitok.govern.roles import ACTS, Act, able, may
 from vitok.journal.ledger import Ledger
 from vitok.kernel.digests import digest_bytes
@@ -92,7 +92,7 @@ class Control:
             return Visitor(name, _acts_of(project, name), has_session=True)
         if is_guarded:
             return None
-        return Visitor(_local(), frozenset({"read"}) if project.charter.team else frozenset(ACTS))
+        return Visitor(local_user(), frozenset({"read"}) if project.charter.team else frozenset(ACTS))
 
     def require(self, visitor: Visitor, act: Act) -> None:
         """Refuses what a visitor may not do.
@@ -173,10 +173,3 @@ def _mark(project: Project) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return status.st_mtime_ns, status.st_ino
-
-
-def _local() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

@@ -1,6 +1,5 @@
 """Whether a turn is due: the facts that triggers look at, and the record of each decision."""
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,12 +11,12 @@ from vitok.loop.pins import fingerprint
 from vitok.loop.project import Project
 from vitok.loop.rules import judge_rules
 from vitok.model.bundle import load_manifest
+from vitok.model.environment import changed_libraries
+from vitok.monitor.alerts import BROKEN_INPUTS
 from vitok.monitor.triggers import Decision, Facts, Guards, decide_turn
 from vitok.registry import charters, decisions, handlings, releases, rollouts, turns, versions
 from vitok.registry import windows as remembered
 from vitok.stats.estimates import Estimate
-
-_BROKEN_INPUT = "inputs"  # the section of the run book of an alert whose inputs look broken
 
 
 def decide(
@@ -38,10 +37,8 @@ def decide(
     return decide_turn(triggers, _facts(project, journal, alerts, triggers, release), guards)
 
 
-def note_decision(project: Project, decision: Decision) -> str | None:
-    """Writes a decision down, with its reason; None if nothing asked for a turn."""
-    if not decision.reason:
-        return None
+def note_decision(project: Project, decision: Decision) -> str:
+    """Writes a decision down, with its reason, before anything comes of it; gives the line's id."""
     with project.engine.begin() as connection:
         return decisions.note(
             connection,
@@ -50,6 +47,12 @@ def note_decision(project: Project, decision: Decision) -> str | None:
             triggers=decision.triggers,
             reason=decision.reason,
         )
+
+
+def came_of(project: Project, noted: str, **changes: Any) -> None:
+    """Adds to a decision what came of it: the turn, or that none could start after all."""
+    with project.engine.begin() as connection:
+        decisions.change(connection, noted, **changes)
 
 
 def list_decisions(project: Project, limit: int = 50) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def _suspect(alerts: Mapping[str, Any], handled: Mapping[str, Any]) -> list[str]
     found: dict[str, None] = {}
     for key, alert in alerts.items():
         is_new = handled[key].acknowledged is None if key in handled else True
-        if alert.severity == "alarm" and alert.runbook == _BROKEN_INPUT and is_new:
+        if alert.severity == "alarm" and alert.runbook == BROKEN_INPUTS and is_new:
             found |= dict.fromkeys(alert.what)
     return list(found)
 
@@ -135,19 +138,10 @@ def _changed(
         before = known.get(last.charter)
         if before is not None and criteria_changes(before, project.charter.as_json()):
             found.add("charter")
-    if Changed("libraries") in triggers:
-        made = load_manifest(project.blobs, release.plan.champion.digest).environment
-        present = {name: _installed(name) for name in made if name != "python"}
-        if any(present[name] != made[name] for name in present):
-            found.add("libraries")
+    made = load_manifest(project.blobs, release.plan.champion.digest).environment
+    if Changed("libraries") in triggers and changed_libraries(made):
+        found.add("libraries")
     return frozenset(found)
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _rules(

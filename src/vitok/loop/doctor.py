@@ -27,6 +27,7 @@ from vitok.loop.release import PLAN_FILE
 from vitok.loop.rollback import PENDING_FILE
 from vitok.loop.turn import LOCK
 from vitok.model.bundle import Manifest, load_manifest
+from vitok.model.environment import changed_libraries
 from vitok.registry import releases, turns, versions
 from vitok.release.plan import Plan
 from vitok.store.lake import table_folders
@@ -155,22 +156,12 @@ def _champion(project: Project) -> str:
     for digest in manifest.files.values():
         project.blobs.get(digest)
     other = [
-        f"{name} {then} then, {now} now"
-        for name, then in manifest.environment.items()
-        if (now := _now(name)) not in (None, then)
+        f"{name} {then} then, {now or 'gone'} now"
+        for name, (then, now) in changed_libraries(manifest.environment).items()
     ]
     return f"version {release.version}, every byte as it was judged" + (
         f"; {', '.join(other)}" if other else ""
     )
-
-
-def _now(library: str) -> str | None:
-    if library == "python":
-        return platform.python_version()
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _is_newer(manifest: Manifest) -> bool:

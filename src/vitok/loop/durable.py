@@ -5,7 +5,8 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -14,40 +15,37 @@ _WAIT_SECONDS = 0.2
 _ENGINE = threading.Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class Step(Generic[T]):
+    """One step of a turn.
+
+    Args:
+        work: Safe to repeat, since a crash may come between its end and the note of it.
+        store: Puts what it made away and gives JSON values that `load` makes it from again.
+        key: Equal for steps that must give the same; None if nobody can tell.
+    """
+
+    name: str
+    work: Callable[[], T]
+    store: Callable[[T], dict[str, Any]]
+    load: Callable[[dict[str, Any]], T]
+    key: str | None = None
+
+
 class Steps(Protocol):
     """How the steps of a turn are run."""
 
-    def do(
-        self,
-        name: str,
-        work: Callable[[], T],
-        store: Callable[[T], dict[str, Any]],
-        load: Callable[[dict[str, Any]], T],
-        key: str | None = None,
-    ) -> T:
-        """Gives what a step has made.
-
-        Args:
-            work: The step; safe to repeat, since a crash may come between its end and the note of it.
-            store: Puts what it made away and gives JSON values that `load` makes it from again.
-            key: Equal for steps that must give the same; None if nobody can tell.
-        """
+    def do(self, step: Step[T]) -> T:
+        """Gives what a step has made."""
         ...
 
 
 class AtOnce:
     """Runs each step and remembers nothing: for replay, where a crash ends all."""
 
-    def do(
-        self,
-        name: str,
-        work: Callable[[], T],
-        store: Callable[[T], dict[str, Any]],
-        load: Callable[[dict[str, Any]], T],
-        key: str | None = None,
-    ) -> T:
+    def do(self, step: Step[T]) -> T:
         """Runs the step."""
-        return work()
+        return step.work()
 
 
 class _Cut(BaseException):
@@ -57,14 +55,7 @@ class _Cut(BaseException):
 class _Durable:
     """Runs a step unless its result is known."""
 
-    def do(
-        self,
-        name: str,
-        work: Callable[[], T],
-        store: Callable[[T], dict[str, Any]],
-        load: Callable[[dict[str, Any]], T],
-        key: str | None = None,
-    ) -> T:
+    def do(self, step: Step[T]) -> T:
         """Runs the step, or takes what it gave before."""
         from dbos import DBOS
 
@@ -72,13 +63,13 @@ class _Durable:
 
         def once() -> dict[str, Any]:
             try:
-                made.append(work())
-                return store(made[0])
+                made.append(step.work())
+                return step.store(made[0])
             except BaseException as error:
                 raise _Cut from error
 
-        stored = DBOS.run_step({"name": name}, once)
-        return made[0] if made else load(stored)
+        stored = DBOS.run_step({"name": step.name}, once)
+        return made[0] if made else step.load(stored)
 
 
 def run_durably(url: str, key: str, body: Callable[[Steps], T], stop: Callable[[], None]) -> T:

@@ -8,6 +8,7 @@ from vitok.govern.links import link_path, read_link
 from vitok.kernel.digests import digest_bytes
 from vitok.loop.approving import answer_approval, find_request
 from vitok.loop.project import Project
+from vitok.loop.signing import LINKS, project_key
 from vitok.registry import requests
 
 _UNREADABLE = "is not whole, or was not made by this project"
@@ -17,7 +18,7 @@ def link_of(project: Project, approval_id: str, person: str, key: bytes) -> str:
     """The path of a link by which a person gives an answer, to be put behind the address of the pages.
 
     Args:
-        key: What signs it.
+        key: The secret of this installation.
 
     Raises:
         NotFound: there is no such approval.
@@ -27,14 +28,16 @@ def link_of(project: Project, approval_id: str, person: str, key: bytes) -> str:
         approval = requests.approval(connection, approval_id)
     if approval.expires is None:
         raise UserMistake(f"approval {approval_id}", "has no end", "Set approve.within in the charter.")
-    return link_path(approval_id, person, int(approval.expires.timestamp()), key)
+    until = int(approval.expires.timestamp())
+    return link_path(approval_id, person, until, project_key(project, LINKS, key))
 
 
 class Links:
     """Answers what the links of a project are for.
 
     Args:
-        key: Gives what signs them; asked for when a link comes, so that a server without links needs none.
+        key: Gives the secret of this installation; asked for when a link comes, so that a server without links
+            needs none.
     """
 
     def __init__(self, project: Project, key: Callable[[], bytes]) -> None:
@@ -59,15 +62,13 @@ class Links:
         project = self._project
         approval, who = _read(project, token, self._key())
         used = digest_bytes(token.encode())
-        found = answer_approval(project, approval, yes=yes, who=who, reason=reason)
-        with project.engine.begin() as connection:
-            requests.use_link(connection, used, approval, who, project.clock())
-        return found
+        return answer_approval(project, approval, yes=yes, who=who, reason=reason, link=used)
 
 
 def _read(project: Project, token: str, key: bytes) -> tuple[str, str]:
     """The approval and the person of a link that still counts."""
-    found, anew = read_link(token, key), "Ask for a new one: `vitok approvals link ID --for NAME`."
+    found = read_link(token, project_key(project, LINKS, key))
+    anew = "Ask for a new one: `vitok approvals link ID --for NAME`."
     if found is None:
         raise Refused("link", _UNREADABLE, anew)
     approval, person, until = found

@@ -18,6 +18,7 @@ from vitok.loop.attempt import Failure, attempts
 from vitok.loop.delivery import bring, shown, target_of
 from vitok.loop.journals import handed_over
 from vitok.loop.project import Project
+from vitok.loop.signing import LINKS, project_key
 from vitok.monitor.handling import reminder_due
 from vitok.registry import events, handlings
 from vitok.registry import windows as remembered
@@ -140,7 +141,8 @@ def _with_link(project: Project, event: events.Event) -> events.Event:
         return event
     if event.data.get("role") not in project.charter.team.get(person, []):
         return event
-    link = pages.rstrip("/") + link_path(event.data["approval"], person, until, signing_key())
+    key = project_key(project, LINKS, signing_key())
+    link = pages.rstrip("/") + link_path(event.data["approval"], person, until, key)
     return replace(event, data={**event.data, "link": link})
 
 

@@ -1,12 +1,12 @@
 """Fits that another replay has made already: found again by the digest of data, code, charter and parameters."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from vitok.errors import VitokError
+from vitok.loop.durable import Step
 from vitok.store.blobs import write_atomically
 
 T = TypeVar("T")
@@ -22,22 +22,14 @@ class Remembered:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def do(
-        self,
-        name: str,
-        work: Callable[[], T],
-        store: Callable[[T], dict[str, Any]],
-        load: Callable[[dict[str, Any]], T],
-        key: str | None = None,
-    ) -> T:
+    def do(self, step: Step[T]) -> T:
         """Runs the step, or takes what an equal one gave."""
-        if key is None:
-            return work()
-        path = self._folder / f"{key}.json"
+        if step.key is None:
+            return step.work()
+        path = self._folder / f"{step.key}.json"
         try:
-            found = load(msgspec.json.decode(path.read_bytes()))
+            return step.load(msgspec.json.decode(path.read_bytes()))
         except (OSError, msgspec.DecodeError, VitokError):  # not there, or damaged: it is made anew
-            made = work()
-            write_atomically(path, msgspec.json.encode(store(made)))
+            made = step.work()
+            write_atomically(path, msgspec.json.encode(step.store(made)))
             return made
-        return found

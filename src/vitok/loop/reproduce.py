@@ -14,6 +14,7 @@ from vitok.loop.prepare import load_prepared
 from vitok.loop.production import release_in_force
 from vitok.loop.project import Project
 from vitok.model.bundle import FEATURES, MODEL, load_manifest
+from vitok.model.runtime import load_model
 from vitok.registry import turns, versions
 from vitok.train.fit import fit_candidate
 
@@ -50,8 +51,6 @@ def reproduce(project: Project, number: int | None = None, *, actor: str = "user
         on_trial=lambda *_: None,
     )
     again = keep_fitted(prepared, trained, [], ships=True)
-    from vitok.model.runtime import load_model
-
     before = load_model(project.blobs, version.digest, version=version.number)
     scores = before.score_frame(prepared.snapshot.frame[prepared.parts.test])
     difference = float(np.abs(scores - again.on_test).max())

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from vitok.errors import UserMistake
 from vitok.kernel.clock import format_time, stopwatch
-from vitok.loop.durable import Steps
+from vitok.loop.durable import Step, Steps
 from vitok.loop.project import Project
 from vitok.registry import steps as shown
 from vitok.registry import turns
@@ -52,7 +52,7 @@ class Stages:
 
         Args:
             line: What is said when it begins; empty for nothing.
-            work, store, load, key: As for `Steps.do`.
+            work, store, load, key: As for `Step`.
         """
         self.now = name
         self.require_wanted()
@@ -66,20 +66,18 @@ class Stages:
             started = stopwatch()
             made = work()
             self.seconds[name] = round(stopwatch() - started, 3)
+            with self.project.engine.begin() as connection:
+                shown.change(connection, self.turn.id, name, ended=self.project.clock())
+                turns.advance(connection, self.turn.id, seconds={**self.turn.seconds, **self.seconds})
             return made
 
         def put_away(made: T) -> dict[str, Any]:
             found = store(made)
             with self.project.engine.begin() as connection:
-                self._ended(connection, name, found)
+                shown.change(connection, self.turn.id, name, outputs=found)
             return found
 
-        return self.steps.do(name, once, put_away, load, key)
-
-    def _ended(self, connection: Any, name: str, found: dict[str, Any]) -> None:
-        now = self.project.clock()
-        shown.change(connection, self.turn.id, name, ended=now, outputs=found)
-        turns.advance(connection, self.turn.id, seconds={**self.turn.seconds, **self.seconds})
+        return self.steps.do(Step(name, once, put_away, load, key))
 
     def require_wanted(self) -> None:
         """Ends the turn if somebody asked for it.

@@ -1,12 +1,12 @@
 """One look at production: watch, decide whether a turn is due, run it, release what was accepted and agreed to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vitok.charter.expressions import Trigger
 from vitok.errors import Busy, Refused, UserMistake, VitokError
 from vitok.loop.approving import settle_requests
-from vitok.loop.deciding import decide, note_decision
+from vitok.loop.deciding import came_of, decide, note_decision
 from vitok.loop.incidents import look_after_incidents
 from vitok.loop.journals import JournalReader
 from vitok.loop.profiling import Profiler
@@ -17,7 +17,7 @@ from vitok.loop.turns import resume_cut_off
 from vitok.loop.users import require_act
 from vitok.loop.watch import Watched, watch
 from vitok.monitor.triggers import Decision
-from vitok.registry import decisions, turns, wanted
+from vitok.registry import turns, wanted
 from vitok.registry.rollouts import Rollout
 
 ACTOR = "vitok"
@@ -82,24 +82,34 @@ def tick(
             watched, Decision(True, asked.message), asked.event, asked.version, asked.message, moved, "by API"
         )
     decision = decide(project, journal, watched.open, triggers)
-    noted = note_decision(project, decision)
-    if decision.reason:
-        project.say(f"{'Turn starts' if decision.start else 'No turn'}: {decision.reason}")
-    if not decision.start:
+    if not decision.reason:
         return Tick(watched, decision, rollout=moved)
-    end = _run(project, journal, decision.reason)
-    with project.engine.begin() as connection:
-        turn = turns.last(connection)
-        if turn is not None and noted is not None:
-            decisions.led_to(connection, noted, turn.id)
+    project.say(f"{'Turn starts' if decision.start else 'No turn'}: {decision.reason}")
+    noted = note_decision(project, decision)
+    end = _run(project, journal, decision.reason, noted) if decision.start else None
+    if end is None:
+        return Tick(watched, replace(decision, start=False), rollout=moved)
     return Tick(watched, decision, end.event, end.version, end.message, moved, decision.reason)
 
 
-def _run(project: Project, journal: JournalReader, reason: str) -> _End:
+def _run(project: Project, journal: JournalReader, reason: str, noted: str) -> _End | None:
+    """Runs the turn that is due; None if another one is running.
+
+    Args:
+        noted: The decision to start it.
+    """
     try:
         result = run_turn(project, as_of=project.clock(), quick=True, trigger=reason, actor=ACTOR)
+    except Busy as error:
+        came_of(project, noted, started=False, reason=f"{reason}; but {error.what}")
+        return None
     except VitokError as error:
+        with project.engine.connect() as connection:
+            begun = turns.last(connection)
+        if begun is not None and (begun.actor, begun.trigger) == (ACTOR, reason):
+            came_of(project, noted, turn=begun.id)
         return _End("failed", None, str(error))
+    came_of(project, noted, turn=result.turn)
     return _after(project, journal, result)
 
 

@@ -35,7 +35,7 @@ from vitok.loop.turn_stages import (
 from vitok.loop.verdict import Verdict
 from vitok.registry import charters, turns, versions
 from vitok.registry import steps as shown
-from vitok.store.locks import hold
+from vitok.store.locks import GLANCE_SECONDS, hold
 
 LOCK = "turn.lock"
 _CUT_OFF = "the process ended before the turn did; nothing was registered"
@@ -130,14 +130,12 @@ def run_turn(
     """
     moment = as_of or project.clock()
     require_supported(project.document, project.say)
-    with hold(project.state / LOCK, "vitok run", math.inf if wait else 0.0):
+    with hold(project.state / LOCK, "vitok run", math.inf if wait else GLANCE_SECONDS):
         turn = _begin(project, moment, quick=quick, trigger=trigger, actor=actor)
         return go_on(project, turn)
 
 
-def _begin(
-    project: Project, as_of: datetime, *, quick: bool, trigger: str, actor: str, state: str = "running"
-) -> turns.Turn:
+def _begin(project: Project, as_of: datetime, *, quick: bool, trigger: str, actor: str) -> turns.Turn:
     """Writes the turn's line, with all that it works by."""
     now = project.clock()
     turn = new_id(now)
@@ -157,7 +155,6 @@ def _begin(
             actor=actor,
             quick=quick,
             pins=pins,
-            state=state,
         )
         details = {"trigger": trigger, "charter": project.document.digest, "quick": quick}
         audit.record(connection, now, actor, "start turn", f"turn {line}", details)

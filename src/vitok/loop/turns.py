@@ -3,15 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from vitok.errors import UserMistake
+from sqlalchemy import Connection
+
+from vitok.errors import Fault, UserMistake
 from vitok.govern import audit
 from vitok.kernel.clock import format_time
 from vitok.loop.project import Project
-from vitok.loop.review import require_supported
 from vitok.loop.stages import log_path
 from vitok.loop.turn import LOCK, TurnResult, go_on
 from vitok.registry import steps, turns
-from vitok.store.locks import hold, is_held
+from vitok.store.locks import GLANCE_SECONDS, hold, is_held
+
+_MOST_TRIES = 3  # of a step by itself; a table too large for the memory dies in it each time
 
 
 def list_turns(project: Project) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def resume_turn(project: Project, name: str, *, actor: str = "user") -> TurnResu
         UserMistake: it has ended, or another version of Vitok began it.
         Busy: another turn is running.
     """
-    with hold(project.state / LOCK, "vitok turns resume"):
+    with hold(project.state / LOCK, "vitok turns resume", GLANCE_SECONDS):
         with project.engine.begin() as connection:
             turn = turns.get(connection, name)
             if not turn.can_go_on or not turn.pins:
@@ -63,18 +66,39 @@ def resume_turn(project: Project, name: str, *, actor: str = "user") -> TurnResu
             turns.advance(connection, turn.id, state="running", ended=None, cancel=None, message="")
             details = {"stage": turn.stage, "was": turn.state}
             audit.record(connection, project.clock(), actor, "resume", f"turn {turn.number}", details)
-        require_supported(project.document, project.say)
         project.say(f"Going on with turn {turn.number}, which was {turn.state} in stage {turn.stage}")
         return go_on(project, turn)
 
 
 def resume_cut_off(project: Project, *, actor: str) -> TurnResult | None:
-    """Goes on with the oldest turn whose process died, if there is one and no other turn is running."""
+    """Goes on with the oldest turn whose process died, if there is one and no other turn is running.
+
+    A turn that has ended its process several times in the same step is left to people.
+    """
     if is_held(project.state / LOCK):
         return None
     with project.engine.connect() as connection:
-        found = [turn for turn in turns.in_state(connection, "running") if turn.pins]
-    return resume_turn(project, found[0].id, actor=actor) if found else None
+        cut = next((turn for turn in turns.in_state(connection, "running") if turn.pins), None)
+        tries = 0 if cut is None else _tries(connection, cut)
+    if cut is None:
+        return None
+    if tries < _MOST_TRIES:
+        return resume_turn(project, cut.id, actor=actor)
+    now, message = project.clock(), f"its process died {tries} times in stage {cut.stage}"
+    with project.engine.begin() as connection:
+        turns.advance(connection, cut.id, state="failed", ended=now, message=message)
+        details = {"stage": cut.stage, "tries": tries}
+        audit.record(connection, now, actor, "turn failed", f"turn {cut.number}", details)
+    raise Fault(
+        f"turn {cut.number}", message, "See whether memory suffices; `vitok turns resume` tries once more."
+    )
+
+
+def _tries(connection: Connection, turn: turns.Turn) -> int:
+    """How often the step that a turn is in was begun."""
+    return max(
+        (step.attempts for step in steps.of_turn(connection, turn.id) if step.name == turn.stage), default=0
+    )
 
 
 def cancel_turn(project: Project, name: str, *, actor: str = "user") -> dict[str, Any]:
@@ -90,7 +114,7 @@ def cancel_turn(project: Project, name: str, *, actor: str = "user") -> dict[str
     now = project.clock()
     with project.engine.begin() as connection:
         turn = turns.get(connection, name)
-        if turn.state not in ("running", "queued"):
+        if turn.state != "running":
             raise UserMistake(
                 f"turn {turn.number}", f"is {turn.state} already", "There is nothing to cancel."
             )

@@ -12,6 +12,7 @@ from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_bytes
 from vitok.kernel.signing import read_signed, sign
 from vitok.loop.project import Project
+from vitok.loop.signing import SESSIONS, project_key
 from vitok.registry import users
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.@+-]{0,99}")
@@ -115,7 +116,7 @@ def log_in(project: Project, name: str, password: str, address: str, key: bytes)
 
     Args:
         address: Where the request comes from; it is kept as a digest.
-        key: Signs the session.
+        key: The secret of this installation.
 
     Returns:
         What the browser keeps.
@@ -148,13 +149,15 @@ def log_in(project: Project, name: str, password: str, address: str, key: bytes)
             "log-in", "name or password is wrong", "Try again; `vitok users passwd` sets another password."
         )
     until = now + timedelta(hours=SESSION_HOURS)
-    return sign({"s": name, "b": now.timestamp(), "u": until.timestamp()}, key)
+    return sign(
+        {"s": name, "b": now.timestamp(), "u": until.timestamp()}, project_key(project, SESSIONS, key)
+    )
 
 
 def session_of(project: Project, token: str, key: bytes) -> str | None:
     """Whose session it is; None if it is not ours, is over, or was ended."""
-    content = read_signed(token, key)
-    if content is None or content.keys() != {"s", "b", "u"} or project.clock().timestamp() >= content["u"]:
+    content = read_signed(token, project_key(project, SESSIONS, key))
+    if content is None or project.clock().timestamp() >= content["u"]:
         return None
     with project.engine.connect() as connection:
         user = users.get(connection, content["s"])

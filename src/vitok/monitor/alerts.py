@@ -21,6 +21,7 @@ _FAMILIES: Mapping[Kind, tuple[Family, ...]] = {
 }
 # Features that moved while neither scores nor inputs nor quality suffer, and estimates, are told but start nothing.
 _CALM: frozenset[Family] = frozenset({"features", "estimate"})
+BROKEN_INPUTS = "drift-inputs"  # the section of the run book of an alarm whose inputs look broken
 _REMEDIES: Mapping[Family, str] = {
     "inputs": "Check the source of {names} first; if the data is right, retrain on recent rows.",
     "score": "Compare quality as soon as labels come; retrain on recent rows.",

@@ -11,6 +11,7 @@ from vitok.monitor.service import mean_time
 What = Literal["opened", "came back", "recovered", "closed"]
 Source = tuple[str, str]  # a kind of thing and its name, such as ("alert", "01m8...")
 BY_ITSELF = "its cause is gone"
+_QUIET = timedelta(days=7)  # after which the same cause is another incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,9 @@ def next_steps(
 ) -> list[Step]:
     """What signals change about incidents; asked again after it was written down, it has nothing to add.
 
-    A cause has one incident until that is closed: further signals are linked to it, and it recovers when all of them
-    are over. One that comes back before it is closed goes on.
+    A cause has one incident: further signals are linked to it, and it recovers when all of them are over. It goes on if
+    the cause comes back within a week and before it is closed; later that is another incident, so that the time to
+    recover is not that of a year in which it was quiet.
 
     Args:
         signals: All that are not over, and those of the past that may be new or belong to a pending incident.
@@ -112,11 +114,17 @@ def next_steps(
     steps = []
     for cause, about in causes.items():
         fresh = tuple(signal for signal in about if signal.source not in seen)
-        if cause in known:
+        if cause in known and not _is_another(known[cause], fresh):
             steps.append(_continued(known[cause], about, fresh, rules))
         elif fresh:
             steps.append(_continued(_opened(fresh, rules, actor), fresh, fresh, rules))
     return [step for step in steps if step.happened or step.fresh]
+
+
+def _is_another(incident: Incident, fresh: Sequence[Signal]) -> bool:
+    """Whether signals are of trouble that came long after an incident was over."""
+    over = incident.recovered
+    return over is not None and any(each.detected - over > _QUIET for each in fresh)
 
 
 def _opened(fresh: Sequence[Signal], rules: Incidents, actor: str) -> Incident:

@@ -47,17 +47,16 @@ def note(
     """
     last = connection.execute(select(decisions).order_by(decisions.c.id.desc()).limit(1)).first()
     if last is not None and not started and not last.started and last.reason == reason:
-        changes = {"until": now, "looks": last.looks + 1}
-        connection.execute(update(decisions).where(decisions.c.id == last.id).values(**changes))
+        change(connection, last.id, until=now, looks=last.looks + 1)
         return str(last.id)
     values = {"id": new_id(now), "time": now, "until": now, "looks": 1, "started": started}
     connection.execute(insert(decisions).values(**values, triggers=list(triggers), reason=reason))
     return str(values["id"])
 
 
-def led_to(connection: Connection, decision: str, turn: str) -> None:
-    """Names the turn that a decision started."""
-    connection.execute(update(decisions).where(decisions.c.id == decision).values(turn=turn))
+def change(connection: Connection, decision: str, **changes: Any) -> None:
+    """Changes columns of a decision."""
+    connection.execute(update(decisions).where(decisions.c.id == decision).values(**changes))
 
 
 def newest(connection: Connection, limit: int) -> list[Decided]:

@@ -56,7 +56,9 @@ def _incident(row: Row[Any]) -> Incident:
 
 
 def begin(connection: Connection, incident: Incident) -> Incident:
-    """Writes a new incident down; fails if its cause has one that is not closed."""
+    """Writes a new incident down; fails if its cause has one that goes on."""
+    earlier = (incidents.c.pending == incident.cause) & incidents.c.recovered.is_not(None)
+    connection.execute(update(incidents).where(earlier).values(pending=None))
     values = asdict(incident)
     del values["number"]
     pending = None if incident.closed is not None else incident.cause

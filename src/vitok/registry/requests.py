@@ -172,17 +172,11 @@ def is_used(connection: Connection, digest: str) -> bool:
     return connection.execute(select(links.c.digest).where(links.c.digest == digest)).first() is not None
 
 
-def use_link(connection: Connection, digest: str, approval_id: str, person: str, now: datetime) -> bool:
-    """Uses a link up.
+def use_link(connection: Connection, digest: str, approval_id: str, person: str, now: datetime) -> None:
+    """Uses a link up; fails if it was used before.
 
     Args:
         digest: Of the link; the link itself is kept nowhere.
-
-    Returns:
-        False if it was used before.
     """
-    if is_used(connection, digest):
-        return False
     values = {"digest": digest, "approval": approval_id, "person": person, "used": now}
     connection.execute(insert(links).values(**values))
-    return True

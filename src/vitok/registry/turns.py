@@ -18,7 +18,7 @@ class Turn:
         as_of: What was known by then could be used.
         trigger: Why it started.
         stage: Where it is, or where it ended.
-        state: `queued`, `running`, `accepted`, `refused`, `waiting` (for people), `failed`, `interrupted`, `cancelled`.
+        state: `running`, `accepted`, `refused`, `waiting` (for people), `failed`, `interrupted`, `cancelled`.
         version: The version that it registered.
         seconds: Time of each finished stage.
         message: How it ended, in one sentence.
@@ -50,7 +50,7 @@ class Turn:
     @property
     def can_go_on(self) -> bool:
         """Whether it ended before its work was done."""
-        return self.state in ("queued", "running", "failed", "interrupted", "cancelled")
+        return self.state in ("running", "failed", "interrupted", "cancelled")
 
 
 def _turn(row: Row[Any]) -> Turn:
@@ -68,7 +68,6 @@ def begin(
     actor: str = "",
     quick: bool = False,
     pins: dict[str, Any] | None = None,
-    state: str = "running",
 ) -> int:
     """Writes the turn's line.
 
@@ -83,7 +82,7 @@ def begin(
             as_of=as_of,
             trigger=trigger,
             stage="start",
-            state=state,
+            state="running",
             charter=charter,
             data={},
             seconds={},

@@ -11,6 +11,7 @@ from vitok.errors import Busy
 from vitok.kernel.clock import stopwatch
 
 _PAUSE_SECONDS = 0.05
+GLANCE_SECONDS = 0.3  # to wait for those who only look whether a lock is held, and hold it for that instant
 
 
 def _take(handle: int) -> bool:

@@ -342,9 +342,8 @@ incidents = Table(
     Column("closed", Instant),
     Column("closed_by", String(200)),
     Column("conclusion", Text, nullable=False),
-    Column(
-        "pending", String(300), unique=True
-    ),  # the cause until it is closed: no two open ones have the same
+    # The cause, until it is closed or another one of it begins: no two that go on have the same.
+    Column("pending", String(300), unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -9,8 +9,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vitok.errors import UserMistake
@@ -66,14 +66,7 @@ class Machine:
             raise UserMistake(
                 what, wanted, "Set train.cores or train.memory, or VITOK_CORES and VITOK_MEMORY."
             )
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = self.folder / f"{time.time_ns():020}-{secrets.token_hex(4)}.ticket"
-            handle = take(path)
-        except OSError as error:
-            problem = f"cannot be used: {error.strerror}"
-            raise UserMistake(str(self.folder), problem, "Give another folder by VITOK_SLOTS.") from error
-        assert handle is not None
+        path, handle = self._enter(need, what)
         try:
             self._wait(path, need, what, say)
             yield
@@ -82,50 +75,48 @@ class Machine:
                 path.unlink()
             os.close(handle)
 
+    def _enter(self, need: Room, what: str) -> tuple[Path, int]:
+        """Takes a ticket; the queue is held meanwhile, so that nobody finds one that is not locked yet."""
+        path = self.folder / f"{time.time_ns():020}-{secrets.token_hex(4)}.ticket"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._queue(what):
+                handle = take(path)
+                assert handle is not None
+                path.write_text(json.dumps({**asdict(need), "what": what}))
+        except OSError as error:
+            problem = f"cannot be used: {error.strerror}"
+            raise UserMistake(str(self.folder), problem, "Give another folder by VITOK_SLOTS.") from error
+        return path, handle
+
     def _wait(self, path: Path, need: Room, what: str, say: Callable[[str], None]) -> None:
-        _write(path, need, what, works=False)
         has_said = False
         while True:
-            with hold(self.folder / "queue.lock", what, _PATIENCE_SECONDS):
+            with self._queue(what):
                 ahead = [each for each in self._tickets() if each[0].name < path.name]
-                left = self.room
-                for (
-                    _,
-                    room,
-                    _,
-                    _,
-                ) in ahead:  # who waits ahead is served first, even if this one would fit in now
-                    left = left.minus(room)
-                if left.holds(need):
-                    _write(path, need, what, works=True)
-                    return
+            left = self.room  # who waits ahead is served first, even if this one would fit in now
+            for _, room, _ in ahead:
+                left = left.minus(room)
+            if left.holds(need):
+                return
             if not has_said:
-                say(f"Waiting for room: {', '.join(name for _, _, name, _ in ahead)} came first.")
+                say(f"Waiting for room: {', '.join(name for _, _, name in ahead)} came first.")
                 has_said = True
             time.sleep(_PAUSE_SECONDS)
 
-    def _tickets(self) -> list[tuple[Path, Room, str, bool]]:
+    def _queue(self, what: str) -> AbstractContextManager[None]:
+        return hold(self.folder / "queue.lock", what, _PATIENCE_SECONDS)
+
+    def _tickets(self) -> list[tuple[Path, Room, str]]:
         """The tickets of the living, the oldest first."""
         found = []
         for path in sorted(self.folder.glob("*.ticket")):
             handle = take(path)
-            if handle is not None:  # its holder is dead
+            if handle is not None:  # its holder is dead, or done
                 os.close(handle)
                 path.unlink(missing_ok=True)
                 continue
-            with suppress(OSError, ValueError, KeyError):  # just being written
+            with suppress(FileNotFoundError):  # done just now
                 content = json.loads(path.read_text())
-                room = Room(content["cores"], content["memory"])
-                found.append((path, room, content["what"], content["works"]))
+                found.append((path, Room(content["cores"], content["memory"]), content["what"]))
         return found
-
-
-def _write(path: Path, need: Room, what: str, *, works: bool) -> None:
-    content = {
-        "cores": need.cores,
-        "memory": need.memory,
-        "what": what,
-        "works": works,
-        "process": os.getpid(),
-    }
-    path.write_text(json.dumps(content))

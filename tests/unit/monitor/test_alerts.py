@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from vitok.charter.model import DriftRule
-from vitok.monitor.alerts import Alert, new_alerts
+from vitok.monitor.alerts import BROKEN_INPUTS, Alert, new_alerts
 from vitok.monitor.drift import DriftFinding
 from vitok.monitor.evidence import Family, Verdict
 from vitok.monitor.quality import QualityFinding
@@ -105,6 +105,7 @@ def test_a_moved_score_or_missing_values_are_an_alarm() -> None:
         assert raised[0].what[0] == first
         assert known == raised
         assert raised[0].runbook == f"drift-{family}"
+    assert raised[0].runbook == BROKEN_INPUTS  # what holds a turn back
     assert "Check the source of temp" in raised[0].remedy
 
 

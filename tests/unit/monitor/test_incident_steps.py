@@ -78,6 +78,17 @@ def test_trouble_that_comes_back_before_it_is_closed_goes_on_as_the_same_inciden
     assert (step.incident.number, step.happened, step.incident.recovered) == (3, ("came back",), None)
 
 
+def test_trouble_that_comes_back_after_a_quiet_week_is_another_incident():
+    known = incident(recovered=NOON + HOUR)
+    again = alarm("a2", at=NOON + timedelta(days=9))
+    (step,) = steps([alarm(over=NOON + HOUR), again], [known], [("alert", "a1")])
+    assert (step.incident.number, step.happened) == (0, ("opened",))
+    assert step.incident.began == again.began
+    newer = incident(number=4, began=again.began, detected=again.detected)
+    seen = [("alert", "a1"), ("alert", "a2")]
+    assert steps([alarm(over=NOON + HOUR), again], [known, newer], seen) == []
+
+
 def test_closed_incident_is_not_opened_again_by_the_alarm_that_it_was_about():
     assert steps([alarm()], [], [("alert", "a1")]) == []
 

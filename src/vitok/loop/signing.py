@@ -1,0 +1,18 @@
+"""The keys that a project signs with: one for each purpose, and no other project's, though a user has one secret."""
+
+from vitok.govern import audit
+from vitok.govern.secrets import derived_key
+from vitok.loop.project import Project
+
+LINKS, SESSIONS = "links", "sessions"
+
+
+def project_key(project: Project, purpose: str, secret: bytes) -> bytes:
+    """The key of a purpose; what was signed for another one, or by another project, does not fit it.
+
+    Args:
+        secret: Of this installation.
+    """
+    with project.engine.connect() as connection:
+        origin = audit.digest_at(connection, 1)  # of the first act, which no other project has
+    return derived_key(f"{purpose} of {origin}", secret)

@@ -57,7 +57,7 @@ def begun(project, state):
     with project.engine.begin() as connection:
         now = project.clock()
         moment = {"now": now, "as_of": now, "trigger": "by hand", "charter": "", "actor": "ada"}
-        turns.begin(connection, f"turn-{state}", **moment, quick=True, pins={}, state="running")
+        turns.begin(connection, f"turn-{state}", **moment, quick=True, pins={})
         turns.advance(connection, f"turn-{state}", state=state)
     folder = turn_folder(project, f"turn-{state}")
     folder.mkdir(parents=True)

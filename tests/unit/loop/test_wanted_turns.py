@@ -32,7 +32,7 @@ def begin(project, trigger, actor):
     with project.engine.begin() as connection:
         now = project.clock()
         about = {"now": now, "as_of": now, "trigger": trigger, "charter": "", "actor": actor}
-        turns.begin(connection, "t1", **about, quick=True, pins={}, state="running")
+        turns.begin(connection, "t1", **about, quick=True, pins={})
 
 
 def test_the_keeper_starts_what_is_asked_for_once_and_releases_nothing(project, monkeypatch):

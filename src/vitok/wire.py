@@ -26,7 +26,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VITOK_")
 
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the state database. Default: SQLite in the project."
+        None,
+        repr=False,
+        description="SQLAlchemy URL of the state database. Default: SQLite in the project.",
     )
     lake_url: str | None = Field(
         None, description="Folder or object-store URL of the lake. Default: a folder in the project."
@@ -45,13 +47,18 @@ class Settings(BaseSettings):
 
 
 def open_project(
-    folder: Path, *, clock: Clock = system_clock, say: Callable[[str], None] = lambda line: None
+    folder: Path,
+    *,
+    clock: Clock = system_clock,
+    say: Callable[[str], None] = lambda line: None,
+    database_may_be_away: bool = False,
 ) -> Project:
     """Opens a project with the stores that the settings name.
 
     Args:
         clock: The source of time.
         say: Takes progress lines.
+        database_may_be_away: Whether to open it all the same while its database cannot be reached.
 
     Raises:
         NotFound: the folder holds no project.
@@ -66,7 +73,7 @@ def open_project(
         folder=folder,
         state=state,
         document=document,
-        engine=open_database(database),
+        engine=open_database(database, may_be_away=database_may_be_away),
         lake=Lake(settings.lake_url or state / "lake"),
         blobs=Blobs(state / "blobs"),
         clock=clock,

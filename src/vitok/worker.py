@@ -15,6 +15,7 @@ def whole_app() -> DataPlane:
     """One worker of `vitok up`: predictions, and the pages under every path that is not the data plane's."""
     configure_logs()
     state = worker_folder()
-    project = open_project(state.parent)
+    # Predictions need no database: a worker that starts while it is away answers, and its pages say so.
+    project = open_project(state.parent, database_may_be_away=True)
     pages = create_pages(Control(project, signing_key), Links(project, signing_key))
     return create_app(state, system_clock, worker_settings(), pages)

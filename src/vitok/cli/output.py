@@ -112,5 +112,9 @@ def as_vitok_error(error: BaseException) -> VitokError | None:
             str(error.filename), "cannot be accessed: permission denied", "Change its permissions."
         )
     if type(error).__module__.startswith("sqlalchemy"):
+        from vitok.store.outages import away, is_outage  # here the library is loaded already
+
+        if is_outage(error):
+            return away(error)
         return Fault("state database", text.splitlines()[0], "See `vitok doctor`.")
     return None

@@ -120,7 +120,7 @@ def _keep(project: Path, *, with_parent: bool) -> None:
         signal.signal(name, lambda *_: stop.set())
     if with_parent:
         threading.Thread(target=_end_with, args=(os.getppid(), stop), daemon=True).start()
-    keep(lambda: open_project(project, say=say), stop)
+    keep(lambda: open_project(project, say=say, database_may_be_away=True), stop)
 
 
 def _judge_log(predictions: str, outcomes: Path | None, log: Log, project: Path, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from vitok.kernel.clock import format_time
 from vitok.kernel.digests import digest_json
 from vitok.store.schema import audit
+from vitok.store.writing import begin_writing
 
 _GENESIS = "0" * 64
 
@@ -31,6 +32,7 @@ def record(
         details: JSON values that explain it. What identifies a person whose data is kept, such as the id of a
             prediction, must not be among them: `keyed_digest` stands for it, and tells nothing once the data is gone.
     """
+    begin_writing(connection)
     last = head(connection)
     line = {
         "sequence": 1 if last is None else last[0] + 1,

@@ -19,6 +19,7 @@ from vitok.govern import audit
 from vitok.kernel.clock import format_time, parse_time
 from vitok.kernel.digests import canonical_json
 from vitok.store.schema import checkpoints
+from vitok.store.writing import begin_writing
 
 _PURPOSE = b"vitok audit checkpoint"
 
@@ -73,6 +74,7 @@ def make(connection: Connection, now: datetime, secret: bytes) -> Checkpoint | N
     Returns:
         The last checkpoint; None of an empty log.
     """
+    begin_writing(connection)
     head, known = audit.head(connection), all_checkpoints(connection)
     if head is None or (known and known[-1].sequence >= head[0]):
         return known[-1] if known else None

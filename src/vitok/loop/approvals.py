@@ -11,6 +11,7 @@ from vitok.kernel.clock import format_time
 from vitok.loop.approving import request_json
 from vitok.loop.project import Project
 from vitok.registry import questions, releases, requests, versions
+from vitok.store.writing import begin_writing
 
 
 def list_questions(project: Project) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def answer_question(
         raise UserMistake("--reason", "a no needs a reason", 'Add --reason "...": it stands in the card.')
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         question = questions.get(connection, question_id)
         if question.answer is not None:
             what = f"was answered with {question.answer} by {question.actor}"

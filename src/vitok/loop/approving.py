@@ -16,6 +16,7 @@ from vitok.registry import releases, requests, turns, versions
 from vitok.registry.requests import Approval, Request
 from vitok.release.approving import Agreement, Asked, hindrance, standing
 from vitok.release.risk import Risk
+from vitok.store.writing import begin_writing
 
 MACHINES = frozenset({"", "vitok", "replay", "demo"})  # who makes changes without being a person
 
@@ -49,6 +50,7 @@ def require_agreement(
     if roles == "auto":
         return risk
     with project.engine.begin() as connection:
+        begin_writing(connection)
         request = requests.open_of(connection, version.number)
         if request is not None:
             state = _settle(project, connection, request)
@@ -80,6 +82,7 @@ def settle_requests(project: Project) -> list[Request]:
         Those to which everybody has agreed, and that are to be released now.
     """
     with project.engine.begin() as connection:
+        begin_writing(connection)
         found = requests.all_open(connection)
         ready = [request for request in found if _settle(project, connection, request) == "approved"]
         return [requests.get(connection, request.number) for request in ready]
@@ -111,6 +114,7 @@ def answer_approval(
         raise UserMistake("--reason", "a no needs a reason", 'Add --reason "...": it stands in the record.')
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         approval, request = _open(connection, approval_id)
         if approval.answer is not None:
             what = f"was answered with {approval.answer} by {approval.actor}"
@@ -147,6 +151,7 @@ def withdraw(project: Project, name: str, *, who: str, reason: str) -> dict[str,
         raise UserMistake("--reason", "withdrawing needs a reason", 'Add --reason "...".')
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         if "." in name:
             approval, request = _open(connection, name)
             if approval.answer is None:
@@ -175,6 +180,7 @@ def delegate(project: Project, approval_id: str, *, to: str, who: str) -> dict[s
         Refused: whoever hands it over could not give it, or whoever gets it is an author of the change.
     """
     with project.engine.begin() as connection:
+        begin_writing(connection)
         approval, request = _open(connection, approval_id)
         if approval.answer is not None:
             raise UserMistake(

@@ -17,6 +17,7 @@ from vitok.loop.project import Project
 from vitok.monitor.incidents import Incident, lengths, mean_times
 from vitok.registry import incidents
 from vitok.registry.incidents import Action, Note
+from vitok.store.writing import begin_writing
 
 _LONGEST = 2000
 
@@ -74,6 +75,7 @@ def open_incident(project: Project, title: str, *, severity: Severity | None, ac
     now = project.clock()
     grave: Severity = severity or project.charter.incidents.severity.other
     with project.engine.begin() as connection:
+        begin_writing(connection)
         made = Incident(0, f"by hand {new_id(now)}", "other", grave, title, actor, now, now)
         incident = incidents.begin(connection, made)
         note = Note(f"opened {format_time(now)}", now, "opened", actor, "The incident was opened")
@@ -94,6 +96,7 @@ def note_incident(project: Project, number: int, text: str, *, actor: str) -> di
     _require_text("--text", text)
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         incident = incidents.get(connection, number)
         incidents.note(connection, number, Note(f"note {new_id(now)}", now, "note", actor, text))
         audit.record(connection, now, actor, "incident noted", f"incident {number}", {"text": text})
@@ -113,6 +116,7 @@ def close_incident(project: Project, number: int, cause: str, *, actor: str) -> 
     _require_text("--cause", cause)
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         before = incidents.get(connection, number)
         over = before.recovered or now
         after = replace(before, recovered=over, closed=now, closed_by=actor, conclusion=cause)
@@ -146,6 +150,7 @@ def add_action(
     _require_text("--owner", owner, longest=200)
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         incident = incidents.get(connection, number)
         action = incidents.add_action(connection, number, text=text, owner=owner, due=due, now=now)
         details = {"action": action.number, "text": text, "owner": owner, "due": format_time(due)}
@@ -161,6 +166,7 @@ def finish_action(project: Project, number: int, which: int, *, actor: str) -> d
     """
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         incident = incidents.get(connection, number)
         found = incidents.finish_action(connection, number, which, now, actor)
         if found is None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from vitok.errors import UserMistake, VitokError
 from vitok.journal.ledger import Ledger
 from vitok.journal.mover import Moved, Told, move
@@ -25,6 +27,7 @@ from vitok.loop.tick import tick
 from vitok.loop.watch import Watched, watch
 from vitok.registry import events
 from vitok.store.heartbeat import Heartbeat, write_heartbeat
+from vitok.store.outages import away, is_outage
 
 _MOVE_SECONDS = 2.0
 _COLLECT_SECONDS = 5.0
@@ -93,6 +96,7 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
     alive: datetime | None = None
     told: set[str] = set()
     project = open_project()
+    database = _Database(project.say)
     while not stop.is_set():
         try:
             now, moved = project.clock(), collect(project, told)
@@ -112,10 +116,35 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
                 emit_reminders(project)
                 _sign(project, told)
                 due = project.clock() + _pause(project)
-        except VitokError as error:
-            project.say(f"watching: {error}")
+            database.answered()
+        except (VitokError, SQLAlchemyError) as error:
             due = project.clock() + _SHORTEST_PAUSE
+            if is_outage(error):
+                database.is_away(error)
+            elif isinstance(error, VitokError):
+                project.say(f"watching: {error}")
+            else:
+                raise
         stop.wait(_MOVE_SECONDS)
+
+
+class _Database:
+    """What is said of the state database: once that it is away, and once that it is back."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._away = say, False
+
+    def is_away(self, error: BaseException) -> None:
+        """It did not answer."""
+        if not self._away:
+            self._say(f"{away(error)} Predictions go on; watching and turns go on when it is back.")
+        self._away = True
+
+    def answered(self) -> None:
+        """It did."""
+        if self._away:
+            self._say("state database: it is back")
+        self._away = False
 
 
 def _sign(project: Project, told: set[str]) -> None:

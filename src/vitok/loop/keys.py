@@ -16,6 +16,7 @@ from vitok.loop.project import Project
 from vitok.registry import keys
 from vitok.release.keys import ACTING, KEYS_FILE, SCOPES, Key
 from vitok.store.blobs import write_atomically
+from vitok.store.writing import begin_writing
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.@-]{0,99}")
 
@@ -61,6 +62,7 @@ def add_key(
     until = None if expires is None else now + expires
     stored = keys.StoredKey(name, digest_bytes(key.encode()), list(scopes), now, until, rate, quota, person)
     with project.engine.begin() as connection:
+        begin_writing(connection)
         if keys.get(connection, name) is not None:
             raise UserMistake(f"key {name!r}", "is there already", "Revoke it first, or choose another name.")
         keys.add(connection, stored)
@@ -83,6 +85,7 @@ def revoke_key(project: Project, name: str, *, actor: str = "user") -> dict[str,
     """
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         key = keys.get(connection, name)
         if key is None:
             known = ", ".join(each.name for each in keys.all_keys(connection)) or "none"

@@ -25,7 +25,7 @@ from vitok.model.bundle import load_manifest
 from vitok.registry import releases, turns, versions
 from vitok.store.archive import read_members
 from vitok.store.blobs import write_atomically
-from vitok.store.copies import dump_rows
+from vitok.store.copies import dump_rows, workflow_words
 from vitok.store.lake import table_folders
 from vitok.store.locks import is_held
 
@@ -208,6 +208,10 @@ def _named(project: Project) -> set[str]:
         found = {match for line in dump_rows(connection) for match in _DIGEST.findall(line)}
     for path in project.state.glob("workflows.sqlite*"):
         found |= set(_DIGEST.findall(path.read_bytes()))
+    if project.engine.dialect.name == "postgresql":
+        found |= {
+            match for words in workflow_words(project.engine) for match in _DIGEST.findall(words.encode())
+        }
     return {match.decode() for match in found}
 
 

@@ -1,7 +1,7 @@
 """A project as the use cases see it: its charter, its stores, its clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -50,7 +50,7 @@ class Project:
     tracker: Callable[[], Tracker] | None
     say: Callable[[str], None]
     cached_rows: Rows | None = None
-    workflows: str | None = None
+    workflows: str | None = field(default=None, repr=False)  # it may hold a password
     fits: Path | None = None
     machine: Machine | None = None
     pinned: Path | None = None

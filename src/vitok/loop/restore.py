@@ -25,11 +25,12 @@ from vitok.release.keys import KEYS_FILE
 from vitok.release.plan import Plan
 from vitok.store.archive import unpack
 from vitok.store.blobs import Blobs
-from vitok.store.copies import dump_rows, load_rows
+from vitok.store.copies import dump_rows, load_rows, replace_rows
 from vitok.store.db import new_database, open_database
 from vitok.store.heartbeat import read_heartbeat
 from vitok.store.locks import hold
 from vitok.store.schema import HEAD
+from vitok.store.writing import begin_writing
 
 _ALIVE_SECONDS = 30.0
 _REPLACED = (STATE_FILE, f"{STATE_FILE}-wal", f"{STATE_FILE}-shm", PLAN_FILE, PENDING_FILE, KEYS_FILE)
@@ -100,11 +101,11 @@ def _put_whole(
 def _put_state(
     manifest: dict[str, Any], staging: Path, project: Project, database: str | None, actor: str
 ) -> dict[str, Any]:
-    """Puts database, plan and keys in the place of the present ones, which are moved aside."""
+    """Puts database, plan and keys in the place of the present ones, which are moved aside.
+
+    Rows of a database that the settings name are replaced in one transaction, and put aside as lines.
+    """
     home, aside = project.state, project.state / f"replaced-{secrets.token_hex(4)}"
-    if database is not None:
-        what = "names the state database, which cannot be put aside"
-        raise UserMistake("VITOK_DATABASE_URL", what, "Restore it with the database's own tools.")
     if manifest["project"] != project.charter.project:
         what = f"holds the project {manifest['project']!r}, not {project.charter.project!r}"
         raise UserMistake("archive", what, "Name the project that it comes from.")
@@ -115,9 +116,31 @@ def _put_state(
     with _alone(project):
         project.engine.dispose()
         aside.mkdir()
-        _exchange(staging / HOME, home, aside)
+        if database is None:
+            _exchange(staging / HOME, home, aside)
+        else:
+            _exchange_rows(project, staging / HOME, home, aside)
         found = _finish(project, manifest, actor)
     return {**found, "project": str(project.folder), "replaced": str(aside)}
+
+
+def _exchange_rows(project: Project, new: Path, home: Path, aside: Path) -> None:
+    """Replaces the rows, and with them the files; if either fails, both stay as they were."""
+    own = new / STATE_FILE
+    source = open_database(f"sqlite:///{own}")  # brings rows of an earlier schema up to date
+    try:
+        with project.engine.begin() as connection:
+            begin_writing(connection)
+            with (aside / ROWS_FILE).open("wb") as target:
+                target.writelines(dump_rows(connection))
+            with source.connect() as archived:
+                replace_rows(connection, dump_rows(archived))
+            source.dispose()
+            own.unlink()
+            _exchange(new, home, aside)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
 
 
 def _exchange(new: Path, home: Path, aside: Path) -> None:
@@ -132,7 +155,7 @@ def _exchange(new: Path, home: Path, aside: Path) -> None:
     except OSError:
         for source, target in reversed(moved):
             os.rename(target, source)
-        aside.rmdir()
+        shutil.rmtree(aside)
         raise
 
 

@@ -19,7 +19,7 @@ from vitok.registry import releases, rollouts
 from vitok.release.plan import Arm, Plan
 from vitok.release.rollout import Move
 from vitok.store.blobs import Blobs, write_atomically
-from vitok.store.db import wait_at_most
+from vitok.store.writing import wait_for_writers
 
 PENDING_FILE = "rollback.json"
 _WAIT_SECONDS = 0.5  # for a database that somebody else has locked: users are waiting
@@ -59,7 +59,7 @@ def roll_back(
     """
     try:
         project = open_project()
-        wait_at_most(project.engine, _WAIT_SECONDS)
+        wait_for_writers(project.engine, _WAIT_SECONDS)
         with project.engine.connect() as connection:
             is_empty = releases.current(connection) is None
         if not (is_empty and (project.state / PLAN_FILE).exists()):

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection
+
 from vitok.errors import UserMistake
 from vitok.kernel.clock import format_time, stopwatch
 from vitok.loop.durable import Step, Steps
 from vitok.loop.project import Project
 from vitok.registry import steps as shown
 from vitok.registry import turns
+from vitok.store.outages import patiently
 
 T = TypeVar("T")
 LOGS = "logs"
@@ -60,24 +63,42 @@ class Stages:
         def once() -> T:
             if line:
                 self.project.say(line)
-            with self.project.engine.begin() as connection:
-                turns.advance(connection, self.turn.id, stage=name)
-                shown.begin(connection, self.turn.id, name, self.project.clock())
+            self._write(lambda connection: self._begin(connection, name))
             started = stopwatch()
             made = work()
             self.seconds[name] = round(stopwatch() - started, 3)
-            with self.project.engine.begin() as connection:
-                shown.change(connection, self.turn.id, name, ended=self.project.clock())
-                turns.advance(connection, self.turn.id, seconds={**self.turn.seconds, **self.seconds})
+            self._write(lambda connection: self._end(connection, name))
             return made
 
         def put_away(made: T) -> dict[str, Any]:
             found = store(made)
-            with self.project.engine.begin() as connection:
-                shown.change(connection, self.turn.id, name, outputs=found)
+            self._write(lambda connection: shown.change(connection, self.turn.id, name, outputs=found))
             return found
 
         return self.steps.do(Step(name, once, put_away, load, key))
+
+    def _begin(self, connection: Connection, name: str) -> None:
+        turns.advance(connection, self.turn.id, stage=name)
+        shown.begin(connection, self.turn.id, name, self.project.clock())
+
+    def _end(self, connection: Connection, name: str) -> None:
+        shown.change(connection, self.turn.id, name, ended=self.project.clock())
+        turns.advance(connection, self.turn.id, seconds={**self.turn.seconds, **self.seconds})
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        """Does what is safe to repeat, and waits while the database is away: a step's work is not lost by that."""
+        return patiently(self.project.engine, work, self.project.say, lambda: self.stopping)
+
+    def _write(self, change: Callable[[Connection], None]) -> None:
+        def once() -> None:
+            with self.project.engine.begin() as connection:
+                change(connection)
+
+        self.patiently(once)
+
+    def _cancelled_by(self) -> str | None:
+        with self.project.engine.connect() as connection:
+            return turns.get(connection, self.turn.id).cancel
 
     def require_wanted(self) -> None:
         """Ends the turn if somebody asked for it.
@@ -88,8 +109,7 @@ class Stages:
         """
         if self.stopping:
             raise KeyboardInterrupt
-        with self.project.engine.connect() as connection:
-            who = turns.get(connection, self.turn.id).cancel
+        who = self.patiently(self._cancelled_by)
         if who is not None:
             what = f"was cancelled by {who} in stage {self.now}; nothing was registered"
             remedy = f"Go on with `vitok turns resume {self.turn.number}` when you like."

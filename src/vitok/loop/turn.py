@@ -195,7 +195,8 @@ def go_on(project: Project, turn: turns.Turn) -> TurnResult:
             project.say("Stopping after the step under way.")
             stages.stopping = True
 
-        result = run_durably(project.workflows or "", turn.id, body, stop)
+        # Where a transaction was cut off in a step: the workflow goes on, and takes what finished steps have given.
+        result = stages.patiently(lambda: run_durably(project.workflows or "", turn.id, body, stop))
     shutil.rmtree(turn_folder(project, turn.id), ignore_errors=True)
     return result
 

@@ -13,6 +13,7 @@ from vitok.loop.stages import log_path
 from vitok.loop.turn import LOCK, TurnResult, go_on
 from vitok.registry import steps, turns
 from vitok.store.locks import GLANCE_SECONDS, hold, is_held
+from vitok.store.writing import begin_writing
 
 _MOST_TRIES = 3  # of a step by itself; a table too large for the memory dies in it each time
 
@@ -59,6 +60,7 @@ def resume_turn(project: Project, name: str, *, actor: str = "user") -> TurnResu
     """
     with hold(project.state / LOCK, "vitok turns resume", GLANCE_SECONDS):
         with project.engine.begin() as connection:
+            begin_writing(connection)
             turn = turns.get(connection, name)
             if not turn.can_go_on or not turn.pins:
                 what = f"is {turn.state}: {turn.message}" if not turn.can_go_on else "was not kept"
@@ -86,6 +88,7 @@ def resume_cut_off(project: Project, *, actor: str) -> TurnResult | None:
         return resume_turn(project, cut.id, actor=actor)
     now, message = project.clock(), f"its process died {tries} times in stage {cut.stage}"
     with project.engine.begin() as connection:
+        begin_writing(connection)
         turns.advance(connection, cut.id, state="failed", ended=now, message=message)
         details = {"stage": cut.stage, "tries": tries}
         audit.record(connection, now, actor, "turn failed", f"turn {cut.number}", details)
@@ -113,6 +116,7 @@ def cancel_turn(project: Project, name: str, *, actor: str = "user") -> dict[str
     """
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         turn = turns.get(connection, name)
         if turn.state != "running":
             raise UserMistake(

@@ -14,6 +14,7 @@ from vitok.kernel.signing import read_signed, sign
 from vitok.loop.project import Project
 from vitok.loop.signing import SESSIONS, project_key
 from vitok.registry import users
+from vitok.store.writing import begin_writing
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.@+-]{0,99}")
 SESSION_HOURS = 12
@@ -53,6 +54,7 @@ def add_user(project: Project, name: str, password: str, *, actor: str = "user")
         raise UserMistake("NAME", f"{name!r} is not in the team", f"The team: {', '.join(team)}.")
     now, kept = project.clock(), hash_password(password)
     with project.engine.begin() as connection:
+        begin_writing(connection)
         if users.get(connection, name) is not None:
             raise UserMistake(
                 f"user {name!r}", "is there already", "`vitok users passwd` changes the password."
@@ -71,6 +73,7 @@ def change_password(project: Project, name: str, password: str, *, actor: str = 
     """
     now, kept = project.clock(), hash_password(password)
     with project.engine.begin() as connection:
+        begin_writing(connection)
         _known(connection, name)
         users.change_password(connection, name, kept, now)
         audit.record(connection, now, actor, "change password", f"user {name}", {})
@@ -85,6 +88,7 @@ def remove_user(project: Project, name: str, *, actor: str = "user") -> dict[str
     """
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         _known(connection, name)
         users.remove(connection, name)
         audit.record(connection, now, actor, "remove user", f"user {name}", {})
@@ -168,6 +172,7 @@ def log_out(project: Project, name: str) -> None:
     """Ends all sessions of a person, in every browser."""
     now = project.clock()
     with project.engine.begin() as connection:
+        begin_writing(connection)
         users.end_sessions(connection, name, now)
         audit.record(connection, now, name, "log out", f"user {name}", {})
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from vitok.errors import NotFound
 from vitok.store.schema import charters
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def keep(connection: Connection, now: datetime, actor: str, digest: str, content
     Returns:
         Its number.
     """
+    begin_writing(connection)
     last = latest(connection)
     if last is not None and last.digest == digest:
         return last.number

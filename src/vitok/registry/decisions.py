@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from vitok.kernel.ids import new_id
 from vitok.store.schema import decisions
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def note(
     Returns:
         The line's id.
     """
+    begin_writing(connection)
     last = connection.execute(select(decisions).order_by(decisions.c.id.desc()).limit(1)).first()
     if last is not None and not started and not last.started and last.reason == reason:
         change(connection, last.id, until=now, looks=last.looks + 1)

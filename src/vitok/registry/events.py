@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from vitok.store.schema import events
+from vitok.store.writing import begin_writing
 
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 
@@ -46,6 +47,7 @@ def _event(row: Row[Any]) -> Event:
 
 def put(connection: Connection, found: Event) -> None:
     """Writes an event down; one that is there already stays as it is."""
+    begin_writing(connection)
     if connection.execute(select(events.c.id).where(events.c.id == found.id)).first() is None:
         values = {name: getattr(found, name) for name in events.c.keys()}  # noqa: SIM118 - column names
         connection.execute(insert(events).values(**values))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from vitok.errors import NotFound
 from vitok.monitor.incidents import Incident, Source
 from vitok.store.schema import incident_actions, incident_links, incident_notes, incidents
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def all_since(connection: Connection, since: datetime | None = None) -> list[Inc
 
 def note(connection: Connection, number: int, found: Note) -> None:
     """Adds a line; one that is there already stays as it is."""
+    begin_writing(connection)
     mine = (incident_notes.c.incident == number) & (incident_notes.c.about == found.about)
     if connection.execute(select(incident_notes.c.about).where(mine)).first() is None:
         connection.execute(insert(incident_notes).values(incident=number, **asdict(found)))
@@ -127,6 +129,7 @@ def notes_of(connection: Connection, number: int) -> list[Note]:
 
 def link(connection: Connection, number: int, source: Source) -> None:
     """Ties something to an incident; again it changes nothing."""
+    begin_writing(connection)
     kind, target = source
     found = incident_links.c
     mine = (found.incident == number) & (found.kind == kind) & (found.target == target)
@@ -150,6 +153,7 @@ def add_action(
     connection: Connection, number: int, *, text: str, owner: str, due: datetime, now: datetime
 ) -> Action:
     """Writes down what is to be done."""
+    begin_writing(connection)
     count = select(func.count()).where(incident_actions.c.incident == number)
     action = Action(
         number, int(connection.execute(count).scalar_one()) + 1, text, owner, due, now, None, None

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from vitok.store.schema import steps
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def _step(row: Row[Any]) -> Step:
 
 def begin(connection: Connection, turn: str, name: str, now: datetime) -> None:
     """A step begins, for the first time or again."""
+    begin_writing(connection)
     mine = (steps.c.turn == turn) & (steps.c.name == name)
     row = connection.execute(select(steps.c.attempts).where(mine)).first()
     if row is None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from vitok.errors import NotFound
 from vitok.store.schema import turns
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def begin(
     Returns:
         Its number.
     """
+    begin_writing(connection)
     number = int(connection.execute(select(func.coalesce(func.max(turns.c.number), 0))).scalar_one()) + 1
     connection.execute(
         insert(turns).values(

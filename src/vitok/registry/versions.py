@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from vitok.errors import NotFound
 from vitok.store.schema import versions
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def register(
     summary: dict[str, Any],
 ) -> Version:
     """Registers a judged bundle; the same bundle again gives the version that it has."""
+    begin_writing(connection)
     known = connection.execute(select(versions).where(versions.c.digest == digest)).first()
     if known is not None:
         return _version(known)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from vitok.store.schema import turns, wanted_turns
+from vitok.store.writing import begin_writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def _wanted(row: Row[Any]) -> Wanted:
 
 def ask(connection: Connection, key: str, now: datetime, actor: str, reason: str) -> tuple[Wanted, bool]:
     """Asks for a turn, or finds what was asked with this key before; says whether it is new."""
+    begin_writing(connection)
     known = connection.execute(select(wanted_turns).where(wanted_turns.c.key == key)).first()
     is_new = known is None
     if known is None:

@@ -2,17 +2,31 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, func, insert, select
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy import table as table_named
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitok.errors import Fault, UserMistake
-from vitok.store.schema import metadata
+from vitok.store.schema import Instant, metadata
+from vitok.store.writing import begin_writing
 
 _AT_ONCE = 500
 
@@ -61,25 +75,52 @@ def load_rows(engine: Engine, lines: Iterator[bytes]) -> int:
     """
     there = MetaData()
     there.reflect(engine)
-    taken = [name for name in metadata.tables if name in there.tables and _count(engine, there.tables[name])]
-    if taken:
-        what = f"has rows in {taken[0]!r} already"
-        raise UserMistake("VITOK_DATABASE_URL", what, "Name an empty database, or none.")
+    with engine.begin() as connection:
+        begin_writing(connection)
+        taken = [
+            name
+            for name in metadata.tables
+            if name in there.tables and _count(connection, there.tables[name])
+        ]
+        if taken:
+            what = f"has rows in {taken[0]!r} already"
+            raise UserMistake("VITOK_DATABASE_URL", what, "Name an empty database, or none.")
+        return _insert(connection, there.tables, lines)
+
+
+def replace_rows(connection: Connection, lines: Iterator[bytes]) -> int:
+    """Puts dumped rows in the place of all that there are, in the caller's transaction.
+
+    Args:
+        lines: Of the present schema.
+
+    Returns:
+        How many.
+
+    Raises:
+        Fault: a line is no row of it.
+    """
+    begin_writing(connection)
+    for table in reversed(metadata.sorted_tables):
+        connection.execute(delete(table))
+    return _insert(connection, metadata.tables, lines)
+
+
+def _insert(connection: Connection, tables: Mapping[str, Table], lines: Iterator[bytes]) -> int:
     number, waiting = 0, list[dict[str, Any]]()
     table: Table | None = None
     try:
-        with engine.begin() as connection:
-            for line in lines:
-                content = json.loads(line)
-                of = there.tables[content["table"]]
-                if table is not None and (of is not table or len(waiting) >= _AT_ONCE):
-                    connection.execute(insert(table), waiting)
-                    waiting = []
-                table = of
-                waiting.append({name: _rich(of, name, value) for name, value in content["row"].items()})
-                number += 1
-            if table is not None and waiting:
+        for line in lines:
+            content = json.loads(line)
+            of = tables[content["table"]]
+            if table is not None and (of is not table or len(waiting) >= _AT_ONCE):
                 connection.execute(insert(table), waiting)
+                waiting = []
+            table = of
+            waiting.append({name: _rich(of, name, value) for name, value in content["row"].items()})
+            number += 1
+        if table is not None and waiting:
+            connection.execute(insert(table), waiting)
     except (KeyError, ValueError, TypeError, SQLAlchemyError) as error:
         raise Fault(
             f"row {number + 1}", f"cannot be put into the database: {error}", "Use another archive."
@@ -87,9 +128,16 @@ def load_rows(engine: Engine, lines: Iterator[bytes]) -> int:
     return number
 
 
-def _count(engine: Engine, table: Table) -> int:
+def workflow_words(engine: Engine) -> Iterator[str]:
+    """What the workflow engine remembers of steps, where it does so in a schema beside ours."""
     with engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        if engine.dialect.has_table(connection, "operation_outputs", schema="dbos"):
+            kept = table_named("operation_outputs", column("output", Text), schema="dbos")
+            yield from (found for found in connection.execute(select(kept)).scalars() if found is not None)
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def _plain(value: Any) -> Any:
@@ -97,6 +145,6 @@ def _plain(value: Any) -> Any:
 
 
 def _rich(table: Table, name: str, value: Any) -> Any:
-    if value is None or not isinstance(table.c[name].type, DateTime):
+    if value is None or not isinstance(table.c[name].type, (DateTime, Instant)):
         return value
     return datetime.fromisoformat(value)

@@ -4,11 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from vitok.errors import Fault, UserMistake
+from vitok.store.outages import away, is_outage, told
 from vitok.store.schema import HEAD
+from vitok.store.writing import begin_writing, write_in_turn
+
+# A server that does not answer must not keep a rollback waiting, nor a cut network a transaction for a quarter hour.
+_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 20_000}
 
 
 def _tune_sqlite(connection: Any, record: Any) -> None:
@@ -18,33 +23,25 @@ def _tune_sqlite(connection: Any, record: Any) -> None:
     cursor.close()
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, may_be_away: bool = False) -> Engine:
     """Opens the database and brings its schema up to date.
 
     Args:
         url: SQLAlchemy URL, `sqlite:///...` or `postgresql+psycopg://...`.
+        may_be_away: Whether a server that cannot be reached now will do: whoever asks it later is told.
 
     Raises:
         UserMistake: the URL cannot be read or the server not reached.
         Fault: the file is no database or was written by a newer Vitok.
     """
+    engine = _engine(url)
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
-    except (ArgumentError, ImportError, OSError) as error:
-        if isinstance(error, ImportError):
-            what = f"needs a driver that is not installed: {error}"
-            raise UserMistake("VITOK_DATABASE_URL", what, "Run: pip install 'vitok[postgres]'") from error
-        raise UserMistake(
-            "VITOK_DATABASE_URL", f"cannot be used: {error}", "Write a URL such as sqlite:///state.sqlite."
-        ) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
-    revision = _revision(engine)
-    if revision != HEAD:
-        _migrate(engine, revision)
+        revision = _revision(engine)
+        if revision != HEAD:
+            _migrate(engine, revision)
+    except UserMistake as error:
+        if not (may_be_away and is_outage(error)):
+            raise
     return engine
 
 
@@ -52,11 +49,10 @@ def new_database(url: str, revision: str) -> Engine:
     """An empty database with an earlier schema, into which rows of that time can be put.
 
     Raises:
+        UserMistake: the URL cannot be read or the server not reached.
         Fault: it has another schema already.
     """
-    engine = create_engine(make_url(url))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
+    engine = _engine(url)
     found = _revision(engine)
     if found is None:
         _migrate(engine, None, revision)
@@ -66,13 +62,37 @@ def new_database(url: str, revision: str) -> Engine:
     return engine
 
 
-def wait_at_most(engine: Engine, seconds: float) -> None:
-    """Shortens how long a write waits for another process, where SQLite makes it wait."""
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
-        event.listen(
-            engine, "connect", lambda raw, _: raw.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+def _engine(url: str) -> Engine:
+    """An engine that does not connect yet; no message has the URL, which may hold a password."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise ArgumentError(f"{backend!r} is neither sqlite nor postgresql")
+        if backend == "sqlite":
+            if parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(parsed)
+            event.listen(engine, "connect", _tune_sqlite)
+            return engine
+        # A pooled connection of before a restart of the server is replaced before anybody meets it.
+        waits = {name: value for name, value in _PATIENCE.items() if name not in parsed.query}
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=waits
         )
+        write_in_turn(engine)
+        return engine
+    except ImportError as error:
+        remedy = "Run: pip install 'vitok[postgres]'"
+        raise UserMistake("VITOK_DATABASE_URL", "needs psycopg, which is not installed", remedy) from error
+    except (
+        ValueError
+    ) as error:  # what the driver says of a port has a part of the password, if that has a `/`
+        remedy = "Write postgresql+psycopg://USER@HOST:PORT/DATABASE, a password in it percent-encoded."
+        raise UserMistake("VITOK_DATABASE_URL", "has no port where one must be", remedy) from error
+    except (ArgumentError, OSError) as error:
+        remedy = "Write a URL such as sqlite:///state.sqlite or postgresql+psycopg://HOST/DATABASE."
+        raise UserMistake("VITOK_DATABASE_URL", f"cannot be used: {error}", remedy) from error
 
 
 def _revision(engine: Engine) -> str | None:
@@ -82,15 +102,15 @@ def _revision(engine: Engine) -> str | None:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except OperationalError as error:
-        raise UserMistake(
-            "state database",
-            f"cannot be opened: {error.orig}",
-            "Check VITOK_DATABASE_URL, the disk, and the server.",
-        ) from error
+        if is_outage(error):
+            raise away(error) from error
+        remedy = "Check VITOK_DATABASE_URL, the disk, and the server."
+        raise UserMistake("state database", f"cannot be opened: {told(error)}", remedy) from error
     except DBAPIError as error:
-        raise Fault(
-            "state database", f"is damaged: {error.orig}", "Restore .vitok/state.sqlite from a backup."
-        ) from error
+        if engine.dialect.name == "sqlite":
+            remedy = "Restore .vitok/state.sqlite from a backup."
+            raise Fault("state database", f"is damaged: {error.orig}", remedy) from error
+        raise _not_allowed(error) from error
 
 
 def _migrate(engine: Engine, revision: str | None, target: str = "head") -> None:
@@ -102,9 +122,18 @@ def _migrate(engine: Engine, revision: str | None, target: str = "head") -> None
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     migrating = _one_transaction(engine) if engine.dialect.name == "sqlite" else engine
-    with migrating.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, target)
+    try:
+        with migrating.begin() as connection:
+            begin_writing(connection)  # of two that come at once, the second finds the work done
+            config.attributes["connection"] = connection
+            command.upgrade(config, target)
+    except ProgrammingError as error:  # of Postgres, to whom not everybody may create tables
+        raise _not_allowed(error) from error
+
+
+def _not_allowed(error: DBAPIError) -> UserMistake:
+    remedy = "Let its user own the database, or may create tables and a schema in it."
+    return UserMistake("state database", f"cannot be used: {told(error)}", remedy)
 
 
 def _one_transaction(engine: Engine) -> Engine:

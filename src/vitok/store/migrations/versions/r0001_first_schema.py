@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from vitok.store.schema import Instant
+from vitok.store.schema import Instant, Words
 
 revision = "0001"
 down_revision = None
@@ -21,16 +21,16 @@ def upgrade() -> None:
     """Creates all tables."""
     op.create_table(
         "turns",
-        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("id", Words(32), primary_key=True),
         *_columns(
             ("started", Instant, False),
             ("ended", Instant, True),
             ("as_of", Instant, False),
-            ("trigger", sa.String(200), False),
-            ("stage", sa.String(40), False),
-            ("state", sa.String(20), False),
+            ("trigger", Words(200), False),
+            ("stage", Words(40), False),
+            ("state", Words(20), False),
             ("version", sa.Integer, True),
-            ("charter", sa.String(64), False),
+            ("charter", Words(64), False),
             ("data", sa.JSON, False),
             ("seconds", sa.JSON, False),
             ("message", sa.Text, False),
@@ -39,11 +39,11 @@ def upgrade() -> None:
     op.create_table(
         "versions",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("digest", Words(64), nullable=False, unique=True),
         *_columns(
             ("created", Instant, False),
-            ("turn", sa.String(32), False),
-            ("verdict", sa.String(20), False),
+            ("turn", Words(32), False),
+            ("verdict", Words(20), False),
             ("gates", sa.JSON, False),
             ("metrics", sa.JSON, False),
             ("summary", sa.JSON, False),
@@ -53,13 +53,13 @@ def upgrade() -> None:
     op.create_table(
         "releases",
         sa.Column("epoch", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("id", sa.String(32), nullable=False, unique=True),
+        sa.Column("id", Words(32), nullable=False, unique=True),
         *_columns(
             ("created", Instant, False),
             ("version", sa.Integer, False),
-            ("strategy", sa.String(20), False),
-            ("state", sa.String(20), False),
-            ("actor", sa.String(200), False),
+            ("strategy", Words(20), False),
+            ("state", Words(20), False),
+            ("actor", Words(200), False),
             ("plan", sa.JSON, False),
             ("evidence", sa.JSON, False),
         ),
@@ -69,7 +69,7 @@ def upgrade() -> None:
         sa.Column("start", Instant, primary_key=True),
         *_columns(
             ("end", Instant, False),
-            ("state", sa.String(20), False),
+            ("state", Words(20), False),
             ("rows", sa.Integer, False),
             ("labelled", sa.Integer, False),
             ("version", sa.Integer, True),
@@ -79,10 +79,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "alerts",
-        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("id", Words(32), primary_key=True),
         *_columns(
-            ("kind", sa.String(20), False),
-            ("severity", sa.String(20), False),
+            ("kind", Words(20), False),
+            ("severity", Words(20), False),
             ("opened", Instant, False),
             ("resolved", Instant, True),
             ("window", Instant, False),
@@ -92,7 +92,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "charters",
-        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("digest", Words(64), primary_key=True),
         *_columns(("seen", Instant, False), ("content", sa.JSON, False)),
     )
     op.create_table(
@@ -100,12 +100,12 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
         *_columns(
             ("time", Instant, False),
-            ("actor", sa.String(200), False),
-            ("action", sa.String(60), False),
-            ("subject", sa.String(200), False),
+            ("actor", Words(200), False),
+            ("action", Words(60), False),
+            ("subject", Words(200), False),
             ("details", sa.JSON, False),
-            ("previous", sa.String(64), False),
-            ("digest", sa.String(64), False),
+            ("previous", Words(64), False),
+            ("digest", Words(64), False),
         ),
     )
 

@@ -3,54 +3,57 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vitok.store.schema import Instant
+from vitok.store.schema import Instant, Words
 
 revision = "0002"
 down_revision = "0001"
 
 
+def _charters(*more: str) -> sa.TableClause:
+    kept = (sa.column("digest", sa.String), sa.column("seen", Instant), sa.column("content", sa.JSON))
+    return sa.table("charters", *kept, *map(sa.column, more))
+
+
+_KEPT = _charters()
+
+
 def upgrade() -> None:
     """Renumbers the charters, and adds the two tables."""
     connection = op.get_bind()
-    known = connection.execute(sa.text("SELECT digest, seen, content FROM charters ORDER BY seen")).all()
+    known = connection.execute(sa.select(*_KEPT.c).order_by(_KEPT.c.seen)).mappings().all()
     op.drop_table("charters")
     op.create_table(
         "charters",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("digest", Words(64), nullable=False),
         sa.Column("seen", Instant, nullable=False),
-        sa.Column("actor", sa.String(200), nullable=False),
+        sa.Column("actor", Words(200), nullable=False),
         sa.Column("content", sa.JSON, nullable=False),
         sqlite_autoincrement=True,
     )
-    for digest, seen, content in known:
-        line = {"digest": digest, "seen": seen, "actor": "unknown", "content": content}
-        connection.execute(
-            sa.text(
-                "INSERT INTO charters (digest, seen, actor, content) VALUES (:digest, :seen, :actor, :content)"
-            ),
-            line,
-        )
+    numbered = _charters("number", "actor")
+    for number, line in enumerate(known, 1):
+        connection.execute(sa.insert(numbered).values(**line, number=number, actor="unknown"))
     op.create_table(
         "efforts",
-        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("id", Words(32), primary_key=True),
         sa.Column("time", Instant, nullable=False),
-        sa.Column("actor", sa.String(200), nullable=False),
+        sa.Column("actor", Words(200), nullable=False),
         sa.Column("hours", sa.Float, nullable=False),
-        sa.Column("experiment", sa.String(200)),
+        sa.Column("experiment", Words(200)),
         sa.Column("note", sa.Text, nullable=False),
     )
     op.create_table(
         "questions",
-        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("id", Words(32), primary_key=True),
         sa.Column("asked", Instant, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("role", sa.String(40), nullable=False),
+        sa.Column("digest", Words(64), nullable=False),
+        sa.Column("role", Words(40), nullable=False),
         sa.Column("question", sa.Text, nullable=False),
-        sa.Column("answer", sa.String(20)),
+        sa.Column("answer", Words(20)),
         sa.Column("answered", Instant),
-        sa.Column("actor", sa.String(200)),
+        sa.Column("actor", Words(200)),
         sa.Column("reason", sa.Text),
     )
 
@@ -60,18 +63,14 @@ def downgrade() -> None:
     op.drop_table("questions")
     op.drop_table("efforts")
     connection = op.get_bind()
-    known = connection.execute(
-        sa.text("SELECT digest, MIN(seen), MIN(content) FROM charters GROUP BY digest")
-    ).all()
+    lines = connection.execute(sa.select(*_KEPT.c).order_by(_KEPT.c.seen.desc())).mappings()
+    known = {line["digest"]: dict(line) for line in lines}  # of each the first
     op.drop_table("charters")
     op.create_table(
         "charters",
-        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("digest", Words(64), primary_key=True),
         sa.Column("seen", Instant, nullable=False),
         sa.Column("content", sa.JSON, nullable=False),
     )
-    for digest, seen, content in known:
-        connection.execute(
-            sa.text("INSERT INTO charters (digest, seen, content) VALUES (:digest, :seen, :content)"),
-            {"digest": digest, "seen": seen, "content": content},
-        )
+    for line in known.values():
+        connection.execute(sa.insert(_KEPT).values(**line))

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vitok.store.schema import Instant
+from vitok.store.schema import Instant, Words
 
 revision = "0005"
 down_revision = "0004"
@@ -17,11 +17,11 @@ def upgrade() -> None:
         sa.Column("started", Instant, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("champion", sa.Integer, nullable=False),
-        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("state", Words(20), nullable=False),
         sa.Column("stage", sa.Integer, nullable=False),
         sa.Column("since", Instant, nullable=False),
         sa.Column("ended", Instant),
-        sa.Column("actor", sa.String(200), nullable=False),
+        sa.Column("actor", Words(200), nullable=False),
         sa.Column("way", sa.JSON, nullable=False),
         sa.Column("baseline", sa.JSON, nullable=False),
         sqlite_autoincrement=True,
@@ -31,11 +31,11 @@ def upgrade() -> None:
         sa.Column("rollout", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("time", Instant, nullable=False),
-        sa.Column("before", sa.String(20), nullable=False),
-        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("before", Words(20), nullable=False),
+        sa.Column("state", Words(20), nullable=False),
         sa.Column("stage", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Integer),
-        sa.Column("actor", sa.String(200), nullable=False),
+        sa.Column("actor", Words(200), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("evidence", sa.JSON, nullable=False),
         sa.Column("seen", sa.JSON, nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vitok.store.schema import Instant
+from vitok.store.schema import Instant, Words
 
 revision = "0006"
 down_revision = "0005"
@@ -13,7 +13,7 @@ def upgrade() -> None:
     """Adds the columns."""
     with op.batch_alter_table("alerts") as table:
         table.add_column(sa.Column("acknowledged", Instant))
-        table.add_column(sa.Column("acknowledged_by", sa.String(200)))
+        table.add_column(sa.Column("acknowledged_by", Words(200)))
         table.add_column(sa.Column("snoozed", Instant))
         table.add_column(sa.Column("note", sa.Text, nullable=False, server_default=""))
     with op.batch_alter_table("windows") as table:

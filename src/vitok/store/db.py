@@ -8,12 +8,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Programm
 from sqlalchemy.pool import NullPool
 
 from vitok.errors import Fault, UserMistake
+from vitok.store.jsonvalues import read_json, write_json
 from vitok.store.outages import away, is_outage, told
 from vitok.store.schema import HEAD
 from vitok.store.writing import begin_writing, write_in_turn
 
 # A server that does not answer must not keep a rollback waiting, nor a cut network a transaction for a quarter hour.
 _PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 20_000}
+_JSON: dict[str, Any] = {"json_serializer": write_json, "json_deserializer": read_json}
 
 
 def _tune_sqlite(connection: Any, record: Any) -> None:
@@ -39,7 +41,8 @@ def open_database(url: str, *, may_be_away: bool = False) -> Engine:
         revision = _revision(engine)
         if revision != HEAD:
             _migrate(engine, revision)
-    except UserMistake as error:
+    except BaseException as error:
+        engine.dispose()
         if not (may_be_away and is_outage(error)):
             raise
     return engine
@@ -72,13 +75,16 @@ def _engine(url: str) -> Engine:
         if backend == "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed)
+            engine = create_engine(parsed, **_JSON)
             event.listen(engine, "connect", _tune_sqlite)
             return engine
         # A pooled connection of before a restart of the server is replaced before anybody meets it.
         waits = {name: value for name, value in _PATIENCE.items() if name not in parsed.query}
         engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=waits
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args=waits,
+            **_JSON,
         )
         write_in_turn(engine)
         return engine
@@ -141,7 +147,7 @@ def _one_transaction(engine: Engine) -> Engine:
 
     The driver by itself commits before each such change, and a full disk would leave half a schema for ever.
     """
-    whole = create_engine(engine.url, poolclass=NullPool)
+    whole = create_engine(engine.url, poolclass=NullPool, **_JSON)
 
     def by_hand(connection: Any, record: Any) -> None:
         _tune_sqlite(connection, record)

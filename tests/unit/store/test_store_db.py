@@ -1,12 +1,15 @@
 import sqlite3
+import sys
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from vitok.errors import Fault, UserMistake
 from vitok.store.db import open_database
-from vitok.store.schema import HEAD, metadata
+from vitok.store.schema import HEAD, metadata, windows
 
 
 def test_migrations_make_exactly_the_schema(tmp_path):
@@ -53,6 +56,26 @@ def test_interrupted_first_migration_leaves_nothing(tmp_path, monkeypatch):
 def test_url_that_cannot_be_used_is_told(url):
     with pytest.raises(UserMistake):
         open_database(url)
+
+
+def test_without_the_driver_the_command_that_installs_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UserMistake, match="needs psycopg") as told:
+        open_database("postgresql+psycopg://vitok:s3cr3t@localhost/state")
+    assert told.value.remedy == "Run: pip install 'vitok[postgres]'"
+    assert "s3cr3t" not in str(told.value)
+
+
+def test_figures_without_end_are_kept_and_can_be_asked_for(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path / 's.sqlite'}")
+    window = {"start": datetime(2026, 1, 1, tzinfo=UTC), "end": datetime(2026, 1, 2, tzinfo=UTC), "rows": 1}
+    details = {"high": float("inf"), "low": -float("inf"), "value": [float("nan"), 0.5]}
+    rest = {"state": "final", "labelled": 0, "drift": [], "quality": {}, "details": details}
+    with engine.begin() as connection:
+        connection.execute(windows.insert().values(**window, **rest))
+        assert connection.execute(select(windows.c.details["high"])).scalar_one() == float("inf")
+        assert repr(connection.execute(select(windows.c.details)).scalar_one()) == repr(details)
+    engine.dispose()
 
 
 def test_file_that_is_no_database_is_a_fault(tmp_path):

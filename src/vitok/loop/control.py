@@ -1,26 +1,15 @@
-"""What the control plane does for whoever asks over HTTP: who that is, what it may do, and the acts themselves."""
+"""What the control plane does for whoever asks over HTTP: who that is and what it may do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from vitok.errors import Refused, VitokError
-from vitok.govern import audit
 from vitok.govern.people import local_user
 from vitok.govern.roles import ACTS, Act, able, may
-from vitok.journal.ledger import Ledger
-from vitok.kernel.digests import digest_bytes
-from vitok.kernel.ids import new_id
-from vitok.loop.approvals import answer_question, list_questions
-from vitok.loop.approving import answer_approval
-from vitok.loop.deciding import list_decisions
 from vitok.loop.project import Project
 from vitok.loop.review import CHARTER, read_document
-from vitok.loop.rollout import release_version
-from vitok.loop.status import project_status
-from vitok.loop.turns import list_turns, show_turn
 from vitok.loop.users import log_in, log_out, session_of
-from vitok.registry import wanted
+from vitok.registry.marks import mark
 from vitok.release.keys import Key
 
 _ACTS_OF_SCOPES: dict[str, Act] = {
@@ -105,53 +94,10 @@ class Control:
             what = f"may not {ACTS[act]} here: that needs one of the roles {roles}, and of a key the scope"
             raise Refused(visitor.name, what, "Log in as such a person, or use such a key.")
 
-    def status(self) -> dict[str, Any]:
-        """Where the project stands."""
-        return project_status(self.project)
-
-    def turns(self) -> dict[str, Any]:
-        """All turns."""
-        return list_turns(self.project)
-
-    def turn(self, name: str) -> dict[str, Any]:
-        """One turn with its time line."""
-        return show_turn(self.project, name)
-
-    def approvals(self) -> dict[str, Any]:
-        """What people are asked."""
-        return list_questions(self.project)
-
-    def decisions(self) -> dict[str, Any]:
-        """Why turns started, or did not."""
-        return list_decisions(self.project)
-
-    def answer(self, name: str, who: str, *, yes: bool, reason: str) -> dict[str, Any]:
-        """Answers a question of a gate, or the wish to release a version."""
-        answer = answer_approval if name.startswith("r") else answer_question
-        return answer(self.project, name, yes=yes, who=who, reason=reason)
-
-    def want_turn(self, who: str, *, reason: str, key: str | None) -> dict[str, Any]:
-        """Asks for a turn, which the keeper starts at its next look.
-
-        Args:
-            key: The same one of the same person twice is one turn; None for a new one.
-        """
-        project = self.project
-        now = project.clock()
-        named = digest_bytes(f"{who}\n{key}".encode()) if key else new_id(now)
-        with project.engine.begin() as connection:
-            found, is_new = wanted.ask(connection, named, now, who, reason)
-            if is_new:
-                audit.record(
-                    connection, now, who, "ask for turn", f"wanted turn {found.number}", {"reason": reason}
-                )
-        return {"wanted": found.number, "asked_by": found.actor, "reason": found.reason, "turn": found.turn}
-
-    def release(self, who: str, version: int, *, strategy: Any, flag: str | None) -> dict[str, Any]:
-        """Releases a version, as `vitok release` does."""
-        project = self.project
-        journal = Ledger(project.lake)
-        return release_version(project, journal, version, strategy=strategy, flag=flag, actor=who).as_json()
+    def mark(self) -> str:
+        """Something that differs whenever what people look at has changed."""
+        with self.project.engine.connect() as connection:
+            return mark(connection)
 
     def log_in(self, name: str, password: str, address: str) -> str:
         """A session for whoever knows the password."""

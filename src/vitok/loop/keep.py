@@ -23,6 +23,7 @@ from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
 from vitok.loop.rollback import record_pending
 from vitok.loop.rollout import advance
+from vitok.loop.standing import Reckoner
 from vitok.loop.tick import tick
 from vitok.loop.watch import Watched, watch
 from vitok.registry import events
@@ -96,7 +97,7 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
     alive: datetime | None = None
     told: set[str] = set()
     project = open_project()
-    database = _Database(project.say)
+    database, reckoner = _Database(project.say), Reckoner()
     while not stop.is_set():
         try:
             now, moved = project.clock(), collect(project, told)
@@ -115,6 +116,7 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
                 tick(project, Ledger(project.lake), project.document.rules.triggers)
                 emit_reminders(project)
                 _sign(project, told)
+                reckoner.start(project)
                 due = project.clock() + _pause(project)
             database.answered()
         except (VitokError, SQLAlchemyError) as error:

@@ -102,6 +102,8 @@ def replay(
         )
     rows, lost = project.rows()
     span = _span(project, rows, release, start, end, step)
+    if reopen is not None:
+        project.say(f"Replay {format_time(span.start)} to {format_time(span.end)}")
     injected = [parse_injection(text, project.charter, rows.columns) for text in inject]
     faults = [each for each in injected if isinstance(each, Fault)]
     new = [each for each in injected if isinstance(each, NewVersion)]

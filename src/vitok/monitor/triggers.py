@@ -92,6 +92,29 @@ def decide_turn(triggers: Sequence[Trigger], facts: Facts, guards: Guards) -> De
     )
 
 
+def next_moment(trigger: Trigger, last: datetime) -> datetime | None:
+    """When a schedule asks for its next turn; None for what no clock knows.
+
+    Args:
+        last: When the last turn started.
+
+    >>> from datetime import UTC
+    >>> next_moment(Schedule("monthly"), datetime(2013, 12, 5, tzinfo=UTC)).isoformat()
+    '2014-01-01T00:00:00+00:00'
+    """
+    match trigger:
+        case Schedule(period="monthly"):
+            return (last.replace(day=1) + timedelta(days=32)).replace(
+                day=1, hour=0, minute=0, second=0, microsecond=0
+            )
+        case Schedule(period=timedelta() as period):
+            return last + period
+        case Cron():
+            return croniter(trigger.fields, last).get_next(datetime)
+        case _:
+            return None
+
+
 def _held_back(facts: Facts, guards: Guards) -> str | None:
     """What is in the way of a turn, None if nothing is."""
     if facts.releasing is not None:

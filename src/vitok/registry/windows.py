@@ -111,6 +111,46 @@ def all_windows(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(windows).order_by(windows.c.start)).mappings()]
 
 
+def metric_series(connection: Connection, metric: str, since: datetime) -> list[dict[str, Any]]:
+    """What each window from a moment on says of a metric, oldest first; only that is read of it.
+
+    Returns:
+        start, end, state, rows, labelled, version, and the metric as `quality`, None where no labels tell it.
+    """
+    query = select(
+        windows.c.start,
+        windows.c.end,
+        windows.c.state,
+        windows.c.rows,
+        windows.c.labelled,
+        windows.c.version,
+        windows.c.quality[metric].label("quality"),
+    ).where(windows.c.start >= since)
+    return [dict(row) for row in connection.execute(query.order_by(windows.c.start)).mappings()]
+
+
+def metric_details(connection: Connection, metric: str, since: datetime) -> dict[datetime, dict[str, Any]]:
+    """The estimate of a metric and its value by slice, of each window from a moment on, by its start."""
+    query = select(
+        windows.c.start,
+        windows.c.details[("estimated", metric)].label("estimated"),
+        windows.c.details["slices"].label("slices"),
+    ).where(windows.c.start >= since)
+    return {
+        row.start: {
+            "estimated": {} if row.estimated is None else {metric: row.estimated},
+            "slices": row.slices or {},
+        }
+        for row in connection.execute(query)
+    }
+
+
+def first_start(connection: Connection) -> datetime | None:
+    """Where the first window began that was ever judged."""
+    found: datetime | None = connection.execute(select(windows.c.start).order_by(windows.c.start)).scalar()
+    return found
+
+
 def save_alert(connection: Connection, alert_id: str, alert: Alert) -> None:
     """Writes a new alert."""
     connection.execute(insert(alerts).values(id=alert_id, **_columns(alert)))

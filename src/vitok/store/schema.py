@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0009"
+HEAD = "0011"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -402,4 +402,24 @@ incident_actions = Table(
     Column("added", Instant, nullable=False),
     Column("done", Instant),
     Column("done_by", Words(200)),
+)
+
+figures = Table(
+    "figures",
+    metadata,
+    Column("name", Words(40), primary_key=True),
+    Column("basis", Words(64), nullable=False),
+    Column("reckoned", Instant, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Words(300), primary_key=True),
+    Column("person", Words(200), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("given", Instant, nullable=False),
+    Column("time", Instant, nullable=False),  # of the event, by which the row is found in the lake
+    Column("version", Integer, nullable=False),
 )

@@ -1,30 +1,35 @@
-"""The first page, the log-in, the page behind an approval's link, and the JSON API beside them."""
+"""The control plane of a project as one application: places, deeds, the log-in, and the pages behind links."""
 
 from pathlib import Path
 from typing import Any, Protocol
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vitok.errors import Busy, Refused, UserMistake, VitokError
-from vitok.loop.control import Control, Visitor
+from vitok.loop.control import Control
 from vitok.loop.users import SESSION_HOURS
-from vitok.web.api import api_routes
+from vitok.web.describe import describe
 from vitok.web.door import (
     HEADERS,
     SESSION,
     Problem,
     form_of,
     guarded,
+    local_path,
     require_same_origin,
     told_as_json,
     visitor_of,
 )
+from vitok.web.drawing import Drawing
+from vitok.web.live import Live
+from vitok.web.pages import Pages, choose_language
+from vitok.web.places import DEEDS, PLACES
+from vitok.web.render import page
 
 _HERE = Path(__file__).parent
 
@@ -47,58 +52,62 @@ def create_pages(control: Control, links: LinkDesk) -> Starlette:
     Args:
         links: Shows and answers what the links of approvals are for.
     """
-    pages = _Pages(control, links)
+    door, pages, live = _FrontDoor(control, links), Pages(control), Live(control.mark)
+    about = describe(PLACES, DEEDS)
     routes = [
-        guarded(control, "/", "GET", "read", pages.home, page=True),
-        *api_routes(control),
         # Open to all: whoever has a link or knows a password is let in by it.
-        Route("/approve/{token}", pages.approve, methods=["GET", "POST"]),
-        Route("/login", pages.login, methods=["GET", "POST"]),
-        Route("/logout", pages.logout, methods=["POST"]),
+        Route("/approve/{token}", door.approve, methods=["GET", "POST"]),
+        Route("/login", door.log_in, methods=["GET", "POST"]),
+        Route("/logout", door.log_out, methods=["POST"]),
+        Route("/language", choose_language, methods=["POST"]),
+        Route("/static/vega.js", Drawing(control.project.state).script),
         Mount("/static", StaticFiles(directory=_HERE / "static")),
+        guarded(control, "/live", "GET", "read", live.follow),
+        guarded(control, "/api/openapi.json", "GET", "read", about),
+        *pages.routes(PLACES, DEEDS),
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, VitokError: _failed, 500: _failed})
+    return Starlette(
+        routes=routes, exception_handlers={404: pages.not_found, VitokError: _failed, 500: _failed}
+    )
 
 
-class _Pages:
-    """What browsers see."""
+class _FrontDoor:
+    """What is open to all."""
 
     def __init__(self, control: Control, links: LinkDesk) -> None:
         self._control, self._links = control, links
-        self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined
-        )
-        self._templates.filters["figure"] = lambda value: f"{value:.4g}"
 
-    def _page(self, name: str, *, status: int = 200, **content: Any) -> Response:
-        return HTMLResponse(self._templates.get_template(name).render(**content), status, headers=HEADERS)
+    async def _page(self, request: Request, name: str, *, status: int = 200, **content: Any) -> Response:
+        project = self._control.project.charter.project
+        return page(request, name, visitor=None, project=project, status=status, content=content)
 
-    async def home(self, request: Request, visitor: Visitor) -> Response:
-        found = await run_in_threadpool(self._control.status)
-        return self._page("home.html", found=found, visitor=visitor)
-
-    async def login(self, request: Request) -> Response:
+    async def log_in(self, request: Request) -> Response:
         """Asks for name and password, and gives a session for them."""
         if request.method == "GET":
-            return self._page("login.html", problem="")
+            asked = request.query_params
+            then, ended = local_path(asked.get("then", "/")), asked.get("ended") == "1"
+            return await self._page(request, "login.html", problem="", then=then, ended=ended)
+        then = "/"
         try:
             require_same_origin(request)
             form = await form_of(request)
+            then = local_path(form.get("then", "/"))
             address = request.client.host if request.client else "?"
             name, password = form.get("name", ""), form.get("password", "")
             token = await run_in_threadpool(self._control.log_in, name, password, address)
-        except Problem as error:
-            return self._page("login.html", problem=str(error), status=error.status)
-        except (Refused, Busy, UserMistake) as error:
+        except (Problem, Refused, UserMistake) as error:
             status = 429 if isinstance(error, Busy) else 403
-            return self._page("login.html", problem=f"{error.what}. {error.remedy}", status=status)
-        answer = RedirectResponse("/", 303, headers=HEADERS)
+            text = str(error) if isinstance(error, Problem) else f"{error.what}. {error.remedy}"
+            return await self._page(
+                request, "login.html", status=status, problem=text, then=then, ended=False
+            )
+        answer = RedirectResponse(then, 303, headers=HEADERS)
         secure = request.url.scheme == "https"
         age = SESSION_HOURS * 3600
         answer.set_cookie(SESSION, token, max_age=age, httponly=True, samesite="strict", secure=secure)
         return answer
 
-    async def logout(self, request: Request) -> Response:
+    async def log_out(self, request: Request) -> Response:
         """Ends the sessions of whoever asks."""
         try:
             require_same_origin(request)
@@ -116,25 +125,19 @@ class _Pages:
         token, links = request.path_params["token"], self._links
         try:
             if request.method == "GET":
-                return self._page(
-                    "approve.html", asked=await run_in_threadpool(links.look, token), problem=""
-                )
+                asked = await run_in_threadpool(links.look, token)
+                return await self._page(request, "approve.html", asked=asked, unanswered=False)
             form = await form_of(request)
             yes, reason = form.get("answer") == "yes", form.get("reason", "")
             if form.get("answer") not in ("yes", "no"):
                 asked = await run_in_threadpool(links.look, token)
-                return self._page("approve.html", asked=asked, problem="Choose yes or no.", status=400)
+                return await self._page(request, "approve.html", asked=asked, unanswered=True, status=400)
             done = await run_in_threadpool(links.answer, token, yes=yes, reason=reason)
-            return self._page("approved.html", done=done, yes=yes)
-        except UserMistake as error:
-            return self._page("refused.html", error=error, status=400)
-        except Refused as error:
-            return self._page("refused.html", error=error, status=403)
-
-
-async def _not_found(request: Request, error: Exception) -> Response:
-    message = f"there is no {request.url.path}; see / , /openapi.json or /v2"
-    return JSONResponse({"error": message}, status_code=404, headers=HEADERS)
+            return await self._page(request, "approved.html", done=done, yes=yes)
+        except (UserMistake, Refused) as error:
+            status = 403 if isinstance(error, Refused) else 400
+            found = {"place": error.place, "what": error.what, "remedy": error.remedy, "back": ""}
+            return await self._page(request, "failed.html", found=found, status=status)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

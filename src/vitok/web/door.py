@@ -1,10 +1,13 @@
 """The door of the control plane: every address says which act it is, and is closed to whoever may not do it."""
 
+import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -21,9 +24,11 @@ HEADERS = {
     "Referrer-Policy": "same-origin",  # with `no-referrer` browsers say of their own forms that they come from nowhere
     "Cache-Control": "no-store",
 }
+_LOG = logging.getLogger(__name__)
 _LONGEST = 20_000  # bytes of a form or a JSON object
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
+Failed = Callable[[Request, Visitor | None, Exception], Awaitable[Response]]
 
 
 class Problem(Exception):
@@ -39,32 +44,59 @@ class Problem(Exception):
 
 
 def guarded(
-    control: Control, path: str, method: str, act: Act, handler: Handler, *, page: bool = False
+    control: Control, path: str, method: str, act: Act, handler: Handler, *, failed: Failed | None = None
 ) -> Route:
     """An address that only those get to who may do the act.
 
     Args:
-        page: Whether browsers ask for it: who is not known is shown the log-in.
+        failed: Makes the page that tells a browser of an error, where browsers ask: there who is not known is shown
+            the log-in. None for programs, which read JSON.
     """
 
     async def endpoint(request: Request) -> Response:
+        visitor = None
         try:
             if method != "GET":
                 require_same_origin(request)
             visitor = await visitor_of(control, request)
             if visitor is None:
-                if page:
-                    return RedirectResponse("/login", 303, headers=HEADERS)
-                told = {**HEADERS, "WWW-Authenticate": "Bearer"}
-                return JSONResponse(
-                    {"error": "log in, or send a key: Authorization: Bearer KEY"}, 401, headers=told
-                )
+                return _unknown() if failed is None else _to_log_in(request)
             control.require(visitor, act)
             return await handler(request, visitor)
         except (VitokError, Problem) as error:
-            return told_as_json(error)
+            return told_as_json(error) if failed is None else await failed(request, visitor, error)
+        except OperationalError as error:
+            _LOG.exception("the state database does not answer")
+            return _no_database() if failed is None else await failed(request, visitor, error)
 
     return Route(path, endpoint, methods=[method], name=f"{act} {method} {path}")
+
+
+def _unknown() -> Response:
+    told = {**HEADERS, "WWW-Authenticate": "Bearer"}
+    return JSONResponse({"error": "log in, or send a key: Authorization: Bearer KEY"}, 401, headers=told)
+
+
+def _to_log_in(request: Request) -> Response:
+    """To the log-in, and from there back to where the reader was; a form that was sent says that nothing was done."""
+    sent = request.method == "POST"
+    back = urlsplit(request.headers.get("referer", "")).path if sent else request.url.path
+    query = {"then": local_path(back)} | ({"ended": "1"} if sent else {})
+    return RedirectResponse(f"/login?{urlencode(query)}", 303, headers=HEADERS)
+
+
+def _no_database() -> Response:
+    told = {"error": "the state database does not answer; predictions go on"}
+    return JSONResponse(told, 503, headers=HEADERS)
+
+
+def local_path(path: str) -> str:
+    """The path, if it leads to a page of this server; else the first page.
+
+    >>> local_path("/turns/3"), local_path("//evil.example"), local_path("https://evil.example")
+    ('/turns/3', '/', '/')
+    """
+    return path if re.match(r"/(?![/\\])[^\x00-\x1f]*$", path) else "/"
 
 
 async def visitor_of(control: Control, request: Request) -> Visitor | None:

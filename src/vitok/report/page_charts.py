@@ -1,0 +1,408 @@
+"""Pictures of pages as Vega-Lite specifications, written out: a server has no time to load a library for them.
+
+Colours are names of the page's style sheet, such as `var(--c1)`, so that a picture fits the light and the dark.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Spec = dict[str, Any]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, never asked for
+ACCENT, SECOND, THIRD, GREY = "var(--c1)", "var(--c2)", "var(--c3)", "var(--grey)"
+GOOD, BAD, WARN = "var(--good)", "var(--bad)", "var(--warn)"
+_EVENTS = {
+    "release": (GOOD, "triangle-up"),
+    "rollback": (BAD, "triangle-down"),
+    "refused": (GREY, "cross"),
+    "alert": (WARN, "diamond"),
+    "incident": (BAD, "square"),
+}
+_TIME = {"field": "start", "type": "temporal", "title": None}
+
+
+def finished(layers: Sequence[Spec], *, height: int = 220, **more: Any) -> Spec:
+    """Layers in one picture as wide as its place."""
+    return {
+        "$schema": SCHEMA,
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "layer": list(layers),
+        **more,
+    }
+
+
+def values(rows: Sequence[Mapping[str, Any]]) -> Spec:
+    """Rows as the data of a layer."""
+    return {"values": [dict(row) for row in rows]}
+
+
+def series_layers(points: Sequence[Mapping[str, Any]], title: str, colour: str = ACCENT) -> list[Spec]:
+    """A band of intervals with its line; each point has start, value, low and high."""
+    y = {"type": "quantitative", "title": title, "scale": {"zero": False}}
+    tips = [
+        {"field": "start", "type": "temporal", "title": "from"},
+        {"field": "value", "type": "quantitative", "title": title, "format": ".4~g"},
+        {"field": "low", "type": "quantitative", "format": ".4~g"},
+        {"field": "high", "type": "quantitative", "format": ".4~g"},
+    ]
+    band = {
+        "data": values(points),
+        "mark": {"type": "area", "opacity": 0.18, "color": colour},
+        "encoding": {"x": _TIME, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+    }
+    line = {
+        "data": values(points),
+        "mark": {"type": "line", "color": colour, "point": {"color": colour, "size": 22}},
+        "encoding": {"x": _TIME, "y": {**y, "field": "value"}, "tooltip": tips},
+    }
+    return [band, line]
+
+
+def quality_chart(found: Mapping[str, Any], events: Sequence[Mapping[str, Any]] = ()) -> Spec | None:
+    """A metric through time: measured with its interval, estimated, control limits, accepted, and what happened.
+
+    Args:
+        found: `quality` of the performance page.
+        events: Of the first page; they stand at the foot.
+    """
+    points = found["points"]
+    if not points:
+        return None
+    title = found["metric"]
+    layers = []
+    if found["limits"]:
+        limits = {
+            "data": values(found["limits"]),
+            "encoding": {"x": _TIME},
+            "layer": [
+                {
+                    "mark": {"type": "line", "interpolate": "step", "strokeDash": [3, 3], "color": GREY},
+                    "encoding": {"y": {"field": side, "type": "quantitative", "title": title}},
+                }
+                for side in ("low", "high")
+            ],
+        }
+        layers.append(limits)
+    if found["accepted"] is not None:
+        layers.append(_level(found["accepted"], GOOD))
+    if found["estimated"]:
+        layers += series_layers(found["estimated"], title, SECOND)[1:]
+    layers += series_layers(points, title)
+    first = points[0]["start"]
+    marked = [each for each in events if each["time"] >= first]
+    if marked:
+        layers.append(_events(marked))
+    return finished(layers, height=260, resolve={"scale": {"color": "independent"}})
+
+
+def _level(value: float, colour: str) -> Spec:
+    return {
+        "data": {"values": [{"level": value}]},
+        "mark": {"type": "rule", "strokeDash": [8, 4], "color": colour},
+        "encoding": {"y": {"field": "level", "type": "quantitative"}},
+    }
+
+
+def _events(events: Sequence[Mapping[str, Any]]) -> Spec:
+    """Signs at the foot of the picture, told apart by shape as well as by colour."""
+    kinds = [kind for kind in _EVENTS if any(each["kind"] == kind for each in events)]
+    shown = [{**each, "about": str(each["about"])[:80]} for each in events]
+    scale = {"domain": kinds}
+    return {
+        "data": values(shown),
+        "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "yOffset": -6},
+        "encoding": {
+            "x": {"field": "time", "type": "temporal", "title": None},
+            "y": {"value": {"expr": "height"}},
+            "color": {
+                "field": "kind",
+                "type": "nominal",
+                "scale": {**scale, "range": [_EVENTS[kind][0] for kind in kinds]},
+                "legend": None,
+            },
+            "shape": {
+                "field": "kind",
+                "type": "nominal",
+                "scale": {**scale, "range": [_EVENTS[kind][1] for kind in kinds]},
+                "legend": None,
+            },
+            "tooltip": [
+                {"field": "time", "type": "temporal", "format": "%Y-%m-%d %H:%M"},
+                {"field": "kind", "type": "nominal"},
+                {"field": "about", "type": "nominal"},
+            ],
+        },
+    }
+
+
+def money_chart(periods: Sequence[Mapping[str, Any]]) -> Spec | None:
+    """Money by period as bars, and all of it so far as a line.
+
+    Args:
+        periods: Of `vitok earned --json`.
+    """
+    rows, total = [], 0.0
+    for period in periods:
+        if period["over_nobody"] is None:
+            continue
+        total += period["over_nobody"]
+        rows.append({"start": period["start"], "earned": period["over_nobody"], "total": total})
+    if not rows:
+        return None
+    x = {**_TIME, "timeUnit": "utcyearmonth"}
+    tips = [
+        {"field": "start", "type": "temporal", "timeUnit": "utcyearmonth", "title": "month"},
+        {"field": "earned", "type": "quantitative", "format": ",.0f"},
+        {"field": "total", "type": "quantitative", "format": ",.0f"},
+    ]
+    bars = {
+        "mark": {"type": "bar", "color": ACCENT, "opacity": 0.75},
+        "encoding": {
+            "x": x,
+            "y": {
+                "field": "earned",
+                "type": "quantitative",
+                "title": None,
+                "axis": {"format": ",.0f"},
+            },
+            "tooltip": tips,
+        },
+    }
+    line = {
+        "mark": {"type": "line", "color": SECOND, "point": {"color": SECOND}},
+        "encoding": {
+            "x": x,
+            "y": {"field": "total", "type": "quantitative", "axis": {"format": ",.0f"}},
+            "tooltip": tips,
+        },
+    }
+    return finished([bars, line], data=values(rows))
+
+
+def heat_chart(cells: Sequence[Mapping[str, Any]], accepted: float | None, metric: str) -> Spec | None:
+    """A metric by segment and time; the colour says how far it is from what was accepted.
+
+    Args:
+        cells: `cells` of the segments of `vitok drift --json`.
+    """
+    if not cells:
+        return None
+    middle = accepted if accepted is not None else sum(each["value"] for each in cells) / len(cells)
+    reach = max(abs(each["value"] - middle) for each in cells) or 1.0
+    segments = sorted({each["segment"] for each in cells})
+    return {
+        "$schema": SCHEMA,
+        "width": "container",
+        "height": {"step": 26},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": values(cells),
+        "mark": {"type": "rect"},
+        "encoding": {
+            "x": {**_TIME, "field": "start"},
+            "x2": {"field": "end"},
+            "y": {"field": "segment", "type": "nominal", "title": None, "sort": segments},
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "title": metric,
+                "scale": {"scheme": "blueorange", "reverse": True, "domainMid": middle}
+                | {"domain": [middle - reach, middle + reach]},
+                "legend": {"format": ".3~g", "gradientLength": 160},
+            },
+            "tooltip": [
+                {"field": "segment", "type": "nominal"},
+                {"field": "start", "type": "temporal"},
+                {"field": "value", "type": "quantitative", "format": ".4~g", "title": metric},
+                {"field": "low", "type": "quantitative", "format": ".4~g"},
+                {"field": "high", "type": "quantitative", "format": ".4~g"},
+                {"field": "rows", "type": "quantitative", "format": ",d"},
+            ],
+        },
+    }
+
+
+def bars_chart(
+    rows: Sequence[Mapping[str, Any]], label: str, value: str, *, limit: str | None = None
+) -> Spec:
+    """Horizontal bars in the order of the rows; `limit` is a field whose value is marked on each."""
+    y = {"field": label, "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 220}}
+    x = {"field": value, "type": "quantitative", "title": None}
+    layers: list[Spec] = [
+        {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.8}, "encoding": {"x": x, "y": y}}
+    ]
+    if limit is not None:
+        tick = {"type": "tick", "color": SECOND, "thickness": 3}
+        layers.append({"mark": tick, "encoding": {"x": {**x, "field": limit}, "y": y}})
+    found = finished(layers, data=values(rows))
+    return {**found, "height": {"step": 24}, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+def shape_chart(labels: Sequence[str], then: Sequence[float], now: Sequence[float]) -> Spec:
+    """A distribution then (outline) and now (bars), by bin from the lowest.
+
+    Args:
+        labels: Of the bins, the highest first, as `vitok drift --json` has them.
+        then, now: Share of each.
+    """
+    rows = [
+        {"bin": label, "then": a, "now": b}
+        for label, a, b in reversed(list(zip(labels, then, now, strict=True)))
+    ]
+    x = {
+        "field": "bin",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"labelAngle": -40, "labelLimit": 90},
+    }
+    y = {"type": "quantitative", "title": None, "axis": {"format": "%"}}
+    tips = [
+        {"field": "bin", "type": "nominal"},
+        {"field": "then", "type": "quantitative", "format": ".1%"},
+        {"field": "now", "type": "quantitative", "format": ".1%"},
+    ]
+    return finished(
+        [
+            {
+                "mark": {"type": "bar", "color": ACCENT, "opacity": 0.75},
+                "encoding": {"x": x, "y": {**y, "field": "now"}, "tooltip": tips},
+            },
+            {
+                "mark": {"type": "tick", "color": SECOND, "thickness": 3},
+                "encoding": {"x": x, "y": {**y, "field": "then"}, "tooltip": tips},
+            },
+        ],
+        height=150,
+        data=values(rows),
+    )
+
+
+def labels_chart(columns: Sequence[Mapping[str, Any]]) -> Spec | None:
+    """Predictions by span, and how many of them have their label."""
+    rows = [
+        {"start": each["start"], "end": each["end"], "count": count, "kind": kind}
+        for each in columns
+        for kind, count in (
+            ("labelled", each["labelled"]),
+            ("without label", each["rows"] - each["labelled"]),
+        )
+    ]
+    if not rows:
+        return None
+    scale = {"domain": ["labelled", "without label"], "range": [ACCENT, SECOND]}
+    bars = {
+        "mark": {"type": "bar", "stroke": "var(--card)"},
+        "encoding": {
+            "x": _TIME,
+            "x2": {"field": "end"},
+            "y": {"field": "count", "type": "quantitative", "title": None, "axis": {"format": "~s"}},
+            "color": {"field": "kind", "type": "nominal", "scale": scale},
+            "tooltip": [
+                {"field": "start", "type": "temporal"},
+                {"field": "kind", "type": "nominal"},
+                {"field": "count", "type": "quantitative", "format": ",d"},
+            ],
+        },
+    }
+    return finished([bars], height=110, data=values(rows))
+
+
+def distance_chart(
+    columns: Sequence[Mapping[str, Any]], by_feature: Mapping[str, Sequence[float | None]]
+) -> Spec | None:
+    """How far each feature was from the reference, by span of time.
+
+    Args:
+        columns: Spans, with start and end.
+        by_feature: PSI of each span; None where there were no rows.
+    """
+    cells = [
+        {"feature": name, "start": span["start"], "end": span["end"], "psi": psi}
+        for name, found in by_feature.items()
+        for span, psi in zip(columns, found, strict=True)
+        if psi is not None
+    ]
+    if not cells:
+        return None
+    return {
+        "$schema": SCHEMA,
+        "width": "container",
+        "height": {"step": 26},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": values(cells),
+        "mark": {"type": "rect"},
+        "encoding": {
+            "x": _TIME,
+            "x2": {"field": "end"},
+            "y": {"field": "feature", "type": "nominal", "title": None, "sort": list(by_feature)},
+            "color": {
+                "field": "psi",
+                "type": "quantitative",
+                "title": "PSI",
+                "scale": {"scheme": "oranges", "type": "sqrt"},
+                "legend": {"gradientLength": 160},
+            },
+            "tooltip": [
+                {"field": "feature", "type": "nominal"},
+                {"field": "start", "type": "temporal"},
+                {"field": "psi", "type": "quantitative", "format": ".3~g", "title": "PSI"},
+            ],
+        },
+    }
+
+
+def kpi_chart(periods: Sequence[Mapping[str, Any]], kpi: Mapping[str, Any]) -> Spec | None:
+    """The KPI by period with its interval.
+
+    Args:
+        periods, kpi: Of `vitok earned --json`.
+    """
+    points = [{"start": each["start"], **each["kpi"]} for each in periods if each["kpi"] is not None]
+    if not points:
+        return None
+    return finished(series_layers(points, kpi["metric"] or kpi["name"]), height=200)
+
+
+def policies_chart(result: Mapping[str, Any] | None) -> Spec | None:
+    """Quality of each policy through time.
+
+    Args:
+        result: What `vitok replay --json` prints; None draws nothing.
+    """
+    if result is None:
+        return None
+    metric = result["metric"]
+    rows = [
+        {"start": window["start"], "policy": policy["name"], **window["metrics"][metric]}
+        for policy in result["policies"]
+        for window in policy["windows"]
+        if metric in window["metrics"]
+    ]
+    if not rows:
+        return None
+    names = [policy["name"] for policy in result["policies"]]
+    colours = [f"var(--c{place % 5 + 1})" for place in range(len(names))]
+    colour = {"field": "policy", "type": "nominal", "scale": {"domain": names, "range": colours}}
+    y = {"type": "quantitative", "title": metric, "scale": {"zero": False}}
+    tips = [
+        {"field": "policy", "type": "nominal"},
+        {"field": "start", "type": "temporal"},
+        {"field": "value", "type": "quantitative", "format": ".4~g", "title": metric},
+    ]
+    rule = {
+        "mark": {"type": "rule", "opacity": 0.4},
+        "encoding": {"x": _TIME, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+    }
+    line = {
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": _TIME,
+            "y": {**y, "field": "value"},
+            "color": colour,
+            "strokeDash": {"field": "policy", "type": "nominal", "scale": {"domain": names}, "legend": None},
+            "tooltip": tips,
+        },
+    }
+    return finished([rule, line], height=280, data=values(rows))

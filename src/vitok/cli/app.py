@@ -50,6 +50,7 @@ VERBS = {
     "log": "log",
     "maturity": "maturity",
     "status": "status",
+    "report": "report",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "backup",

@@ -27,6 +27,7 @@ VERBS = {
     "releases": "releases",
     "ab": "ab",
     "up": "up",
+    "pages": "pages",
     "serve": "serve",
     "keys": "keys",
     "users": "users",

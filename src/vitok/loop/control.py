@@ -41,10 +41,13 @@ class Control:
     Args:
         project: Its charter is read anew when the file changes, so that a team holds at once.
         key: Gives what signs sessions; asked for when one comes.
+        only: What may be done at all, whatever roles allow; None for no such limit.
     """
 
-    def __init__(self, project: Project, key: Callable[[], bytes]) -> None:
-        self._opened, self._key = project, key
+    def __init__(
+        self, project: Project, key: Callable[[], bytes], only: frozenset[Act] | None = None
+    ) -> None:
+        self._opened, self._key, self._only = project, key, only
         self._seen = _mark(project)
 
     @property
@@ -70,6 +73,10 @@ class Control:
         Returns:
             None for nobody whom one knows.
         """
+        found = self._visitor(is_guarded, key, session)
+        return found if found is None or self._only is None else replace(found, acts=found.acts & self._only)
+
+    def _visitor(self, is_guarded: bool, key: Key | None, session: str | None) -> Visitor | None:
         project = self.project
         if key is not None:
             scoped = frozenset(act for scope, act in _ACTS_OF_SCOPES.items() if scope in key.scopes)

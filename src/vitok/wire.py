@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vitok.errors import UserMistake
 from vitok.kernel.clock import Clock, system_clock
 from vitok.loop.project import Project
 from vitok.loop.review import read_document
@@ -63,11 +64,16 @@ def open_project(
     Raises:
         NotFound: the folder holds no project.
         CharterMistake: the charter does not parse.
-        UserMistake: a store cannot be opened.
+        UserMistake: a store cannot be opened, or the settings name a database beside the project's own.
     """
     folder = folder.resolve()
     document, settings, state = read_document(folder), Settings(), folder / STATE
-    database = settings.database_url or f"sqlite:///{state / 'state.sqlite'}"
+    own = state / "state.sqlite"
+    database = settings.database_url or f"sqlite:///{own}"
+    if own.exists() and database != f"sqlite:///{own}":
+        what = f"names a database, and {own} is the state of this project"
+        remedy = "Unset it; or unset it for `vitok backup`, and set it for `vitok restore` into a new folder."
+        raise UserMistake("VITOK_DATABASE_URL", what, remedy)
     tracking = settings.tracking_url or f"sqlite:///{state / 'mlflow.sqlite'}"
     return Project(
         folder=folder,

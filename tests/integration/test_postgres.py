@@ -426,6 +426,17 @@ def test_what_is_wrong_is_told_in_one_line_without_the_password(cluster, home, m
     assert "Traceback" not in answer.err
 
 
+def test_a_project_with_a_state_of_its_own_is_not_mixed_with_another(url, monkeypatch, tmp_path):
+    (tmp_path / "vitok.yaml").write_text(CHARTER.replace("RELEASE", "").replace("GUARD", GUARD))
+    monkeypatch.delenv("VITOK_DATABASE_URL", raising=False)
+    open_project(tmp_path).engine.dispose()
+    monkeypatch.setenv("VITOK_DATABASE_URL", url)
+    with pytest.raises(UserMistake, match=r"names a database, and .*state\.sqlite is the state"):
+        open_project(tmp_path)
+    answer = run_vitok("demo", "--project", tmp_path / "demo")
+    assert (answer.code, answer.error["place"]) == (2, "VITOK_DATABASE_URL")
+
+
 def test_a_user_who_may_not_create_tables_is_told_so(cluster):
     cluster.database("closed")
     cluster.query("DROP ROLE IF EXISTS guest")

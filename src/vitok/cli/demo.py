@@ -7,9 +7,10 @@ import typer
 
 from vitok.cli.output import JsonOption, say, show
 from vitok.cli.replay import compare
+from vitok.errors import UserMistake
 from vitok.govern.people import local_user
 from vitok.loop.demo import run_demo
-from vitok.wire import open_project
+from vitok.wire import Settings, open_project
 
 _LONGEST = 150
 
@@ -21,6 +22,9 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Turns the whole coil on real flights: check, run, approve, release, choose a policy, live through the year."""
+    if Settings().database_url is not None:
+        what = "names one database, and the demo makes two projects"
+        raise UserMistake("VITOK_DATABASE_URL", what, "Unset it for the demo.")
     payload = run_demo(project, open_project, say, local_user())
     show(as_json, payload, summary(payload))
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitok.errors import Busy, Fault, UserMistake
@@ -194,17 +195,26 @@ def _fill_database(manifest: dict[str, Any], home: Path, database: str | None) -
     own, rows = home / STATE_FILE, home / ROWS_FILE
     try:
         if rows.exists():
-            with rows.open("rb") as lines:
-                load_rows(new_database(database or f"sqlite:///{own}", manifest["schema"]), lines)
+            with rows.open("rb") as lines, _new(database or f"sqlite:///{own}", manifest["schema"]) as target:
+                load_rows(target, lines)
             rows.unlink()
         elif database is not None:
             source = open_database(f"sqlite:///{own}")
-            with source.connect() as connection:
-                load_rows(new_database(database, HEAD), dump_rows(connection))
+            with source.connect() as connection, _new(database, HEAD) as target:
+                load_rows(target, dump_rows(connection))
             source.dispose()
             own.unlink()
     except SQLAlchemyError as error:
         raise Fault("state database", str(error).splitlines()[0], "Use another archive.") from error
+
+
+@contextmanager
+def _new(url: str, revision: str) -> Iterator[Engine]:
+    engine = new_database(url, revision)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _require_known(file: Path, manifest: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from vitok.errors import UserMistake
 
 T = TypeVar("T")
 
+_HINT = "Is the server running"  # which follows on what the driver says, and which our remedy says better
 _TRY_SECONDS = 0.5
 _PATIENCE_SECONDS = 600.0  # a keeper goes on with what was given up then
 # Of the standard: connection trouble, too few resources; of Postgres: ended by somebody, starting up.
@@ -39,7 +40,8 @@ def told(error: BaseException) -> str:
     """What the database says, in one line and without the statement."""
     while error.__cause__ is not None and not isinstance(error, DBAPIError):
         error = error.__cause__
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    said = said.partition(_HINT)[0].removeprefix("connection failed: ")
     return " ".join(said.split()).removesuffix(".")
 
 

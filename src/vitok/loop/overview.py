@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 
 from vitok.kernel.clock import format_time
 from vitok.loop.alerts import Record, alert_records
-from vitok.loop.performance import project_performance
 from vitok.loop.project import Project
-from vitok.loop.standing import standing
+from vitok.loop.standing import main_performance, standing
 from vitok.loop.status import project_status
 from vitok.monitor.incidents import Incident
 from vitok.monitor.triggers import next_moment
@@ -61,7 +60,7 @@ def project_overview(project: Project) -> dict[str, Any]:
         "shares": [] if not history else _shares(history[-1]),
         "needs": needs,
         "next": _next(project, past),
-        "history": {**project_performance(project), "events": events},
+        "history": {**main_performance(project), "events": events},
     }
 
 

@@ -21,7 +21,7 @@ PERIODS: dict[Period, timedelta | None] = {
     "all": None,
 }
 _MOST_COLUMNS = 60
-_MOST_DETAILED = 800  # windows whose estimates and slices are read; older ones keep their measured quality
+_MOST_DETAILED = 400  # windows whose estimates and slices are read; older ones keep their measured quality
 
 
 def project_performance(

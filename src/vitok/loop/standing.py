@@ -15,6 +15,7 @@ from vitok.loop.drift_spans import Asked
 from vitok.loop.earned import project_earned
 from vitok.loop.maturity import maturity
 from vitok.loop.operations import operations_report
+from vitok.loop.performance import project_performance
 from vitok.loop.plan import project_plan
 from vitok.loop.project import Project
 from vitok.loop.queue import waiting_rows
@@ -30,6 +31,7 @@ _WEEK = timedelta(days=7)
 
 FIGURES: dict[str, Callable[[Project], dict[str, Any]]] = {
     "drift": lambda project: drift(project, StillLedger(project.lake), Asked(), through_time=True),
+    "performance": project_performance,
     "earned": lambda project: project_earned(project, by="month", start=None, end=None),
     "operations": lambda project: operations_report(project, Ledger(project.lake), _WEEK),
     "roi": project_roi,
@@ -61,6 +63,12 @@ def standing(project: Project, name: str) -> dict[str, Any]:
         "reckoned": format_time(found.reckoned),
         "current": found.basis == basis,
     }
+
+
+def main_performance(project: Project) -> dict[str, Any]:
+    """The main metric through the last year: as it was reckoned last, and before that as it is now."""
+    found: dict[str, Any] | None = standing(project, "performance")["figure"]
+    return project_performance(project) if found is None else found
 
 
 def reckon_due(project: Project) -> list[str]:

@@ -4,13 +4,16 @@ from typing import get_args
 
 from vitok.loop.performance import Period, project_performance
 from vitok.loop.project import Project
-from vitok.loop.standing import standing
+from vitok.loop.standing import main_performance, standing
 from vitok.report.page_charts import heat_chart, labels_chart, quality_chart
 from vitok.web.place import Ask, Deed, Place, Values
 
 
 def _read(project: Project, asked: Values) -> Values:
-    found = project_performance(project, metric=asked["metric"], period=asked["period"] or "year")
+    if asked["metric"] is None and asked["period"] in (None, "year"):
+        found = main_performance(project)
+    else:
+        found = project_performance(project, metric=asked["metric"], period=asked["period"] or "year")
     drift = standing(project, "drift")["figure"]
     return {**found, "against": None if drift is None else drift["quality_against"]}
 

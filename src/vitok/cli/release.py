@@ -1,41 +1,27 @@
 """`vitok release`: an accepted version goes into production."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
-from vitok.charter.releasing import Strategy
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
-from vitok.errors import UserMistake
 from vitok.govern.people import local_user
-from vitok.journal.ledger import Ledger
-from vitok.loop.keep import collect
-from vitok.loop.rollout import release_version
+from vitok.loop.released import STRATEGIES, release_as_asked
 from vitok.wire import open_project
-
-_KNOWN = get_args(Strategy)
 
 
 def release(
     version: Annotated[int, typer.Argument(help="Number of an accepted version.")],
     strategy: Annotated[
-        str | None, typer.Option(help=f"How: {', '.join(_KNOWN)}. Default: the charter's.")
+        str | None, typer.Option(help=f"How: {', '.join(STRATEGIES)}. Default: the charter's.")
     ] = None,
     flag: Annotated[str | None, typer.Option(help="The segment, with the strategy flag.")] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Brings an accepted version into production. Exit code 3 if its verdict or a missing approval forbids it."""
-    if strategy is not None and strategy not in _KNOWN:
-        raise UserMistake(f"--strategy {strategy}", "is not known", f"Known: {', '.join(_KNOWN)}.")
-    if flag is not None and strategy not in (None, "flag"):
-        raise UserMistake("--flag", f"has no meaning with the strategy {strategy}", "Leave one of them out.")
     opened = open_project(project, say=say)
-    collect(opened)
-    chosen: Any = strategy
-    found = release_version(
-        opened, Ledger(opened.lake), version, strategy=chosen, flag=flag, actor=local_user()
-    ).as_json()
+    found = release_as_asked(opened, version, strategy=strategy, flag=flag, actor=local_user())
     show(as_json, found, describe(found))
 
 

@@ -12,12 +12,12 @@ from vitok.journal.ledger import StillLedger
 from vitok.loop.keep import collect
 from vitok.loop.project import Project
 from vitok.loop.propose import Asked, propose_rollout
-from vitok.loop.release import release_json
 from vitok.loop.release_picture import release_picture, release_story, story_json
+from vitok.loop.released import list_releases
 from vitok.loop.rollout_picture import rollout_picture
 from vitok.loop.rollout_story import rollout_json
 from vitok.registry import rollouts
-from vitok.registry.releases import Release, all_releases
+from vitok.registry.releases import Release
 from vitok.registry.releases import get as get_release
 from vitok.registry.rollouts import Rollout
 from vitok.wire import open_project
@@ -27,15 +27,7 @@ def releases(context: typer.Context, project: ProjectOption = HERE, as_json: Jso
     """Lists all plans that were in force and all roll-outs, with their states."""
     if context.invoked_subcommand is not None:
         return
-    opened = open_project(project, say=say)
-    with opened.engine.connect() as connection:
-        found = [release_json(release) for release in all_releases(connection)]
-        ways = rollouts.all_rollouts(connection)
-    told = [rollout_json(opened, None, each) for each in ways]
-    payload = {
-        "releases": found,
-        "rollouts": [{k: v for k, v in each.items() if k not in ("steps", "now")} for each in told],
-    }
+    payload = list_releases(open_project(project, say=say))
     show(as_json, payload, _list(payload))
 
 

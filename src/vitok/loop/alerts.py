@@ -11,10 +11,11 @@ from vitok.errors import NotFound, UserMistake
 from vitok.govern import audit
 from vitok.kernel.clock import format_duration, format_time
 from vitok.loop.delivery import shown
+from vitok.loop.incident_signals import ALERT
 from vitok.loop.project import Project
 from vitok.monitor.alerts import Alert
 from vitok.monitor.handling import Handling, State
-from vitok.registry import events, handlings
+from vitok.registry import events, handlings, incidents
 from vitok.registry import windows as remembered
 from vitok.store.locks import hold
 
@@ -80,7 +81,8 @@ def list_alerts(project: Project, *, ended: bool = False) -> dict[str, Any]:
 
 
 def show_alert(project: Project, name: str) -> dict[str, Any]:
-    """The object that `vitok alerts show --json` prints: an alert, and who was told of it.
+    """The object that `vitok alerts show --json` prints: an alert, who was told of it, what was done
+    about it, and the numbers of the incidents that it belongs to.
 
     Args:
         name: Its id, or at least four characters of its begin or end.
@@ -91,12 +93,25 @@ def show_alert(project: Project, name: str) -> dict[str, Any]:
     with project.engine.connect() as connection:
         record = _named(connection, name)
         told = events.about(connection, f"alert {record.id}")
+        did = audit.lines(connection, subject=f"alert {record.id}")
+        history = [
+            {
+                "time": format_time(line["time"]),
+                "actor": line["actor"],
+                "action": line["action"],
+                "note": line["details"].get("note", ""),
+            }
+            for line in did
+        ]
+        tied = incidents.linked(connection, ALERT, record.id)
     return {
         **record.as_json(project.clock()),
         "told": [
             {"time": format_time(each.time), "url": shown(each.url), "state": each.state, "error": each.error}
             for each in told
         ],
+        "history": history,
+        "incidents": tied,
     }
 
 

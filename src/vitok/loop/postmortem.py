@@ -20,8 +20,11 @@ from vitok.registry import windows as remembered
 _BEFORE = timedelta(days=7)
 
 
-def post_mortem(project: Project, journal: JournalReader, number: int) -> dict[str, Any]:
+def post_mortem(project: Project, journal: JournalReader | None, number: int) -> dict[str, Any]:
     """The object that `vitok incidents postmortem N --json` prints, without its Markdown.
+
+    Args:
+        journal: To count rows; None to leave that out, since it takes longer the more was predicted.
 
     Returns:
         As `show_incident`, and: project, made, impact {rows, by_action, windows, lost}, causes (sentences of what the
@@ -38,7 +41,10 @@ def post_mortem(project: Project, journal: JournalReader, number: int) -> dict[s
             "project": project.charter.project,
             "made": format_time(now),
             **found,
-            "impact": {**_rows(journal, incident.began, end), **_windows(connection, incident.began, end)},
+            "impact": {
+                **({} if journal is None else _rows(journal, incident.began, end)),
+                **_windows(connection, incident.began, end),
+            },
             "causes": _causes(connection, incident),
             "before": _before(connection, incident.began),
         }

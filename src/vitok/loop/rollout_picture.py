@@ -11,7 +11,6 @@ from vitok.loop.project import Project
 from vitok.loop.rollout import plans_of
 from vitok.registry import rollouts
 from vitok.registry.rollouts import Rollout, Transition
-from vitok.release.plan import Plan
 from vitok.release.rollout import OPEN, Evidence
 from vitok.report.release_chart import release_chart
 
@@ -22,8 +21,6 @@ def rollout_picture(project: Project, journal: JournalReader, rollout: Rollout) 
     """The page of a roll-out as a chart's specification; the evidence is made anew for each of some moments."""
     with project.engine.connect() as connection:
         steps = rollouts.all_transitions(connection, rollout.number)
-        plans = plans_of(connection, rollout.number)
-    end = rollout.ended or project.clock()
     new, old = f"version {rollout.version}", f"version {rollout.champion}"
     shares = []
     for step in steps:
@@ -31,7 +28,7 @@ def rollout_picture(project: Project, journal: JournalReader, rollout: Rollout) 
         shares += [(step.time, 1 - share, old), (step.time, share, new)]
     evidence = [
         (moment, finding.guard, finding.log_e, finding.boundary)
-        for moment, found in _path(project, journal, rollout, steps, plans, end)
+        for moment, found in evidence_path(project, journal, rollout)
         for finding in found.findings
     ]
     events = [(step.time, step.state, step.reason) for step in steps]
@@ -51,15 +48,14 @@ def _share(rollout: Rollout, step: Transition) -> float:
     return rollout.way.stages[step.stage].share if step.state in OPEN else 0.0
 
 
-def _path(
-    project: Project,
-    journal: JournalReader,
-    rollout: Rollout,
-    steps: list[Transition],
-    plans: list[Plan],
-    end: datetime,
+def evidence_path(
+    project: Project, journal: JournalReader, rollout: Rollout
 ) -> Iterator[tuple[datetime, Evidence]]:
-    """What was known at moments spread over the roll-out, and at its end."""
+    """What was known at moments spread over a roll-out, and at its end, or now; made anew of the journal."""
+    with project.engine.connect() as connection:
+        steps = rollouts.all_transitions(connection, rollout.number)
+        plans = plans_of(connection, rollout.number)
+    end = rollout.ended or project.clock()
     for number in range(1, _POINTS + 1):
         moment = rollout.started + (end - rollout.started) * (number / _POINTS)
         past = [step for step in steps if step.time <= moment and step.state in OPEN]

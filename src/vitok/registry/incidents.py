@@ -143,6 +143,14 @@ def links_of(connection: Connection, number: int) -> list[Source]:
     return [(row.kind, row.target) for row in connection.execute(query.order_by("kind", "target"))]
 
 
+def linked(connection: Connection, kind: str, target: str) -> list[int]:
+    """The incidents that something is tied to, oldest first."""
+    mine = (incident_links.c.kind == kind) & (incident_links.c.target == target)
+    return list(
+        connection.execute(select(incident_links.c.incident).where(mine).order_by("incident")).scalars()
+    )
+
+
 def all_links(connection: Connection) -> set[Source]:
     """What is tied to any incident."""
     query = select(incident_links.c.kind, incident_links.c.target)

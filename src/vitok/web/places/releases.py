@@ -25,7 +25,7 @@ PLACES = (
             "shares": lambda found: shares_chart(
                 found["shares"], found["until"], f"version {found['version']}", f"version {found['champion']}"
             ),
-            "evidence": lambda found: evidence_chart(found["path"], found["until"]),
+            "evidence": lambda found: evidence_chart(found["path"], found["started"], found["until"]),
         },
     ),
 )

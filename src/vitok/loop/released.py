@@ -1,0 +1,131 @@
+"""What people see of releases: the plan in force, all plans, all roll-outs, and what could be released."""
+
+from typing import Any, get_args
+
+from sqlalchemy import Connection
+
+from vitok.charter.releasing import Strategy
+from vitok.errors import UserMistake
+from vitok.journal.ledger import Ledger
+from vitok.kernel.clock import format_time
+from vitok.loop.keep import collect
+from vitok.loop.project import Project
+from vitok.loop.release import release_json
+from vitok.loop.rollout import release_version
+from vitok.loop.rollout_paths import kept_path
+from vitok.loop.rollout_story import rollout_json
+from vitok.registry import releases, rollouts, versions
+from vitok.registry.releases import Release
+from vitok.release.plan import ACCEPTED
+
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+
+
+def release_as_asked(
+    project: Project, number: int, *, strategy: str | None, flag: str | None, actor: str
+) -> dict[str, Any]:
+    """Releases an accepted version, with all that has been predicted until now taken into account.
+
+    Returns:
+        The object that `vitok release --json` prints.
+
+    Raises:
+        UserMistake: there is no such strategy, or it has no use for a flag; and as `release_version`.
+    """
+    chosen: Any = strategy
+    if strategy is not None and strategy not in STRATEGIES:
+        raise UserMistake(f"strategy {strategy}", "is not known", f"Known: {', '.join(STRATEGIES)}.")
+    if flag is not None and strategy not in (None, "flag"):
+        raise UserMistake("flag", f"has no meaning with the strategy {strategy}", "Leave one of them out.")
+    collect(project)
+    journal = Ledger(project.lake)
+    return release_version(project, journal, number, strategy=chosen, flag=flag, actor=actor).as_json()
+
+
+def list_releases(project: Project) -> dict[str, Any]:
+    """The object that `vitok releases --json` prints: all plans and all roll-outs, oldest first.
+
+    `in_force` is the plan that workers follow, with each version's share; None before the first.
+    """
+    with project.engine.connect() as connection:
+        known = releases.all_releases(connection)
+        ways = rollouts.all_rollouts(connection)
+    told = [rollout_json(project, None, each) for each in ways]
+    return {
+        "releases": [release_json(release) for release in known],
+        "rollouts": [{k: v for k, v in each.items() if k not in ("steps", "now")} for each in told],
+        "in_force": _in_force(known[-1]) if known else None,
+    }
+
+
+def release_desk(project: Project) -> dict[str, Any]:
+    """What the page of releases shows: `list_releases`, and what can be done.
+
+    Returns:
+        Also `candidates`: accepted versions that do not answer everything now, newest first; `under_way`: the number
+        of the roll-out that goes on, None if none does; `can_go_back`: whether there is something to take back;
+        `strategy` and `flags` of the charter; all `strategies`.
+    """
+    with project.engine.connect() as connection:
+        candidates = _candidates(connection)
+        under_way = rollouts.current(connection)
+        history = releases.all_releases(connection)
+    ended = bool(history) and history[-1].strategy == "rollback"
+    earlier = releases.rollback_target(history) if history and not ended else None
+    release = project.charter.release
+    return {
+        **list_releases(project),
+        "candidates": candidates,
+        "under_way": None if under_way is None else under_way.number,
+        "can_go_back": under_way is not None or earlier is not None,
+        "strategy": release.strategy,
+        "flags": sorted(release.flags),
+        "strategies": list(STRATEGIES),
+    }
+
+
+def rollout_page(project: Project, number: int) -> dict[str, Any]:
+    """What the page of a roll-out shows: as `vitok releases show --json` without what only the journal tells.
+
+    Returns:
+        Also `stages`: the shares it goes through; `shares`: since when the new version answered which; `path`: its
+        evidence through time, or at its steps until the keeper has reckoned that; `can_end`.
+
+    Raises:
+        NotFound: there is no such roll-out.
+    """
+    with project.engine.connect() as connection:
+        rollout = rollouts.get(connection, number)
+    found = rollout_json(project, None, rollout)
+    shares = [{"time": step["time"], "share": step["share"]} for step in found["steps"]]
+    known = [
+        {"time": step["time"], **{key: finding[key] for key in ("guard", "evidence", "boundary")}}
+        for step in found["steps"]
+        for finding in step["findings"]
+        if finding["guard"] != "split"
+    ]
+    way = rollout.way
+    return {
+        **found,
+        "shares": shares,
+        "path": kept_path(project, number) or known,
+        "until": found["ended"] or format_time(project.clock()),
+        "stages": [{"share": stage.share, "shadow": stage.is_shadow} for stage in way.stages],
+        "can_end": rollout.position.is_open,
+    }
+
+
+def _in_force(release: Release) -> dict[str, Any]:
+    plan = release.plan
+    arms = [{"version": arm.version, "role": arm.role, "share": arm.share} for arm in plan.arms]
+    fallback = None if plan.fallback is None else plan.fallback.version
+    return {**release_json(release), "arms": arms, "fallback": fallback}
+
+
+def _candidates(connection: Connection) -> list[dict[str, Any]]:
+    now = releases.current(connection)
+    return [
+        {"version": each.number, "created": format_time(each.created)}
+        for each in reversed(versions.all_versions(connection))
+        if each.verdict == ACCEPTED and (now is None or each.number != now.version)
+    ]

@@ -14,7 +14,7 @@ from vitok.loop.release import release_json
 from vitok.loop.rollout import release_version
 from vitok.loop.rollout_paths import kept_path
 from vitok.loop.rollout_story import rollout_json
-from vitok.registry import releases, rollouts, versions
+from vitok.registry import releases, requests, rollouts, versions
 from vitok.registry.releases import Release
 from vitok.release.plan import ACCEPTED
 
@@ -63,13 +63,14 @@ def release_desk(project: Project) -> dict[str, Any]:
 
     Returns:
         Also `candidates`: accepted versions that do not answer everything now, newest first; `under_way`: the number
-        of the roll-out that goes on, None if none does; `can_go_back`: whether there is something to take back;
-        `strategy` and `flags` of the charter; all `strategies`.
+        of the roll-out that goes on, None if none does; `waiting`: requests that people have not answered;
+        `can_go_back`: whether there is something to take back; `strategy` and `flags` of the charter; all `strategies`.
     """
     with project.engine.connect() as connection:
         candidates = _candidates(connection)
         under_way = rollouts.current(connection)
         history = releases.all_releases(connection)
+        asked = requests.all_open(connection)
     ended = bool(history) and history[-1].strategy == "rollback"
     earlier = releases.rollback_target(history) if history and not ended else None
     release = project.charter.release
@@ -77,6 +78,7 @@ def release_desk(project: Project) -> dict[str, Any]:
         **list_releases(project),
         "candidates": candidates,
         "under_way": None if under_way is None else under_way.number,
+        "waiting": [{"request": each.name, "version": each.version} for each in asked],
         "can_go_back": under_way is not None or earlier is not None,
         "strategy": release.strategy,
         "flags": sorted(release.flags),

@@ -45,8 +45,8 @@ def _loop(connection: Connection) -> list[Any]:
     for _ in range(2):
         steps.begin(connection, "t1", "data", NOW)
     steps.change(connection, "t1", "data", ended=NOW + HOUR, outputs={"rows": 3})
-    for reason in ("nothing new", "nothing new", "a look"):
-        decisions.note(connection, NOW, started=False, triggers=("drift",), reason=reason)
+    for hours, reason in enumerate(("nothing new", "nothing new", "a look")):
+        decisions.note(connection, NOW + hours * HOUR, started=False, triggers=("drift",), reason=reason)
     wants = [wanted.ask(connection, key, NOW, "ada", "rows") for key in ("k", "k", "other")]
     efforts.add(connection, efforts.Effort("e1", NOW, "ada", 2.5, None, "looked"))
     made = [replace(each, id="") for each in decisions.newest(connection, 5)]

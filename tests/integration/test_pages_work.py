@@ -11,6 +11,7 @@ import yaml
 from sqlalchemy import update
 from typer.testing import CliRunner
 
+from examples import flight_bundle
 from rollouts import START, two_versions
 from vitok.charter.expressions import Ask
 from vitok.cli.app import build
@@ -507,3 +508,21 @@ def test_without_labels_people_agree_about_nothing_yet(tmp_path):
     assert "Nothing waits for a person" in look(project, "/reviews")
     assert "No row has a single label" in look(project, "/reviews?again=1")
     assert "No row has been labelled by two people" in look(project, "/reviews")
+
+
+def number_bundle(blobs, bias):
+    return flight_bundle(blobs, bias, "value", task="regression", classes=[], threshold=None, positive=None)
+
+
+def test_a_number_is_asked_for_where_the_target_is_one(tmp_path):
+    project = two_versions(tmp_path, VirtualClock(START), bundle=number_bundle)
+    hand_over(project, 2)
+    reckon_due(project)
+    page = look(project, "/reviews")
+    assert 'type="number"' in page
+    assert 'data-key="1"' not in page
+    bad = client_of(project).post("/reviews", data={"id": "f/0?&", "value": "late"})
+    assert bad.status_code == 400
+    assert "Send a number" in bad.text
+    told = client_of(project).post("/api/reviews", json={"id": "f/0?&", "value": "12.5"}).json()
+    assert told == {"id": "f/0?&", "value": 12.5, "state": "taken"}

@@ -11,10 +11,11 @@ from vitok.registry.labels import Label
 from vitok.stats.agreement import agreement
 
 _DIFFERENCES = 20
+_LABELS = 5000  # that count, the newest: a page must not wait for those of all years
 
 
 def labels_agreement(project: Project) -> dict[str, Any]:
-    """How well people agree who labelled the same rows.
+    """How well people agree who labelled the same rows, of the last labels that were given.
 
     Returns:
         `labels` and `rows` (how many), `pairs` (rows with two labels), `share` and `kappa` with their intervals (None
@@ -22,7 +23,7 @@ def labels_agreement(project: Project) -> dict[str, Any]:
         many labels, on how many rows with another's, and how many of those agree), and `differing` rows, newest first.
     """
     with project.engine.connect() as connection:
-        given = labels.all_labels(connection)
+        given = labels.last_labels(connection, _LABELS)
     by_row: dict[str, list[Label]] = defaultdict(list)
     for label in given:
         by_row[label.id].append(label)

@@ -43,7 +43,7 @@ def post_mortem(project: Project, journal: JournalReader | None, number: int) ->
             **found,
             "impact": {
                 **({} if journal is None else _rows(journal, incident.began, end)),
-                **_windows(connection, incident.began, end),
+                **_windows(connection, incident.began, end, project.charter.monitor.window),
             },
             "causes": _causes(connection, incident),
             "before": _before(connection, incident.began),
@@ -56,18 +56,18 @@ def _rows(journal: JournalReader, begin: datetime, end: datetime) -> dict[str, A
     return {"rows": rows.height, "by_action": dict(sorted(Counter(rows["action"].to_list()).items()))}
 
 
-def _windows(connection: Connection, begin: datetime, end: datetime) -> dict[str, Any]:
+def _windows(connection: Connection, begin: datetime, end: datetime, length: timedelta) -> dict[str, Any]:
     """Windows that the incident reached into; `lost` is money against the accepted profit, None without costs."""
     accepted = {
         each.number: each.metrics.get(PROFIT, {}).get("value") for each in versions.all_versions(connection)
     }
     lost: list[float] = []
     count = 0
-    for window in remembered.all_windows(connection):
+    for window in remembered.metric_series(connection, PROFIT, begin - length):
         if window["end"] <= begin or window["start"] >= end:
             continue
         count += 1
-        got, wanted = window["quality"].get(PROFIT), accepted.get(window["version"])
+        got, wanted = window["quality"], accepted.get(window["version"])
         if got is not None and wanted is not None:
             lost.append((wanted - got["value"]) * window["labelled"] / 1000)
     return {"windows": count, "lost": sum(lost) if lost else None}

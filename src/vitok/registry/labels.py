@@ -62,10 +62,11 @@ def of_ids(connection: Connection, ids: Iterable[str]) -> list[Label]:
     return sorted(found, key=lambda label: (label.given, label.person))
 
 
-def all_labels(connection: Connection) -> list[Label]:
-    """All labels, in the order in which they were given."""
-    rows = connection.execute(select(labels).order_by(labels.c.given, labels.c.id, labels.c.person))
-    return [_label(row) for row in rows]
+def last_labels(connection: Connection, limit: int) -> list[Label]:
+    """The labels that were given last, in their order."""
+    newest = labels.c.given.desc(), labels.c.id.desc(), labels.c.person.desc()
+    rows = connection.execute(select(labels).order_by(*newest).limit(limit)).all()
+    return [_label(row) for row in reversed(rows)]
 
 
 def given_once(connection: Connection, limit: int) -> list[Label]:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client soak lock clean
+.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client bench-pages soak lock locale screenshots clean
 
 install: $(STAMP)
 
@@ -36,11 +36,20 @@ soak: install
 
 bench: bench-prediction bench-journal bench-profiles bench-replay bench-batch bench-release bench-release_replay
 
-bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client: bench-%: install
+bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client bench-pages: bench-%: install
 	$(BIN)/python bench/$*.py
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --extra dev pyproject.toml requirements-build.in -o requirements.lock
+
+# Takes new texts from the pages into the catalogues, and compiles those; what is missing then has an empty msgstr.
+locale: install
+	$(BIN)/pybabel -q extract -F src/vitok/web/locale/babel.cfg -k _ --no-location --sort-output -o $(VENV)/vitok.pot src/vitok/web
+	$(BIN)/pybabel -q update -D vitok -i $(VENV)/vitok.pot -d src/vitok/web/locale --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile -D vitok -d src/vitok/web/locale
+
+screenshots: install
+	$(BIN)/python docs/screenshots.py demo-flights/year
 
 clean:
 	rm -rf $(VENV) demo-flights

@@ -15,10 +15,8 @@ from vitok.charter.load import load_charter
 from vitok.errors import NotFound, UserMistake
 from vitok.journal.ledger import Ledger, MemoryLedger
 from vitok.loop.example import write_example
-from vitok.loop.release import release_at_once
 from vitok.loop.replay import replay
 from vitok.loop.rollout import release_version
-from vitok.loop.turn import run_turn
 from vitok.model.bundle import load_manifest, store_bundle
 from vitok.registry import releases, turns, versions
 from vitok.wire import open_project
@@ -44,17 +42,8 @@ def with_release(project, **keys):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("replay") / "flights"
-    write_example(folder)
-    charter = folder / "vitok.yaml"
-    nobody_asked = "approve: {low: auto, medium: auto, high: auto}\n"
-    charter.write_text(re.sub(r"^approve:.*\n", nobody_asked, charter.read_text(), flags=re.MULTILINE))
-    opened = open_project(folder)
-    result = run_turn(opened, as_of=MARCH, quick=True)
-    assert result.accepted, [gate.reason for gate in result.verdict.gates]
-    release_at_once(opened, result.version.number, actor="test")
-    return with_release(opened, strategy="immediate")
+def project(flights_project):
+    return with_release(flights_project, strategy="immediate")
 
 
 @pytest.fixture(scope="module")

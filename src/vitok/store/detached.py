@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def start(folder: Path, command: Sequence[str]) -> bool:
                 pass_fds=(lock,),
             )
         (folder / _PROCESS).write_text(str(work.pid))
+        threading.Thread(
+            target=work.wait, daemon=True
+        ).start()  # or its entry stays with the system for as long as we
     finally:
         os.close(lock)
     return True

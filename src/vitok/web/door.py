@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -65,7 +65,7 @@ def guarded(
             return await handler(request, visitor)
         except (VitokError, Problem) as error:
             return told_as_json(error) if failed is None else await failed(request, visitor, error)
-        except OperationalError as error:
+        except DBAPIError as error:
             _LOG.exception("the state database does not answer")
             return _no_database() if failed is None else await failed(request, visitor, error)
 

@@ -139,6 +139,11 @@ def _moment(moment: str | datetime) -> datetime:
     return datetime.fromisoformat(moment) if isinstance(moment, str) else moment
 
 
+def marked(text: str) -> str:
+    """Marks a text for the catalogues; it is translated where it is shown."""
+    return text
+
+
 def slug(text: str) -> str:
     """A word for an `id` in a page."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from vitok.govern.roles import Act
+from vitok.web.language import marked as _
 
 
 class Entry(NamedTuple):
@@ -17,11 +18,6 @@ class Entry(NamedTuple):
     path: str
     title: str
     act: Act = "read"
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogue; it is translated where it is shown."""
-    return text
 
 
 NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -121,7 +121,7 @@ def explained(error: Exception) -> tuple[Values, int]:
         return {"place": "", "what": str(error), "remedy": ""}, error.status
     if isinstance(error, VitokError):
         return {"place": error.place, "what": error.what, "remedy": error.remedy}, status_of(error)
-    if isinstance(error, OperationalError):
+    if isinstance(error, DBAPIError):
         what = "the state database does not answer"
         remedy = "Predictions go on. Ask the one who runs this server: vitok doctor says what is wrong."
         return {"place": "", "what": what, "remedy": remedy}, 503

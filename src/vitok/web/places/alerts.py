@@ -3,6 +3,7 @@
 from vitok.kernel.clock import parse_duration
 from vitok.loop.alerts import acknowledge, close_alert, list_alerts, show_alert, snooze
 from vitok.loop.project import Project
+from vitok.web.language import marked as _
 from vitok.web.place import Ask, Deed, Place, Values
 
 _NOTE = Ask(help="What there is to say about it.")
@@ -41,7 +42,7 @@ DEEDS = (
         "Says that somebody looks after an alert, so that nobody is reminded of it.",
         act="operate",
         then="/alerts/{name}",
-        said="You look after this alert: nobody is reminded of it.",
+        said=_("You look after this alert: nobody is reminded of it."),
         asks={"note": _NOTE},
     ),
     Deed(
@@ -50,7 +51,7 @@ DEEDS = (
         "Keeps reminders of an alert silent for a time.",
         act="operate",
         then="/alerts/{name}",
-        said="Reminders of this alert are silent for that time.",
+        said=_("Reminders of this alert are silent for that time."),
         asks={"duration": Ask(needed=True, help="How long, such as 3d."), "note": _NOTE},
     ),
     Deed(
@@ -59,7 +60,7 @@ DEEDS = (
         "Ends an alert by hand.",
         act="operate",
         then="/alerts/{name}",
-        said="The alert is closed.",
+        said=_("The alert is closed."),
         asks={"note": Ask(needed=True, help="Why it is over, or nothing to worry about.")},
     ),
 )

@@ -3,6 +3,7 @@
 from vitok.loop.approval_desk import approval_list, give_answer, show_approval
 from vitok.loop.approving import delegate, withdraw
 from vitok.loop.project import Project
+from vitok.web.language import marked as _
 from vitok.web.place import Ask, Deed, Place, Values
 
 PLACES = (
@@ -33,7 +34,7 @@ DEEDS = (
         "Answers an approval of a request, or a question of a gate.",
         act="approve",
         then="/approvals/{name}",
-        said="Your answer is on record.",
+        said=_("Your answer is on record."),
         asks={
             "answer": Ask(choices=("yes", "no"), needed=True, help="The answer."),
             "reason": Ask(help="In the person's words; a no needs one."),
@@ -45,7 +46,7 @@ DEEDS = (
         "Takes back an answer of one's own (r3.1) before the release, or a request of one's own (r3).",
         act="approve",
         then="/approvals/{name}",
-        said="It is taken back.",
+        said=_("It is taken back."),
         asks={"reason": Ask(needed=True, help="Why, for the record.")},
     ),
     Deed(
@@ -54,7 +55,7 @@ DEEDS = (
         "Hands an open answer over to another person, for this request alone.",
         act="approve",
         then="/approvals/{name}",
-        said="The answer is handed over.",
+        said=_("The answer is handed over."),
         asks={"to": Ask(needed=True, help="To whom.")},
     ),
 )

@@ -15,6 +15,7 @@ from vitok.loop.incident_acts import (
 )
 from vitok.loop.postmortem import post_mortem
 from vitok.loop.project import Project
+from vitok.web.language import marked as _
 from vitok.web.naming import number_of
 from vitok.web.place import Ask, Deed, Place, Values
 
@@ -70,7 +71,7 @@ DEEDS = (
         "Opens an incident by hand.",
         act="operate",
         then="/incidents",
-        said="The incident is opened.",
+        said=_("The incident is opened."),
         asks={
             "title": Ask(needed=True, help="What is wrong, in a few words."),
             "severity": Ask(choices=_SEVERITIES, help="How grave it is. Default: as the charter says."),
@@ -84,7 +85,7 @@ DEEDS = (
         "Adds a line to the time line.",
         act="operate",
         then="/incidents/{number}",
-        said="Your note stands in the time line.",
+        said=_("Your note stands in the time line."),
         asks={"text": Ask(needed=True, help="What was seen or done.")},
     ),
     Deed(
@@ -95,7 +96,7 @@ DEEDS = (
         "Puts an incident to rest.",
         act="operate",
         then="/incidents/{number}",
-        said="The incident is closed.",
+        said=_("The incident is closed."),
         asks={"cause": Ask(needed=True, help="What it was.")},
     ),
     Deed(
@@ -104,7 +105,7 @@ DEEDS = (
         "Writes down what is to be done so that it does not come again.",
         act="operate",
         then="/incidents/{number}",
-        said="The action is written down.",
+        said=_("The action is written down."),
         asks={
             "text": Ask(needed=True, help="What is to be done."),
             "owner": Ask(needed=True, help="Who answers for it."),
@@ -117,6 +118,6 @@ DEEDS = (
         "Marks an action as done.",
         act="operate",
         then="/incidents/{number}",
-        said="The action is done.",
+        said=_("The action is done."),
     ),
 )

@@ -7,6 +7,7 @@ from vitok.loop.keys import add_key, list_keys, revoke_key
 from vitok.loop.project import Project
 from vitok.loop.users import add_user, list_users, remove_user
 from vitok.release.keys import ACTING, SCOPES
+from vitok.web.language import marked as _
 from vitok.web.place import Ask, Deed, Place, Values
 
 
@@ -50,7 +51,7 @@ DEEDS = (
         "Lets a person of the team log in.",
         act="manage",
         then="/people",
-        said="The person can log in now.",
+        said=_("The person can log in now."),
         asks={
             "name": Ask(needed=True, help="As in the charter's team."),
             "password": Ask(needed=True, help="At least 12 characters; it is kept as an argon2 hash."),
@@ -62,7 +63,7 @@ DEEDS = (
         "Takes a person's log-in, and ends their sessions.",
         act="manage",
         then="/people",
-        said="The person cannot log in any more.",
+        said=_("The person cannot log in any more."),
     ),
     Deed(
         "/people/keys",
@@ -88,6 +89,6 @@ DEEDS = (
         "Takes a key's force; workers obey within two seconds.",
         act="manage",
         then="/people",
-        said="The key is revoked.",
+        said=_("The key is revoked."),
     ),
 )

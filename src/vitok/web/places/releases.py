@@ -4,6 +4,7 @@ from vitok.loop.project import Project
 from vitok.loop.released import STRATEGIES, release_as_asked, release_desk, rollout_page
 from vitok.loop.rollback import roll_back
 from vitok.report.page_charts_releases import evidence_chart, shares_chart
+from vitok.web.language import marked as _
 from vitok.web.naming import number_of
 from vitok.web.place import Ask, Deed, Place, Values
 
@@ -47,7 +48,7 @@ DEEDS = (
         "Brings an accepted version into production.",
         act="release",
         then="/releases",
-        said="The release has begun.",
+        said=_("The release has begun."),
         asks={
             "version": Ask(int, needed=True, help="Number of an accepted version."),
             "strategy": Ask(choices=STRATEGIES, help="How. Default: the charter's."),
@@ -60,7 +61,7 @@ DEEDS = (
         "Ends the roll-out under way, or goes back to the version before.",
         act="release",
         then="/releases",
-        said="It is taken back: the version before answers.",
+        said=_("It is taken back: the version before answers."),
         asks={"reason": _REASON},
     ),
 )

@@ -4,6 +4,7 @@ from vitok.loop.history import compared_policies
 from vitok.loop.project import Project
 from vitok.loop.replays import end_replay, list_replays, show_replay, start_replay
 from vitok.report.page_charts import policies_chart
+from vitok.web.language import marked as _
 from vitok.web.place import Ask, Deed, Place, Values
 
 
@@ -35,7 +36,7 @@ DEEDS = (
         "Starts a replay of policies over the past.",
         act="train",
         then="/replay",
-        said="The replay has started.",
+        said=_("The replay has started."),
         asks={
             "policies": Ask(needed=True, help="One policy on each line, such as never or monthly."),
             "from": Ask(help="ISO 8601; where the champion's data ends if left out."),
@@ -50,6 +51,6 @@ DEEDS = (
         "Ends a replay that is running.",
         act="train",
         then="/replay/{name}",
-        said="The replay is ended.",
+        said=_("The replay is ended."),
     ),
 )

@@ -2,6 +2,7 @@
 
 from vitok.loop.labelling import give_label, review_queue
 from vitok.loop.project import Project
+from vitok.web.language import marked as _
 from vitok.web.place import Ask, Deed, Place, Values
 
 _AGAIN = Ask(bool, help="Rows that one person has labelled, for a second opinion.")
@@ -29,7 +30,7 @@ DEEDS = (
         "Gives a row a label: its outcome if it has none, else a second opinion.",
         act="label",
         then="/reviews?again={again}",
-        said="Your label is taken. Here is the next row.",
+        said=_("Your label is taken. Here is the next row."),
         asks={
             "id": Ask(needed=True, help="Of the prediction."),
             "value": Ask(needed=True, help="The class, or the number."),

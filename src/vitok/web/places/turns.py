@@ -4,6 +4,7 @@ from vitok.loop.deciding import list_decisions
 from vitok.loop.project import Project
 from vitok.loop.turns import cancel_turn, list_turns, show_turn
 from vitok.loop.wanting import want_turn
+from vitok.web.language import marked as _
 from vitok.web.place import Ask, Deed, Place, Values
 
 PLACES = (
@@ -35,7 +36,7 @@ DEEDS = (
         "Asks for a turn, which the keeper starts at its next look.",
         act="train",
         then="/turns",
-        said="A turn is asked for: it starts at the keeper's next look.",
+        said=_("A turn is asked for: it starts at the keeper's next look."),
         asks={"reason": Ask(help="Why, for the record.")},
         status=202,
     ),
@@ -45,6 +46,6 @@ DEEDS = (
         "Ends a turn at its next step.",
         act="train",
         then="/turns/{number}",
-        said="The turn ends at its next step.",
+        said=_("The turn ends at its next step."),
     ),
 )

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from browsers import Server
 from jinja2 import Environment
 from sqlalchemy import update
 
@@ -33,15 +36,19 @@ WEB = Path(web_app.__file__).parent
 PATHS = [entry.path for _, entries in NAVIGATION for entry in entries]
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages")
+def two_with_summaries(folder):
+    """A project with one version in production and another accepted."""
     (folder / "expectations.yaml").write_text("columns: {}\n")
     made = two_versions(folder, VirtualClock(START))
     summary = {"algorithm": "linear", "test_rows": 900, "left_out": {}, "not_features": {}}
     with made.engine.begin() as connection:
         connection.execute(update(versions).values(summary=summary))
     return made
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return two_with_summaries(tmp_path_factory.mktemp("pages"))
 
 
 def ask(project, path, method="GET", **how):
@@ -219,6 +226,23 @@ def test_the_description_names_every_address_that_there_is(project):
         assert set(re.findall(r"\{(\w+)\}", path)) == {
             each["name"] for each in next(iter(methods.values()))["parameters"] if each["in"] == "path"
         }
+
+
+def test_the_server_is_as_the_description_says(tmp_path):
+    """Every address is asked what it says it takes, and what it does not."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "schemathesis.toml").write_text(
+        "[checks.negative_data_rejection]\nexpected-statuses = [400, 404, 413, 415]\n"
+    )
+    found = two_with_summaries(tmp_path / "project")
+    with Server(found, guarded=False) as server:
+        command = [str(Path(sys.executable).parent / "st"), "run", f"{server.url}/api/openapi.json"]
+        # A schema cannot say which policies, durations or reasons make sense.
+        command += ["--exclude-checks", "positive_data_acceptance", "--phases", "coverage,fuzzing"]
+        command += ["--max-examples", "4", "--seed", "1", "--no-color", "--generation-database", "none"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    found.engine.dispose()
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -66,9 +66,8 @@ def create_pages(control: Control, links: LinkDesk) -> Starlette:
         guarded(control, "/api/openapi.json", "GET", "read", about),
         *pages.routes(PLACES, DEEDS),
     ]
-    return Starlette(
-        routes=routes, exception_handlers={404: pages.not_found, VitokError: _failed, 500: _failed}
-    )
+    told = {404: pages.not_found, 405: pages.not_allowed, VitokError: _failed, 500: pages.failed_badly}
+    return Starlette(routes=routes, exception_handlers=told)
 
 
 class _FrontDoor:

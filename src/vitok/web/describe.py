@@ -93,6 +93,11 @@ def _of_query(asks: Mapping[str, Ask]) -> list[dict[str, Any]]:
 
 def _body(asks: Mapping[str, Ask]) -> dict[str, Any]:
     fields = {name: _schema(ask) | {"description": ask.help} for name, ask in asks.items()}
+    for name, ask in asks.items():
+        if not ask.needed:
+            fields[name]["type"] = [fields[name]["type"], "null"]
+            if ask.choices:
+                fields[name]["enum"] = [*ask.choices, None]
     needed = [name for name, ask in asks.items() if ask.needed]
     return {"type": "object", "properties": fields, "required": needed, "additionalProperties": False}
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from vitok.errors import VitokError
 from vitok.loop.control import Control, Visitor
@@ -30,7 +30,7 @@ from vitok.web.render import LANGUAGE, SAID, language_of, page
 _LONGEST_VALUE = 2000
 _LONGEST_KEY = 200
 _SAID_SECONDS = 30
-_TRUE = frozenset({"1", "on", "true", "yes"})
+_TRUE, _FALSE = frozenset({"1", "on", "true", "yes"}), frozenset({"", "0", "off", "false", "no"})
 
 
 class Pages:
@@ -107,6 +107,22 @@ class Pages:
         found = {"place": "", "what": what, "remedy": "", "back": "/"}
         return await self._page(request, "failed.html", visitor, {"found": found}, 404)
 
+    async def not_allowed(self, request: Request, error: Exception) -> Response:
+        """What is said of a method that an address does not take: those that it does."""
+        found = [route for route in request.app.routes if isinstance(route, Route)]
+        matching = [route for route in found if route.matches(request.scope)[0] != Match.NONE]
+        here = [route for route in matching if route.path == matching[0].path]  # a name may match more
+        allowed = ", ".join(sorted({method for route in here for method in route.methods or ()}))
+        told = {"error": f"{request.url.path[:200]}: takes {allowed}, not {request.method}"}
+        return JSONResponse(told, 405, headers={**HEADERS, "Allow": allowed})
+
+    async def failed_badly(self, request: Request, error: Exception) -> Response:
+        """What is said of a fault of our own: the log has the rest."""
+        if "text/html" not in request.headers.get("accept", ""):
+            text = "something went wrong; the server's log has it"
+            return JSONResponse({"error": text}, 500, headers=HEADERS)
+        return await self.failed(request, None, error)
+
     async def failed(self, request: Request, visitor: Visitor | None, error: Exception) -> Response:
         """The page that says what is so, and what to do next."""
         found, status = explained(error)
@@ -150,7 +166,11 @@ def _of_path(request: Request) -> Values:
 
 
 def _asked(request: Request, asks: Mapping[str, Ask]) -> Values:
-    return _values(dict(request.query_params), asks) | _of_path(request)
+    sent = request.query_params
+    for name in asks:
+        if len(sent.getlist(name)) > 1:
+            raise Problem(400, f"{name}: is given more than once")
+    return _values(dict(sent), asks) | _of_path(request)
 
 
 def _values(sent: Mapping[str, str], asks: Mapping[str, Ask]) -> Values:
@@ -159,7 +179,7 @@ def _values(sent: Mapping[str, str], asks: Mapping[str, Ask]) -> Values:
 
 
 def _value(name: str, text: str, ask: Ask) -> Any:
-    if ask.kind is bool:
+    if ask.kind is bool and text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     if not text.strip():
         if ask.needed:
@@ -169,6 +189,8 @@ def _value(name: str, text: str, ask: Ask) -> Any:
         raise Problem(400, f"{name}: has {len(text)} characters; at most {_LONGEST_VALUE}")
     if ask.choices and text not in ask.choices:
         raise Problem(400, f"{name}: {text[:50]!r} is not known; one of {', '.join(ask.choices)}")
+    if ask.kind is bool:
+        raise Problem(400, f"{name}: {text[:50]!r} is neither true nor false")
     try:
         return ask.kind(text)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vitok.errors import VitokError
+from vitok.errors import UserMistake, VitokError
 from vitok.kernel.clock import format_time
 from vitok.loop.approvals import answer_question, list_questions
 from vitok.loop.approving import MACHINES, answer_approval, find_request
@@ -61,8 +61,12 @@ def give_answer(project: Project, name: str, *, yes: bool, reason: str, who: str
     """Answers an approval of a request, or a question of a gate.
 
     Raises:
-        As `answer_approval` and `answer_question`.
+        UserMistake: a no has no reason; and as `answer_approval` and `answer_question`.
     """
+    if not yes and not reason.strip():
+        raise UserMistake(
+            "reason", "a no needs a reason", "Write it beside the answer: it stands in the record."
+        )
     if is_request(name):
         return answer_approval(project, name, yes=yes, who=who, reason=reason)
     return answer_question(project, name, yes=yes, who=who, reason=reason)

@@ -1,21 +1,31 @@
 """A gate that asks a person: the version waits, the right person answers, and the answer stands on record."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from commands import edit
+from commands import edit, run_vitok
 
+pytestmark = pytest.mark.xdist_group("approvals")  # one worker runs the turn, not both
 ASK = 'accept:\n  - ask(domain_expert, "Is it plausible?")\n'
 
 
-@pytest.fixture
-def waiting(vitok, drafted):
-    path = drafted / "vitok.yaml"
+@pytest.fixture(scope="module")
+def waiting_once(drafted_once, tmp_path_factory):
+    folder = Path(shutil.copytree(drafted_once, tmp_path_factory.mktemp("waiting") / "cancer"))
+    path = folder / "vitok.yaml"
     text = path.read_text().replace("accept:", ASK.rstrip("\n"), 1)
     path.write_text(text.replace("team: {}", "team: {ada: [data_scientist], olga: [domain_expert]}"))
-    answer = vitok("run", "--quick", "--project", drafted)
+    answer = run_vitok("run", "--quick", "--project", folder)
     assert answer.code == 3
     assert answer.json["verdict"] == "waiting"
-    return drafted
+    return folder
+
+
+@pytest.fixture
+def waiting(waiting_once, tmp_path):
+    return Path(shutil.copytree(waiting_once, tmp_path / "cancer"))
 
 
 def test_version_waits_until_the_right_person_agrees(vitok, mistake, waiting):

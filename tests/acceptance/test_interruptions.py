@@ -43,7 +43,13 @@ STAGES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",
+    [
+        each if each in ("candidates", "tracking") else pytest.param(each, marks=pytest.mark.soak)
+        for each in STAGES
+    ],
+)
 def test_ctrl_c_ends_the_turn_with_one_message_and_registers_nothing(drafted, vitok, stage):
     process = start(drafted)
     wait_for(process, STAGES[stage])

@@ -66,7 +66,9 @@ def nasty_csv(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [cancer_csv, wine_csv, diabetes_parquet, nasty_csv])
+@pytest.mark.parametrize(
+    "make", [pytest.param(cancer_csv, marks=pytest.mark.soak), wine_csv, diabetes_parquet, nasty_csv]
+)
 def test_life_from_a_table_to_a_watched_release(tmp_path, vitok, mistake, make):
     file, options, task = make(tmp_path)
     data, home = tmp_path / file, tmp_path / "p"

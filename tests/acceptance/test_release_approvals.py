@@ -1,12 +1,15 @@
 """A release that people must agree to: who may, by what, until when; and what makes an agreement void."""
 
+import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from commands import edit
+from commands import edit, mistake_of, run_vitok
 
+pytestmark = pytest.mark.xdist_group("release approvals")  # one worker runs the turn, not both
 TEAM = {"ada": ["data_scientist"], "olga": ["domain_expert"], "pavlo": ["product_owner", "domain_expert"]}
 
 
@@ -19,25 +22,21 @@ def with_approvals(charter):
     }
 
 
-@pytest.fixture
-def accepted(vitok, drafted):
-    edit(drafted, with_approvals)
-    answer = vitok("run", "--quick", "--project", drafted)
+@pytest.fixture(scope="module")
+def asked_once(drafted_once, tmp_path_factory):
+    """A project whose first version waits for two people; tests get copies, as a turn takes its time."""
+    folder = Path(shutil.copytree(drafted_once, tmp_path_factory.mktemp("asked") / "cancer"))
+    edit(folder, with_approvals)
+    answer = run_vitok("run", "--quick", "--project", folder)
     assert answer.code == 0, answer.err
-    return drafted
+    says = ["class high", "r1.1 (domain expert)", "approvals show r1"]
+    mistake_of("release", 1, "--project", folder, code=3, says=says)
+    return folder
 
 
 @pytest.fixture
-def asked(accepted, mistake):
-    mistake(
-        "release",
-        1,
-        "--project",
-        accepted,
-        code=3,
-        says=["class high", "r1.1 (domain expert)", "approvals show r1"],
-    )
-    return accepted
+def asked(asked_once, tmp_path):
+    return Path(shutil.copytree(asked_once, tmp_path / "cancer"))
 
 
 def test_release_waits_for_two_people_and_then_happens(vitok, mistake, asked):

@@ -5,7 +5,7 @@ from typing import Any
 
 from vitok.report.page_charts import ACCENT, BAD, SECOND, Spec, finished, values
 
-_TOP = 1.15  # of the axis of evidence, where 1 is the boundary
+_TOP, _MOST = 1.15, 1.1  # of the axis of evidence, where 1 is the boundary; and what is drawn on it
 _COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--grey)")
 _DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3])
 _X = {"field": "time", "type": "temporal", "title": None}
@@ -97,8 +97,8 @@ def sureness(point: Mapping[str, Any]) -> float:
     0.0
     """
     if point["evidence"] is None:
-        return _TOP - 0.05
-    return float(min(max(point["evidence"] / point["boundary"], 0.0), _TOP - 0.05))
+        return _MOST
+    return float(min(max(point["evidence"] / point["boundary"], 0.0), _MOST))
 
 
 def _series(names: Sequence[str], colours: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_evidence_is_a_share_of_its_boundary_within_the_picture() -> None:
     spec = evidence_chart(PATH, STEPS[0]["time"], END)
     assert spec is not None
     line = spec["layer"][1]
-    assert [row["sure"] for row in line["data"]["values"]] == [0.25, 1.0999999999999999, 0.0]
+    assert [row["sure"] for row in line["data"]["values"]] == [0.25, 1.1, 0.0]
     assert line["encoding"]["color"]["scale"]["domain"] == ["errors", "latency p99"]
     assert line["encoding"]["x"]["scale"]["domain"] == [STEPS[0]["time"], END]
 

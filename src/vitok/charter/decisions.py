@@ -58,6 +58,12 @@ def parse_decisions(charter: Charter, place: Callable[[Path], str]) -> Decisions
         where = place(("decide", "unsure"))
         raise CharterMistake(where, "has no meaning for a regression task", "Leave it out.")
     previous, fallback = _fallback(charter, place)
+    if "fallback" in charter.incidents.first_aid and fallback is None:
+        raise CharterMistake(
+            place(("incidents", "first_aid")),
+            "asks for the fallback, and serve.fallback names no answer",
+            "Write serve: {fallback: [previous, hand_over]}, or default(VALUE) in its place.",
+        )
     return Decisions(
         tuple(scope),
         tuple(rules),

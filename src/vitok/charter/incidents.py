@@ -33,11 +33,12 @@ class Incidents(Section):
     """How trouble is kept on record, and what Vitok may do about it by itself."""
 
     severity: Severities = Field(Severities(), description="How grave an incident is, by what opened it.")
-    first_aid: list[Literal["rollback"]] = Field(
+    first_aid: list[Literal["rollback", "fallback"]] = Field(
         [],
         description="What Vitok does by itself when an incident opens. `rollback`: if quality fell, and began to after "
-        "the latest release, go back to the version before.",
-        examples=[["rollback"]],
+        "the latest release, go back to the version before. `fallback`: if quality fell and going back is no help, "
+        "every row gets the answer of `serve.fallback` until the incident is over or a version is released.",
+        examples=[["rollback", "fallback"]],
     )
     freeze: Severity | None = Field(
         None,

@@ -17,8 +17,17 @@ from vitok.kernel.clock import format_time
 from vitok.loop.incident_signals import all_signals, belonging, is_active
 from vitok.loop.notify import emit
 from vitok.loop.project import Project
+from vitok.loop.release import FALLBACK, answer_normally, answer_safely
 from vitok.loop.rollout import end_by_hand
-from vitok.monitor.incidents import BY_ITSELF, Incident, Step, What, may_roll_back, next_steps
+from vitok.monitor.incidents import (
+    BY_ITSELF,
+    Incident,
+    Step,
+    What,
+    may_fall_back,
+    may_roll_back,
+    next_steps,
+)
 from vitok.registry import incidents, releases, rollouts
 from vitok.registry.incidents import Note
 
@@ -48,6 +57,7 @@ def look_after_incidents(project: Project) -> list[Step]:
         pending = incidents.all_pending(connection)
     for incident in pending:
         _give_first_aid(project, incident)
+    _end_first_aid(project)
     closed = [step.incident for step in done if step.incident.closed is not None]
     for incident in (each for each in (*pending, *closed) if is_active(each, now)):
         _bring_up_to_date(project, incident, now)
@@ -111,28 +121,52 @@ def tell(
 
 
 def _give_first_aid(project: Project, incident: Incident) -> None:
-    """Goes back to the version before, once, if that may help."""
+    """Goes back to the version before, or lets the fallback answer, once, if that may help."""
     rules = project.charter.incidents
     if not rules.first_aid or incident.state != "open":
         return
     with project.engine.connect() as connection:
         history, under_way = releases.all_releases(connection), rollouts.current(connection)
         tried = any(note.about == _AID for note in incidents.notes_of(connection, incident.number))
-    latest = None
-    if history:
-        latest = releases.answers_since(history) if under_way is None else under_way.started
-    is_back = bool(history) and history[-1].strategy == "rollback"
-    if tried or not may_roll_back(incident, rules, latest=latest, is_back=is_back):
+    if tried or not history:
         return
+    latest = releases.answers_since(history) if under_way is None else under_way.started
+    is_back = history[-1].strategy == "rollback"
     try:
-        reason = f"first aid of incident {incident.number}"
-        released = end_by_hand(project, actor=ACTOR, reason=reason)
-        text = f"Went back to version {released.release.plan.champion.version}"
+        if may_roll_back(incident, rules, latest=latest, is_back=is_back):
+            text = _go_back(project, incident)
+        elif may_fall_back(incident, rules, is_releasing=under_way is not None):
+            answer_safely(project, incident.number, actor=ACTOR)
+            text = "Every row gets the fallback until this is over or a version is released"
+        else:
+            return
     except VitokError as error:
-        text = f"Going back was not possible: {error}"
+        text = f"First aid was not possible: {error}"
     now = project.clock()
     with project.engine.begin() as connection:
         incidents.note(connection, incident.number, Note(_AID, now, _AID, ACTOR, text))
+    project.say(f"Incident {incident.number}: {text}")
+
+
+def _go_back(project: Project, incident: Incident) -> str:
+    released = end_by_hand(project, actor=ACTOR, reason=f"first aid of incident {incident.number}")
+    return f"Went back to version {released.release.plan.champion.version}"
+
+
+def _end_first_aid(project: Project) -> None:
+    """Lets the model answer again when the incident is over for which the fallback was put in its place."""
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+        if release is None or release.strategy != FALLBACK:
+            return
+        incident = incidents.get(connection, release.evidence["incident"])
+    if incident.state == "open":
+        return
+    answer_normally(project, incident.number, actor=ACTOR)
+    now, text = project.clock(), "The model answers again"
+    with project.engine.begin() as connection:
+        about = f"{_AID} ended {release.epoch}"
+        incidents.note(connection, incident.number, Note(about, now, _AID, ACTOR, text))
     project.say(f"Incident {incident.number}: {text}")
 
 

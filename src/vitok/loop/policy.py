@@ -2,7 +2,7 @@
 
 from vitok.charter.answers import AFTER, Rule
 from vitok.charter.load import Document
-from vitok.charter.predicates import Condition, columns_of
+from vitok.charter.predicates import AllOf, Condition, columns_of
 from vitok.charter.section import Path
 from vitok.errors import CharterMistake
 from vitok.model.bundle import Manifest
@@ -28,6 +28,16 @@ def policy_of(document: Document) -> Policy:
         decimals=serve.decimals,
         memory_mb=serve.memory,
     )
+
+
+def safe_rule(document: Document, incident: int) -> Rule:
+    """The rule by which every row gets the charter's fallback, as first aid of an incident.
+
+    Scores are made and kept all the same, so that one can tell when the model is well again.
+    """
+    answer = document.decisions.fallback
+    assert answer is not None  # the charter is checked for it
+    return Rule(f"first aid of incident {incident}", AllOf(()), answer)
 
 
 def require_segment(document: Document, manifest: Manifest, condition: Condition) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -17,15 +18,18 @@ from vitok.loop.approving import Wish, mark_released, require_agreement
 from vitok.loop.backup import back_up_before_release
 from vitok.loop.freeze import require_no_freeze
 from vitok.loop.notify import emit
-from vitok.loop.policy import policy_of, require_columns
+from vitok.loop.policy import policy_of, require_columns, safe_rule
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
 from vitok.model.runtime import load_model
 from vitok.registry import releases, rollouts, versions
 from vitok.release.plan import ACCEPTED, Arm, Plan
+from vitok.release.policy import Policy
 from vitok.store.blobs import write_atomically
+from vitok.store.writing import begin_writing
 
 PLAN_FILE = "plan.json"
+FALLBACK = "fallback"  # how the list of releases names first aid by the fallback
 
 
 @dataclass(frozen=True)
@@ -184,13 +188,43 @@ def in_force(project: Project) -> Iterator[Connection]:
     publish_plan(project)
 
 
+def answer_safely(project: Project, incident: int, *, actor: str) -> releases.Release:
+    """Lets every row get the charter's fallback, whatever the model says; the versions stay where they are."""
+    return _replan(project, Change(FALLBACK, actor, "superseded", {"incident": incident}), incident)
+
+
+def answer_normally(project: Project, incident: int, *, actor: str) -> releases.Release:
+    """Lets the model answer again after `answer_safely`."""
+    return _replan(project, Change("fallback ended", actor, "superseded", {"incident": incident}), None)
+
+
+def _replan(project: Project, change: Change, incident: int | None) -> releases.Release:
+    """The plan in force once more, with or without first aid."""
+    with in_force(project) as connection:
+        begin_writing(connection)
+        now_released = releases.current(connection)
+        assert now_released is not None
+        version = versions.get(connection, now_released.version)
+        release = put_in_force(project, connection, version, now_released.plan.arms, change, aid=incident)
+        told = {"epoch": release.epoch, "version": version.number, "actor": change.actor, **change.evidence}
+        emit(connection, project.charter, project.clock(), "release", f"version {version.number}", told)
+    return release
+
+
 def put_in_force(
-    project: Project, connection: Connection, version: versions.Version, arms: tuple[Arm, ...], change: Change
+    project: Project,
+    connection: Connection,
+    version: versions.Version,
+    arms: tuple[Arm, ...],
+    change: Change,
+    *,
+    aid: int | None = None,
 ) -> releases.Release:
     """Makes a plan of these arms and puts it in force.
 
     Args:
         version: Of the champion among them.
+        aid: The incident because of which every row gets the fallback; None for the charter's ordinary rules.
     """
     now, last = project.clock(), releases.current(connection)
     fallback = _fallback(project, connection, version)
@@ -203,7 +237,7 @@ def put_in_force(
         verdicts={digest: f"{found.verdict}:{found.turn}" for digest, found in verdicts.items()}
         | _verdict(fallback),
         created=format_time(now),
-        policy=policy_of(project.document),
+        policy=_policy(project, aid),
         fallback=None if fallback is None else Arm(fallback.number, fallback.digest, "fallback", 0.0),
         salt=change.salt,
     )
@@ -236,6 +270,13 @@ def _fallback(project: Project, connection: Connection, version: versions.Versio
         if earlier.verdict == ACCEPTED and all(project.blobs.has(digest) for digest in files.values()):
             return earlier
     return None
+
+
+def _policy(project: Project, aid: int | None) -> Policy:
+    ordinary = policy_of(project.document)
+    if aid is None:
+        return ordinary
+    return msgspec.structs.replace(ordinary, before=(safe_rule(project.document, aid), *ordinary.before))
 
 
 def _verdict(version: versions.Version | None) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Figures that pages show and that grow with production: the keeper reckons them anew when their basis has changed."""
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from vitok.loop.rollout_paths import rollout_paths
 from vitok.registry import figures
 from vitok.registry.figures import Kept
 
+_LOG = logging.getLogger(__name__)
 _OLD = timedelta(hours=1)  # some of them know what day it is
 _WEEK = timedelta(days=7)
 
@@ -115,8 +117,17 @@ def _is_due(known: tuple[str, datetime] | None, basis: str, now: datetime) -> bo
 
 
 def _reckoned(project: Project, name: str) -> dict[str, Any]:
-    """The figure; what cannot be reckoned yet, such as drift without a window, says why."""
+    """The figure; what cannot be reckoned yet, such as drift without a window, says why.
+
+    A fault of our own in one figure leaves the others alone: it is told in its place, and in the log.
+    """
     try:
         return {"figure": FIGURES[name](project), "refused": None}
     except (UserMistake, Refused) as error:
         return {"figure": None, "refused": {"what": f"{error.place}: {error.what}", "remedy": error.remedy}}
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        _LOG.exception("the figure %s cannot be reckoned", name)
+        what = f"{name}: cannot be reckoned: {type(error).__name__}"
+        return {"figure": None, "refused": {"what": what, "remedy": "The keeper's log has the rest."}}

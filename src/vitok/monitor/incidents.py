@@ -169,6 +169,20 @@ def may_roll_back(incident: Incident, rules: Incidents, *, latest: datetime | No
     )
 
 
+def may_fall_back(incident: Incident, rules: Incidents, *, is_releasing: bool) -> bool:
+    """Whether the fallback in the model's place is first aid for an incident.
+
+    Args:
+        is_releasing: Whether a roll-out is under way, which watches itself.
+    """
+    return (
+        "fallback" in rules.first_aid
+        and incident.state == "open"
+        and incident.kind == "quality"
+        and not is_releasing
+    )
+
+
 def freezing(pending: Iterable[Incident], rules: Incidents) -> list[Incident]:
     """The incidents because of which no version may be released, the gravest first."""
     if rules.freeze is None:

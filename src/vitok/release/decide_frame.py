@@ -124,7 +124,8 @@ def expression(condition: Condition, schema: pl.Schema) -> pl.Expr:
         return ~expression(condition.inner, schema)
     if isinstance(condition, AllOf | AnyOf):
         joined = or_ if isinstance(condition, AnyOf) else and_
-        return reduce(joined, (expression(each, schema) for each in condition.inner))
+        empty = pl.lit(isinstance(condition, AllOf))  # all of nothing holds
+        return reduce(joined, (expression(each, schema) for each in condition.inner), empty)
     kind = schema.get(condition.column)
     column = pl.col(condition.column)
     if isinstance(condition, IsNull):

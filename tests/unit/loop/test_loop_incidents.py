@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from rollouts import START, two_versions
-from vitok.errors import NotFound, Refused, UserMistake
+from vitok.errors import CharterMistake, NotFound, Refused, UserMistake
 from vitok.govern import audit
 from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import VirtualClock
@@ -25,12 +25,15 @@ from vitok.loop.incident_acts import (
 )
 from vitok.loop.incidents import look_after_incidents
 from vitok.loop.notify import list_events
+from vitok.loop.policy import policy_of
 from vitok.loop.postmortem import post_mortem
 from vitok.loop.release import release_at_once
 from vitok.loop.way import way_of
 from vitok.monitor.alerts import Alert
 from vitok.registry import incidents, releases, rollouts, turns
 from vitok.registry import windows as remembered
+from vitok.release.decide import Decider
+from vitok.release.plan import Plan
 from vitok.release.rollout import Move
 from vitok.report.postmortem import post_mortem_markdown
 from vitok.store import schema
@@ -179,6 +182,53 @@ def test_no_first_aid_if_quality_fell_before_the_release(tmp_path):
     look_after_incidents(project)
     with project.engine.connect() as connection:
         assert releases.current(connection).version == 2
+
+
+SAFE = TOLD + "serve: {fallback: [previous, hand_over]}\nincidents: {first_aid: [rollback, fallback]}\n"
+
+
+def test_the_fallback_answers_if_going_back_is_no_help_until_it_is_over(tmp_path):
+    project = made(tmp_path, SAFE)
+    later(project, 5)
+    key = alarm(project, since=START - HOUR)  # it began before the release: the version is not the cause
+    for _ in range(2):
+        look_after_incidents(project)
+        later(project)
+    with project.engine.connect() as connection:
+        release = releases.current(connection)
+    assert (release.version, release.strategy, release.evidence) == (1, "fallback", {"incident": 1})
+    plan = Plan.from_json((project.state / "plan.json").read_bytes())
+    judge = Decider(plan.policy, lambda name: lambda row: row[name], 0.5, None)
+    (decision,) = judge.decide([{}], [0.9], [True], [0])
+    assert (decision.action, decision.reason) == ("hand_over", "first aid of incident 1")
+    resolve(project, key)
+    look_after_incidents(project)
+    look_after_incidents(project)
+    with project.engine.connect() as connection:
+        history = releases.all_releases(connection)
+    assert [each.strategy for each in history] == ["immediate", "fallback", "fallback ended"]
+    assert history[-1].plan.policy == policy_of(project.document)
+    texts = [note["text"] for note in show_incident(project, 1)["time_line"]]
+    assert any("Every row gets the fallback" in text for text in texts)
+    assert "The model answers again" in texts
+
+
+def test_a_release_ends_the_fallback_and_closing_the_incident_changes_nothing_then(tmp_path):
+    project = made(tmp_path, SAFE)
+    later(project, 5)
+    key = alarm(project, since=START - HOUR)
+    look_after_incidents(project)
+    later(project)
+    assert release_at_once(project, 2, actor="ada").plan.policy == policy_of(project.document)
+    resolve(project, key)
+    look_after_incidents(project)
+    with project.engine.connect() as connection:
+        assert releases.current(connection).version == 2
+
+
+def test_first_aid_by_a_fallback_that_is_not_there_is_a_mistake_of_the_charter(tmp_path):
+    with pytest.raises(CharterMistake, match=r"serve\.fallback names no answer"):
+        made(tmp_path, "incidents: {first_aid: [fallback]}\n")
 
 
 def test_nothing_is_released_while_something_grave_goes_on(tmp_path):

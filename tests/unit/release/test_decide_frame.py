@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vitok.charter.predicates import AllOf, AnyOf, Compare, IsIn, IsNull, Not, compile_condition
 from vitok.kernel.clock import format_time
 from vitok.release.decide import Decider
-from vitok.release.decide_frame import decide_frame, expression
+from vitok.release.decide_frame import decide_frame, expression, rows_that_fit
 from vitok.release.policy import Answer, Limit, Policy, Rule
 
 NAMES = ["size", "name", "flag", "at", "gone"]
@@ -118,3 +118,9 @@ def test_several_classes_are_unsure_alike(limit):
     found = decide_frame(policy, pl.DataFrame({"a": [1, 2, 3]}), scores, pl.Series(own), None, None)
     assert found.action.to_list() == [each.action for each in expected]
     assert found.reason.to_list() == [each.reason for each in expected]
+
+
+def test_all_of_nothing_holds_on_each_row_and_any_of_nothing_on_none():
+    frame = pl.DataFrame({"a": [1, None]})
+    assert rows_that_fit(frame, AllOf(())).tolist() == [True, True]
+    assert rows_that_fit(frame, AnyOf(())).tolist() == [False, False]

@@ -155,7 +155,7 @@ def test_mail_waits_for_a_server_that_is_away_and_comes_once(tmp_path, monkeypat
     port = free_port()
     tell(project)
     assert deliver(project) == 0
-    assert errors(project) == ["the mail server VITOK_SMTP_URL is not set in the environment"]
+    assert errors(project) == ["the mail server VITOK_SMTP_URL is not set"]
     monkeypatch.setenv("VITOK_SMTP_URL", f"smtp://127.0.0.1:{port}?tls=off")
     for _ in range(5):
         later(project, hours=1)
@@ -232,7 +232,7 @@ def test_no_token_of_an_address_is_told_or_kept(tmp_path, chat, monkeypatch):
     shown = json.dumps(list_events(project, dead=False))
     assert "hush" not in shown + "".join(lines)
     assert "the value of TEAMS_URL is no address of HTTP" in shown
-    assert "the address BOT_URL is not set in the environment" in shown
+    assert "the address BOT_URL is not set" in shown
     assert f"{chat.url}/..." in shown
 
 

@@ -156,7 +156,8 @@ class Notify(Section):
     )
     secret: Annotated[str | None, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] = Field(
         None,
-        description="Environment variable with the secret that signs each CloudEvent (HMAC-SHA256).",
+        description="Name of the secret that signs each CloudEvent (HMAC-SHA256): of an environment variable, or of an "
+        "entry of the keyring.",
         examples=["HOOK_SECRET"],
     )
 

@@ -1,4 +1,4 @@
-"""The secret that signs links: from the environment, a file, or the user's own folder; never from the project's."""
+"""Secrets: from the environment, a file, the keyring, or the user's own folder; never from the project's."""
 
 import hashlib
 import hmac
@@ -9,25 +9,60 @@ from pathlib import Path
 from vitok.errors import UserMistake
 
 VARIABLE, FILE_VARIABLE = "VITOK_SECRET", "VITOK_SECRET_FILE"
+KEYRING_VARIABLE = "VITOK_KEYRING"
 _LEAST = 16
 _SHOWN = 32  # of 64 hexadecimal digits: 128 bits
+
+
+def read_secret(name: str) -> str | None:
+    """A secret of this name: the environment variable, the file that `NAME_FILE` names (as containers mount them), or
+    what the keyring has under the service that `VITOK_KEYRING` names.
+
+    Raises:
+        UserMistake: the file or the keyring cannot be used.
+    """
+    if name in os.environ:
+        return os.environ[name]
+    file, service = os.environ.get(f"{name}_FILE"), os.environ.get(KEYRING_VARIABLE)
+    if file:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            what = f"cannot be used: {getattr(error, 'strerror', None) or 'it is no text'}"
+            raise UserMistake(file, what, f"Give {name} or {name}_FILE.") from error
+    return _of_keyring(service, name) if service else None
+
+
+def _of_keyring(service: str, name: str) -> str | None:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError as error:
+        remedy = "Install it: pip install 'vitok[keyring]'."
+        raise UserMistake(KEYRING_VARIABLE, "needs the package keyring", remedy) from error
+    try:
+        return keyring.get_password(service, name)
+    except keyring.errors.KeyringError as error:
+        what = f"the keyring cannot be asked for {name}: {type(error).__name__}"
+        raise UserMistake(KEYRING_VARIABLE, what, f"Unlock it, or give {name} or {name}_FILE.") from error
 
 
 def signing_key() -> bytes:
     """The key that this installation signs with.
 
-    It is the value of `VITOK_SECRET`, the content of the file that `VITOK_SECRET_FILE` names (as containers mount
-    them), or else a random one that is made once in the user's configuration folder, readable by the user alone.
+    It is the secret `VITOK_SECRET`, or else a random one that is made once in the user's configuration folder, readable
+    by the user alone.
 
     Raises:
         UserMistake: it is too short, or cannot be read or made.
     """
-    if VARIABLE in os.environ:
-        return _long_enough(os.environ[VARIABLE].encode(), VARIABLE)
-    named = os.environ.get(FILE_VARIABLE)
-    path = Path(named) if named else _own_file()
+    given = read_secret(VARIABLE)
+    if given is not None:
+        place = VARIABLE if VARIABLE in os.environ else os.environ.get(FILE_VARIABLE, KEYRING_VARIABLE)
+        return _long_enough(given.encode(), place)
+    path = _own_file()
     try:
-        if not named and not path.exists():
+        if not path.exists():
             _make(path)
         return _long_enough(path.read_bytes().strip(), str(path))
     except OSError as error:

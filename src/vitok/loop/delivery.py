@@ -5,7 +5,6 @@ What an address or a variable holds may be a token, so no problem that is told n
 
 import hashlib
 import hmac
-import os
 import ssl
 import urllib.error
 import urllib.request
@@ -19,6 +18,8 @@ import msgspec
 
 import vitok
 from vitok.charter.serving import Notify
+from vitok.errors import UserMistake
+from vitok.govern.secrets import read_secret
 from vitok.kernel.clock import format_time
 from vitok.loop.attempt import LATE, TIMEOUT_SECONDS, Deadline, Failure, deadline
 from vitok.loop.mail import send_mail
@@ -78,9 +79,12 @@ def bring(event: Event, project: str, now: datetime) -> Failure | None:
     body = msgspec.json.encode(cloud_event(event, project), enc_hook=str)
     headers = {"Content-Type": "application/cloudevents+json"}
     if event.secret is not None:
-        secret = os.environ.get(event.secret)
+        try:
+            secret = read_secret(event.secret)
+        except UserMistake as error:
+            return Failure(f"the secret {event.secret}: {error.what}", answered=False)
         if not secret:
-            return Failure(f"the secret {event.secret} is not set in the environment", answered=False)
+            return Failure(f"the secret {event.secret} is not set", answered=False)
         headers["Vitok-Signature"] = sign(secret, int(now.timestamp()), body)
     return _post(url, body, headers)
 
@@ -128,9 +132,12 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> Failure | None:
     """
     if url.startswith("env:"):
         name = url.removeprefix("env:")
-        url = os.environ.get(name, "")
+        try:
+            url = read_secret(name) or ""
+        except UserMistake as error:
+            return Failure(f"the address {name}: {error.what}", answered=False)
         if not url:
-            return Failure(f"the address {name} is not set in the environment", answered=False)
+            return Failure(f"the address {name} is not set", answered=False)
         if not url.startswith(("http://", "https://")):
             return Failure(f"the value of {name} is no address of HTTP", answered=False)
     headers = {"User-Agent": f"vitok/{vitok.__version__}", "Connection": "close", **headers}

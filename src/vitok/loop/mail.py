@@ -12,6 +12,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from vitok.errors import UserMistake
+from vitok.govern.secrets import read_secret
 from vitok.kernel.digests import digest_bytes
 from vitok.loop.attempt import TIMEOUT_SECONDS, Deadline, Failure, deadline
 from vitok.registry.events import Event
@@ -23,9 +25,12 @@ PASSWORD_VARIABLE = "VITOK_SMTP_PASSWORD"
 
 def send_mail(event: Event, project: str) -> Failure | None:
     """Sends an event as mail over the server that the environment names; None if the server took it."""
-    url = os.environ.get(SMTP_VARIABLE)
+    try:
+        url = read_secret(SMTP_VARIABLE)
+    except UserMistake as error:
+        return Failure(f"the mail server {SMTP_VARIABLE}: {error.what}", answered=False)
     if not url:
-        return Failure(f"the mail server {SMTP_VARIABLE} is not set in the environment", answered=False)
+        return Failure(f"the mail server {SMTP_VARIABLE} is not set", answered=False)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -92,7 +97,10 @@ def _connected(parts: SplitResult, port: int | None, limit: Deadline) -> Iterato
 def _log_in(server: smtplib.SMTP, parts: SplitResult) -> None:
     if not parts.username:
         return
-    password = os.environ.get(PASSWORD_VARIABLE) or unquote(parts.password or "")
+    try:
+        password = read_secret(PASSWORD_VARIABLE) or unquote(parts.password or "")
+    except UserMistake as error:
+        raise smtplib.SMTPException(f"the secret {PASSWORD_VARIABLE}: {error.what}") from error
     if not isinstance(server.sock, ssl.SSLSocket):
         raise smtplib.SMTPException(
             f"a password is not sent in the clear: leave ?tls=off out of {SMTP_VARIABLE}"

@@ -85,7 +85,10 @@ def _is_ours(page, server, url):
 def test_every_page_is_sound_and_anybody_can_use_it(window, server, how):
     """No violation of WCAG, no error, no request elsewhere, nothing wider than the screen, all pictures drawn."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    pages = {"mlops_engineer": [p for p in [*PAGES, *ALSO] if p != "/reviews"], "domain_expert": ["/reviews"]}
+    pages = {
+        "mlops_engineer": [p for p in [*PAGES, *ALSO] if p != "/reviews"],
+        "data_annotator": ["/reviews"],
+    }
     for role, paths in pages.items():
         page = person(window, server, role, **how)
         for path in paths:

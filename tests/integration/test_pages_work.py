@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -413,6 +414,16 @@ def test_a_question_of_a_gate_is_answered_by_its_role(project):
     assert done.status_code == 200, done.text
     assert "An answer stays" in look(project, "/approvals/2.3", "uma")
     assert client_of(project, "uma").post("/approvals/2.3", data={"answer": "yes"}).status_code == 400
+
+
+def test_who_labels_sees_personal_columns_only_if_the_roles_allow(project):
+    data = project.charter.data.model_copy(update={"personal": ["carrier"]})
+    charter = project.charter.model_copy(update={"data": data})
+    closed = replace(project, document=replace(project.document, charter=charter))
+    (row, *_) = review_queue(closed, with_personal=False)["reviews"]
+    assert "carrier" not in row["inputs"]
+    assert row["inputs"]
+    assert "carrier" in review_queue(closed)["reviews"][0]["inputs"]
 
 
 def test_labels_of_two_people_are_outcome_and_second_opinion(project):

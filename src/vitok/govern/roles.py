@@ -13,7 +13,7 @@ ACTS: dict[Act, str] = {
     "approve": "answer what its role is asked",
     "release": "bring versions into production and take them back",
     "operate": "take on alerts and incidents",
-    "personal": "read inputs of single cases",
+    "personal": "read personal data of single cases",
     "manage": "let people in: log-ins and keys",
 }
 MAY: dict[Role, frozenset[Act]] = {

@@ -31,7 +31,9 @@ _AT_ONCE = 20  # rows with their inputs: enough to find one that the reader has 
 _SECOND = 200
 
 
-def review_queue(project: Project, *, again: bool = False, after: str | None = None) -> dict[str, Any]:
+def review_queue(
+    project: Project, *, again: bool = False, after: str | None = None, with_personal: bool = True
+) -> dict[str, Any]:
     """The rows that come next, with how well people agree.
 
     What waits is reckoned by the keeper, as it takes longer the more was predicted; who has labelled a row since is
@@ -40,6 +42,7 @@ def review_queue(project: Project, *, again: bool = False, after: str | None = N
     Args:
         again: Rows that one person has labelled, for a second opinion, in place of those that nobody has.
         after: Only what comes behind this row.
+        with_personal: Whether to show columns that the charter calls personal.
 
     Returns:
         `standing` (how old what is known is), `waiting` (how many rows nobody has labelled; None if not reckoned yet),
@@ -57,13 +60,21 @@ def review_queue(project: Project, *, again: bool = False, after: str | None = N
         "standing": {name: kept[name] for name in ("reckoned", "current", "refused")},
         "known": kept["figure"] is not None,
         "waiting": len(candidates) if again else total,
-        "reviews": _with_inputs(project, candidates[first : first + _AT_ONCE]),
+        "reviews": [
+            each if with_personal else _without_personal(project, each)
+            for each in _with_inputs(project, candidates[first : first + _AT_ONCE])
+        ],
         "more": len(candidates) > first + _AT_ONCE,
         "target": project.charter.task.target,
         "classes": [] if manifest is None else [as_text(value) for value in manifest.classes],
         "released": manifest is not None,
         "agreement": labels_agreement(project),
     }
+
+
+def _without_personal(project: Project, row: dict[str, Any]) -> dict[str, Any]:
+    hidden = set(project.charter.data.personal)
+    return {**row, "inputs": {name: value for name, value in row["inputs"].items() if name not in hidden}}
 
 
 def give_label(project: Project, row: str, value: str, *, actor: str) -> dict[str, Any]:

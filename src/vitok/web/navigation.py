@@ -38,7 +38,7 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("/incidents", _("Incidents")),
             Entry("/approvals", _("Approvals")),
             Entry("/releases", _("Releases")),
-            Entry("/reviews", _("Review"), "personal"),
+            Entry("/reviews", _("Review"), "label"),
         ),
     ),
     (

@@ -47,14 +47,15 @@ class Pages:
 
     def _of_place(self, place: Place) -> list[Route]:
         async def shown(request: Request, visitor: Visitor) -> Response:
-            asked = _asked(request, place.asks)
+            asked = _asked(request, visitor, place.asks)
             found = await self._read(place, asked)
             charts = {name: draw(found) for name, draw in place.charts.items()}
             content = {"found": found, "asked": asked, "charts": charts, "api": place.path}
             return await self._page(request, place.template, visitor, content)
 
         async def told(request: Request, visitor: Visitor) -> Response:
-            return JSONResponse(await self._read(place, _asked(request, place.asks)), headers=HEADERS)
+            asked = _asked(request, visitor, place.asks)
+            return JSONResponse(await self._read(place, asked), headers=HEADERS)
 
         api = guarded(self._control, place.api, "GET", place.act, told)
         return [self._page_route(place.path, "GET", place.act, shown), api] if place.template else [api]
@@ -165,12 +166,13 @@ def _of_path(request: Request) -> Values:
     return {name: str(value)[:_LONGEST_VALUE] for name, value in request.path_params.items()}
 
 
-def _asked(request: Request, asks: Mapping[str, Ask]) -> Values:
+def _asked(request: Request, visitor: Visitor, asks: Mapping[str, Ask]) -> Values:
+    """What the address says, and under `acts` what the reader may do."""
     sent = request.query_params
     for name in asks:
         if len(sent.getlist(name)) > 1:
             raise Problem(400, f"{name}: is given more than once")
-    return _values(dict(sent), asks) | _of_path(request)
+    return _values(dict(sent), asks) | _of_path(request) | {"acts": visitor.acts}
 
 
 def _values(sent: Mapping[str, str], asks: Mapping[str, Ask]) -> Values:

@@ -34,7 +34,8 @@ class Place:
     Args:
         path: May hold `{name}`: what stands there is given to `read` among the values.
         template: The page; it gets the object as `found`, the values as `asked`.
-        read: The use case; of the project and the values that the address has.
+        read: The use case; of the project and the values that the address has, beside which `acts` holds what the
+            reader may do.
         help: One sentence: what the object is.
         act: What the reader must be allowed to do.
         asks: Values that the address may have after `?`.

@@ -12,13 +12,19 @@ def _label(project: Project, who: str, values: Values) -> Values:
     return give_label(project, values["id"], values["value"], actor=who)
 
 
+def _queue(project: Project, asked: Values) -> Values:
+    """What annotators need to see of a row; what the charter calls personal only for whoever may read that."""
+    how = {"again": asked["again"], "after": asked["after"]}
+    return review_queue(project, **how, with_personal="personal" in asked["acts"])
+
+
 PLACES = (
     Place(
         "/reviews",
         "reviews.html",
-        lambda project, asked: review_queue(project, again=asked["again"], after=asked["after"]),
+        _queue,
         "The rows that wait for a label, oldest first, and how well people agree.",
-        act="personal",
+        act="label",
         asks={"again": _AGAIN, "after": Ask(help="Only what comes behind the row with this id.")},
     ),
 )

@@ -9,7 +9,7 @@ from vitok.cli.output import JsonOption, say, show
 from vitok.cli.replay import compare
 from vitok.errors import UserMistake
 from vitok.govern.people import local_user
-from vitok.loop.demo import run_demo
+from vitok.loop.demo import NEW_YEAR, run_demo
 from vitok.wire import Settings, open_project
 
 _LONGEST = 150
@@ -63,9 +63,10 @@ def summary(payload: dict[str, Any]) -> str:
     lines += [
         "",
         f"It took {payload['seconds']['all']:.0f} s. The project is in {folder}, the year that it lived in {year}:",
-        f"  vitok up --project {folder}             predictions and dashboard at http://127.0.0.1:8000",
+        f"  vitok up --project {folder}             predictions and pages at http://127.0.0.1:8000",
         f"  vitok card {first['version']} --project {folder}         the model's card",
-        f"  vitok status --project {year}    where the year ended; also turns, releases, alerts, drift, maturity",
+        f"  vitok pages --project {year} --at {NEW_YEAR:%Y-%m-%d}    the pages of that year, as it ended",
+        f"  vitok status --project {year}    where it ended; also turns, releases, alerts, maturity",
     ]
     return "\n".join(lines)
 

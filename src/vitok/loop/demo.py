@@ -19,7 +19,7 @@ from vitok.loop.reproduce import reproduce
 from vitok.loop.rollout import release_version
 from vitok.loop.turn import TurnResult, run_turn
 
-_MARCH, _NEW_YEAR = datetime(2013, 3, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
+_MARCH, NEW_YEAR = datetime(2013, 3, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
 _POLICIES = ("never", "monthly")
 BAD_VERSION = "failing(5%)@2013-05-15"
 OWNER = "olga@example.org"
@@ -60,14 +60,14 @@ def run_demo(folder: Path, open_project: Reopen, say: Callable[[str], None], act
         "5/7 March to December twice, to choose how to retrain (vitok replay --policy never --policy monthly)"
     )
     compared = compare_policies(
-        project, _POLICIES, start=_MARCH, end=_NEW_YEAR, step=None, reopen=open_project
+        project, _POLICIES, start=_MARCH, end=NEW_YEAR, step=None, reopen=open_project
     )
     mark = done("replay", mark)
     say(
         "6/7 The year by the charter, nobody at the keyboard; on May 15 somebody releases a version that fails"
     )
     say(f'  (vitok replay --policy charter --inject "{BAD_VERSION}" --keep {folder / YEAR})')
-    year = {"start": _MARCH, "end": _NEW_YEAR, "step": None, "inject": (BAD_VERSION,), "keep": folder / YEAR}
+    year = {"start": _MARCH, "end": NEW_YEAR, "step": None, "inject": (BAD_VERSION,), "keep": folder / YEAR}
     (lived,) = replay(project, ["charter"], **year)  # type: ignore[arg-type]
     mark = done("year", mark)
     kept = open_project(folder / YEAR, say=say)

@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from browsers import Server
 from jinja2 import Environment
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
 
 from commands import run_vitok
 from rollouts import START, two_versions
@@ -23,7 +23,9 @@ from vitok.loop.control import Control
 from vitok.loop.links import Links
 from vitok.loop.reports import READERS, project_report
 from vitok.loop.standing import FIGURES, reckon_due, standing
-from vitok.store.schema import versions
+from vitok.loop.turn import LOCK
+from vitok.store.locks import hold
+from vitok.store.schema import turns, versions
 from vitok.web import app as web_app
 from vitok.web.app import create_pages
 from vitok.web.language import FOLDER, LANGUAGES, Writing
@@ -190,6 +192,32 @@ def test_an_address_that_makes_no_sense_is_a_page_that_says_so(project, path, st
     told = ask(project, f"/api{path}")
     assert told.status_code == status
     assert told.json()["error"]
+
+
+def test_a_turn_that_runs_shows_how_far_it_is_by_those_before_it(project):
+    now = project.clock()
+    plain = {
+        "as_of": now, "trigger": "by hand", "stage": "data", "charter": "c", "data": {}, "seconds": {},
+        "message": "", "actor": "ada", "quick": True, "pins": {},
+    }  # fmt: skip
+    before = {
+        "id": "a",
+        "number": 7,
+        "started": now - timedelta(seconds=200),
+        "state": "accepted",
+        "version": 1,
+    }
+    running = {"id": "b", "number": 8, "started": now - timedelta(seconds=25), "state": "running"}
+    with project.engine.begin() as connection:
+        ended = {"ended": now - timedelta(seconds=100)}
+        connection.execute(insert(turns).values(**plain, **before, **ended))
+        connection.execute(insert(turns).values(**plain, **running))
+    with hold(project.state / LOCK, "test"):
+        assert ask(project, "/api/turns/8").json()["progress"] == {"share": 0.25, "seconds_left": 75.0}
+        assert 'value="0.25"' in ask(project, "/turns/8").text
+    assert ask(project, "/api/turns/8").json()["progress"] is None  # nobody works at it
+    with project.engine.begin() as connection:
+        connection.execute(delete(turns).where(turns.c.number.in_((7, 8))))
 
 
 def test_a_form_goes_on_to_its_page_and_says_there_once_what_was_done(project):

@@ -1,6 +1,8 @@
 """What people see of turns and do to them: the list, the time line of one, going on with it, ending it."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,6 +17,7 @@ from vitok.registry import steps, turns
 from vitok.store.locks import GLANCE_SECONDS, hold, is_held
 from vitok.store.writing import begin_writing
 
+_LIKE = 5  # turns before it that say how long one takes
 _MOST_TRIES = 3  # of a step by itself; a table too large for the memory dies in it each time
 
 
@@ -36,10 +39,11 @@ def show_turn(project: Project, name: str) -> dict[str, Any]:
     """
     with project.engine.connect() as connection:
         turn = turns.get(connection, name)
-        found = steps.of_turn(connection, turn.id)
-    path = log_path(project, turn.id)
+        found, known = steps.of_turn(connection, turn.id), turns.all_turns(connection)
+    path, told = log_path(project, turn.id), _as_json(project, turn)
     return {
-        **_as_json(project, turn),
+        **told,
+        "progress": _progress(project, turn, known) if told["state"] == "running" else None,
         "as_of": format_time(turn.as_of),
         "charter": turn.charter,
         "pins": turn.pins,
@@ -128,6 +132,24 @@ def cancel_turn(project: Project, name: str, *, actor: str = "user") -> dict[str
             turns.advance(connection, turn.id, state="cancelled", ended=now, message=message)
         audit.record(connection, now, actor, "cancel", f"turn {turn.number}", {"stage": turn.stage})
         return _as_json(project, turns.get(connection, turn.id))
+
+
+def _progress(
+    project: Project, turn: turns.Turn, known: Sequence[turns.Turn]
+) -> dict[str, float | None] | None:
+    """How far a turn is, as the last ones that came to their end let expect; None if none has."""
+    took = [(each.ended - each.started).total_seconds() for each in known if each.ended and each.version][
+        -_LIKE:
+    ]
+    expected = median(took) if took else 0.0
+    if not expected:
+        return None
+    gone = (project.clock() - turn.started).total_seconds()
+    # One that takes longer than those before is not done; how much longer nobody knows.
+    return {
+        "share": min(0.99, gone / expected),
+        "seconds_left": expected - gone if gone < expected else None,
+    }
 
 
 def _as_json(project: Project, turn: turns.Turn) -> dict[str, Any]:

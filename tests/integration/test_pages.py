@@ -1,6 +1,7 @@
 """The pages of watching: the same figures as the commands print, in three languages, and nothing that runs."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from browsers import Server
 from jinja2 import Environment
 from sqlalchemy import delete, insert, update
 
-from commands import run_vitok
+from commands import COMMAND, run_vitok
 from rollouts import START, two_versions
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.control import Control
@@ -245,6 +246,21 @@ def test_a_language_is_remembered_and_only_our_own_pages_are_gone_back_to(projec
     assert answer.headers["location"] == "/"
     assert answer.cookies["vitok_language"] == "uk"
     assert ask(project, "/", headers={"accept-language": "ru;q=0.9, fr"}).text.count('<html lang="ru">') == 1
+
+
+def test_readers_are_let_go_when_the_server_ends_and_told_what_they_missed(project):
+    command = [*COMMAND, "pages", "--port", "0", "--json", "--project", str(project.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        url = json.loads(server.stdout.readline())["url"]
+        with (
+            httpx.stream("GET", f"{url}/live", headers={"last-event-id": "of before"}, timeout=20) as told,
+            httpx.stream("GET", f"{url}/live", timeout=20) as quiet,
+        ):
+            lines = told.iter_lines()
+            assert "event: changed" in [next(lines) for _ in range(5)]
+            assert next(quiet.iter_lines()).startswith("retry")
+            server.terminate()
+            assert server.wait(8) is not None  # it waits ten seconds for those who do not go
 
 
 def test_the_description_names_every_address_that_there_is(project):

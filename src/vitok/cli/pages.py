@@ -58,7 +58,7 @@ def pages(
     shown = create_pages(Control(opened, signing_key, _READING), _NoDesk())
     announce(as_json, listener, None, Door(), None)
     config = uvicorn.Config(
-        TrustedHostMiddleware(shown, _NAMES), log_level="warning", timeout_graceful_shutdown=2
+        TrustedHostMiddleware(shown, _NAMES), log_level="warning", timeout_graceful_shutdown=10
     )
     uvicorn.Server(config).run(sockets=[listener])
 

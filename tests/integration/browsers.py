@@ -13,6 +13,7 @@ import uvicorn
 
 from vitok.loop.control import Control
 from vitok.loop.links import Links
+from vitok.loop.openid import OpenIdClient
 from vitok.web.app import create_pages
 
 SECRET = b"a secret of the browser's tests"
@@ -33,10 +34,11 @@ class Server:
 
     Args:
         guarded: Whether people have to log in.
+        client: Of the issuer where they log in too.
     """
 
-    def __init__(self, project: Any, *, guarded: bool) -> None:
-        pages = create_pages(Control(project, lambda: SECRET), Links(project, lambda: SECRET))
+    def __init__(self, project: Any, *, guarded: bool, client: OpenIdClient | None = None) -> None:
+        pages = create_pages(Control(project, lambda: SECRET), Links(project, lambda: SECRET), client)
 
         async def behind_the_door(scope: Any, receive: Any, send: Any) -> None:
             scope |= {"vitok.guarded": guarded, "vitok.key": None}

@@ -125,7 +125,12 @@ def serve(
 
 
 def issuer_of(
-    url: str | None, audience: str | None, keys: str | None, rate: float | None, quota: int | None
+    url: str | None,
+    audience: str | None,
+    keys: str | None,
+    rate: float | None,
+    quota: int | None,
+    client: str | None = None,
 ) -> Issuer | None:
     """The issuer that the options name.
 
@@ -133,8 +138,14 @@ def issuer_of(
         UserMistake: options say more of an issuer that is not named.
     """
     if url:
-        return Issuer(url, audience or "", keys or None, rate, quota)
-    given = {"--oidc-audience": audience, "--oidc-keys": keys, "--oidc-rate": rate, "--oidc-quota": quota}
+        return Issuer(url, audience or "", keys or None, rate, quota, client or None)
+    given = {
+        "--oidc-audience": audience,
+        "--oidc-keys": keys,
+        "--oidc-rate": rate,
+        "--oidc-quota": quota,
+        "--oidc-client": client,
+    }
     for option, value in given.items():
         if value not in (None, ""):
             raise UserMistake(

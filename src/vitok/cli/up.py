@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -27,13 +28,25 @@ from vitok.cli.serve import (
     announce,
     issuer_of,
 )
+from vitok.govern.secrets import read_secret
+from vitok.loop.openid import SECRET_VARIABLE
 from vitok.loop.release import publish_plan
 from vitok.registry import releases
+from vitok.serve.oidc import CLIENT_VARIABLE
 from vitok.serve.server import Door, bind, reserve_grpc, run_server
 from vitok.wire import open_project
 
 _RESTART_SECONDS = 2.0
 _FACTORY = "vitok.worker:whole_app"
+ClientOption = Annotated[
+    str | None,
+    typer.Option(
+        "--oidc-client",
+        envvar=CLIENT_VARIABLE,
+        help="Let people of the team log in to the pages with the issuer, which knows them under this client id. "
+        "Default: with passwords only.",
+    ),
+]
 
 
 def up(
@@ -50,6 +63,7 @@ def up(
     oidc_keys: IssuerKeysOption = None,
     oidc_rate: SubjectRateOption = None,
     oidc_quota: SubjectQuotaOption = None,
+    oidc_client: ClientOption = None,
     query_budget: QueryBudgetOption = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
@@ -60,9 +74,11 @@ def up(
     with opened.engine.connect() as connection:
         release = releases.current(connection)
     opened.engine.dispose()
-    issuer = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_rate, oidc_quota)
+    issuer = issuer_of(oidc_issuer, oidc_audience, oidc_keys, oidc_rate, oidc_quota, oidc_client)
     door = Door(host, guarded, tuple(allow_host or ()), tls_cert, tls_key, issuer, query_budget)
     door.require_safe(opened.folder)
+    if issuer is not None and issuer.client is not None:
+        read_secret(SECRET_VARIABLE)  # a file that cannot be read is told now, and not by every worker
     listener = bind(host, port)
     grpc = None if grpc_port is None else reserve_grpc(host, grpc_port)
     announce(as_json, listener, grpc, door, None if release is None else release.version)

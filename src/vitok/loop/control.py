@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from vitok.errors import Refused, VitokError
 from vitok.govern.people import local_user
 from vitok.govern.roles import ACTS, Act, able, may
+from vitok.loop.begun import Begun, keep, take
 from vitok.loop.project import Project
 from vitok.loop.review import CHARTER, read_document
-from vitok.loop.users import log_in, log_out, session_of
+from vitok.loop.users import log_in, log_in_by_issuer, log_out, session_of
 from vitok.registry.marks import mark
 from vitok.release.keys import Key
 
@@ -109,6 +110,18 @@ class Control:
     def log_in(self, name: str, password: str, address: str) -> str:
         """A session for whoever knows the password."""
         return log_in(self.project, name, password, address, self._key())
+
+    def keep(self, begun: Begun) -> str:
+        """What a browser keeps of a log-in that was begun at an issuer."""
+        return keep(self.project, begun, self._key())
+
+    def take(self, kept: str, state: str) -> Begun | None:
+        """The log-in that was begun, once."""
+        return take(self.project, kept, state, self._key())
+
+    def log_in_by_issuer(self, name: str, issuer: str) -> str:
+        """A session for whom an issuer says to have logged in."""
+        return log_in_by_issuer(self.project, name, issuer, self._key())
 
     def log_out(self, name: str) -> None:
         """Ends all sessions of a person."""

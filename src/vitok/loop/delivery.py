@@ -5,12 +5,11 @@ What an address or a variable holds may be a token, so no problem that is told n
 
 import hashlib
 import hmac
-import ssl
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta
 from email.message import Message
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +20,9 @@ from vitok.charter.serving import Notify
 from vitok.errors import UserMistake
 from vitok.govern.secrets import read_secret
 from vitok.kernel.clock import format_time
-from vitok.loop.attempt import LATE, TIMEOUT_SECONDS, Deadline, Failure, deadline
+from vitok.loop.attempt import LATE, TIMEOUT_SECONDS, Failure, deadline
 from vitok.loop.mail import send_mail
+from vitok.loop.outward import opener_of
 from vitok.registry.events import Event
 from vitok.report.messages import message_of, slack_body, teams_body, telegram_body
 
@@ -143,9 +143,8 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> Failure | None:
     headers = {"User-Agent": f"vitok/{vitok.__version__}", "Connection": "close", **headers}
     try:
         with deadline() as limit:
-            opener = urllib.request.build_opener(_Http(limit), _Https(limit), _NoRedirects())
             request = urllib.request.Request(url, body, headers, method="POST")
-            opener.open(request, timeout=TIMEOUT_SECONDS).close()
+            opener_of(limit).open(request, timeout=TIMEOUT_SECONDS).close()
             if limit.is_over:  # half an answer reads like a whole one
                 return Failure(LATE, answered=False)
     except urllib.error.HTTPError as error:
@@ -159,43 +158,6 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> Failure | None:
     except ValueError:  # its words would quote the address
         return Failure("its address is no URL", answered=False)
     return None
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, limit: Deadline) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def http_open(self, req: urllib.request.Request) -> Any:
-        limit = self._limit
-
-        class Connection(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                limit.watch(self.sock)
-
-        return self.do_open(Connection, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, limit: Deadline) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def https_open(self, req: urllib.request.Request) -> Any:
-        limit = self._limit
-
-        class Connection(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                limit.watch(self.sock)
-
-        return self.do_open(Connection, req, context=ssl.create_default_context())
 
 
 def _wished_wait(headers: Message) -> timedelta | None:

@@ -4,7 +4,7 @@ from vitok.govern import audit
 from vitok.govern.secrets import derived_key
 from vitok.loop.project import Project
 
-LINKS, SESSIONS = "links", "sessions"
+LINKS, SESSIONS, BEGUN = "links", "sessions", "begun log-ins"
 
 
 def project_key(project: Project, purpose: str, secret: bytes) -> bytes:

@@ -21,6 +21,7 @@ SESSION_HOURS = 12
 _FREE, _FREE_OF_ADDRESS = 5, 20  # failures before one has to wait
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=15)
 _FORGET = timedelta(days=1)
+_NAMED = 3  # of those to ask
 
 
 def require_act(project: Project, who: str, act: Act) -> None:
@@ -141,7 +142,7 @@ def log_in(project: Project, name: str, password: str, address: str, key: bytes)
                 what = "too many attempts have failed"
                 raise Busy("log-in", what, f"Try again in {wait.total_seconds():.0f} s.")
         user = users.get(connection, name)
-        right = is_right(password, None if user is None else user.hash)
+        right = is_right(password, None if user is None else user.hash or None)
         if right:
             users.forgive(connection, next(iter(subjects)))
             audit.record(connection, now, name, "log in", f"user {name}", {})
@@ -152,16 +153,56 @@ def log_in(project: Project, name: str, password: str, address: str, key: bytes)
         raise Refused(
             "log-in", "name or password is wrong", "Try again; `vitok users passwd` sets another password."
         )
+    return _session(project, name, key, now)
+
+
+def log_in_by_issuer(project: Project, name: str, issuer: str, key: bytes) -> str:
+    """A session for whom an issuer says to have logged in. It holds for as long as the team names the person.
+
+    Who comes for the first time is kept like one who logs in with a password, only without any: so `remove_user` and
+    logging out end such sessions too.
+
+    Args:
+        issuer: Its address.
+        key: The secret of this installation.
+
+    Returns:
+        What the browser keeps.
+
+    Raises:
+        Refused: the team does not name the person.
+    """
+    if name not in project.charter.team:
+        others = whom_to_ask(project)
+        ask = f"Ask {' or '.join(others)}." if others else "Ask whoever writes vitok.yaml."
+        raise Refused(name, "is not in the team of this project", ask)
+    now = project.clock()
+    with project.engine.begin() as connection:
+        begin_writing(connection)
+        if users.get(connection, name) is None:
+            users.add(connection, name, "", now)
+        audit.record(connection, now, name, "log in", f"user {name}", {"issuer": issuer})
+    return _session(project, name, key, now, issuer=issuer)
+
+
+def whom_to_ask(project: Project) -> list[str]:
+    """Some of the team who may let others in."""
+    team = project.charter.team
+    return [person for person, roles in team.items() if may(roles, "manage")][:_NAMED]
+
+
+def _session(project: Project, name: str, key: bytes, now: datetime, **more: str) -> str:
     until = now + timedelta(hours=SESSION_HOURS)
-    return sign(
-        {"s": name, "b": now.timestamp(), "u": until.timestamp()}, project_key(project, SESSIONS, key)
-    )
+    content = {"s": name, "b": now.timestamp(), "u": until.timestamp(), **more}
+    return sign(content, project_key(project, SESSIONS, key))
 
 
 def session_of(project: Project, token: str, key: bytes) -> str | None:
     """Whose session it is; None if it is not ours, is over, or was ended."""
     content = read_signed(token, project_key(project, SESSIONS, key))
     if content is None or project.clock().timestamp() >= content["u"]:
+        return None
+    if "issuer" in content and content["s"] not in project.charter.team:
         return None
     with project.engine.connect() as connection:
         user = users.get(connection, content["s"])

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 
 from vitok.errors import Fault
+from vitok.govern.issuers import TokenRefused
 from vitok.kernel.clock import Clock
 from vitok.release.keys import KEYS_FILE, Key, Scope
 from vitok.serve.http import HttpProblem, log
-from vitok.serve.oidc import TokenRefused, Tokens
+from vitok.serve.oidc import Tokens
 from vitok.store.usage import REQUESTS, Usage
 
 _LOOK_SECONDS = 1.0

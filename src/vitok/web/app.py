@@ -12,13 +12,14 @@ from starlette.staticfiles import StaticFiles
 
 from vitok.errors import Busy, Refused, UserMistake, VitokError
 from vitok.loop.control import Control
-from vitok.loop.users import SESSION_HOURS
+from vitok.loop.openid import OpenIdClient
 from vitok.web.describe import describe
 from vitok.web.door import (
     HEADERS,
     SESSION,
     Problem,
     form_of,
+    give_session,
     guarded,
     local_path,
     require_same_origin,
@@ -26,6 +27,7 @@ from vitok.web.door import (
     visitor_of,
 )
 from vitok.web.drawing import Drawing
+from vitok.web.issuer import BACK_PATH, BEGIN_PATH, IssuerDoor
 from vitok.web.live import Live
 from vitok.web.pages import Pages, choose_language
 from vitok.web.places import DEEDS, PLACES
@@ -46,13 +48,15 @@ class LinkDesk(Protocol):
         ...
 
 
-def create_pages(control: Control, links: LinkDesk) -> Starlette:
+def create_pages(control: Control, links: LinkDesk, client: OpenIdClient | None = None) -> Starlette:
     """The control plane of a project: pages and API.
 
     Args:
         links: Shows and answers what the links of approvals are for.
+        client: Of the issuer where people log in too; None for passwords only.
     """
-    door, pages, live = _FrontDoor(control, links), Pages(control), Live(control.mark)
+    host = "" if client is None else client.host
+    door, pages, live = _FrontDoor(control, links, host), Pages(control), Live(control.mark)
     about = describe(PLACES, DEEDS)
     routes = [
         # Open to all: whoever has a link or knows a password is let in by it.
@@ -66,15 +70,22 @@ def create_pages(control: Control, links: LinkDesk) -> Starlette:
         guarded(control, "/api/openapi.json", "GET", "read", about),
         *pages.routes(PLACES, DEEDS),
     ]
+    if client is not None:
+        issuer = IssuerDoor(control, client)
+        routes += [Route(BEGIN_PATH, issuer.begin), Route(BACK_PATH, issuer.come_back)]
     told = {404: pages.not_found, 405: pages.not_allowed, VitokError: _failed, 500: pages.failed_badly}
     return Starlette(routes=routes, exception_handlers=told)
 
 
 class _FrontDoor:
-    """What is open to all."""
+    """What is open to all.
 
-    def __init__(self, control: Control, links: LinkDesk) -> None:
-        self._control, self._links = control, links
+    Args:
+        issuer: The host where people log in too; empty for none.
+    """
+
+    def __init__(self, control: Control, links: LinkDesk, issuer: str) -> None:
+        self._control, self._links, self._issuer = control, links, issuer
 
     async def _page(self, request: Request, name: str, *, status: int = 200, **content: Any) -> Response:
         project = self._control.project.charter.project
@@ -85,7 +96,7 @@ class _FrontDoor:
         if request.method == "GET":
             asked = request.query_params
             then, ended = local_path(asked.get("then", "/")), asked.get("ended") == "1"
-            return await self._page(request, "login.html", problem="", then=then, ended=ended)
+            return await self._log_in_page(request, then, ended=ended)
         then = "/"
         try:
             require_same_origin(request)
@@ -97,14 +108,15 @@ class _FrontDoor:
         except (Problem, Refused, UserMistake) as error:
             status = 429 if isinstance(error, Busy) else 403
             text = str(error) if isinstance(error, Problem) else f"{error.what}. {error.remedy}"
-            return await self._page(
-                request, "login.html", status=status, problem=text, then=then, ended=False
-            )
+            return await self._log_in_page(request, then, problem=text, status=status)
         answer = RedirectResponse(then, 303, headers=HEADERS)
-        secure = request.url.scheme == "https"
-        age = SESSION_HOURS * 3600
-        answer.set_cookie(SESSION, token, max_age=age, httponly=True, samesite="strict", secure=secure)
-        return answer
+        return give_session(answer, token, secure=request.url.scheme == "https")
+
+    async def _log_in_page(
+        self, request: Request, then: str, *, problem: str = "", ended: bool = False, status: int = 200
+    ) -> Response:
+        content = {"problem": problem, "then": then, "ended": ended, "issuer": self._issuer}
+        return await self._page(request, "login.html", status=status, **content)
 
     async def log_out(self, request: Request) -> Response:
         """Ends the sessions of whoever asks."""

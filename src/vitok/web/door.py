@@ -16,6 +16,7 @@ from starlette.routing import Route
 from vitok.errors import Busy, Fault, NotFound, Refused, UserMistake, VitokError
 from vitok.govern.roles import Act
 from vitok.loop.control import Control, Visitor
+from vitok.loop.users import SESSION_HOURS
 
 SESSION = "vitok_session"
 HEADERS = {
@@ -107,6 +108,17 @@ async def visitor_of(control: Control, request: Request) -> Visitor | None:
         key=request.scope.get("vitok.key"),
         session=request.cookies.get(SESSION),
     )
+
+
+def give_session(answer: Response, token: str, *, secure: bool) -> Response:
+    """The answer, with a session for the browser.
+
+    Args:
+        secure: Whether it is sent back over TLS only.
+    """
+    age = SESSION_HOURS * 3600
+    answer.set_cookie(SESSION, token, max_age=age, httponly=True, samesite="strict", secure=secure)
+    return answer
 
 
 def require_same_origin(request: Request) -> None:

@@ -3,8 +3,9 @@
 import shutil
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +20,12 @@ from vitok.wire import open_project
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 120
+_Locale = Literal["en-US", "uk-UA", "ru-RU"]
+_LOCALES: dict[str, _Locale] = {
+    "en": "en-US",
+    "uk": "uk-UA",
+    "ru": "ru-RU",
+}  # names of how pictures write days
 
 
 def report(
@@ -44,7 +51,8 @@ def report(
     browser = _require(path)
     opened = open_project(project, say=say)
     collect(opened)
-    html = report_html(project_report(opened, chosen), language, _draw)
+    draw = partial(_draw, locale=_LOCALES[language])
+    html = report_html(project_report(opened, chosen), language, draw)
     content = html.encode() if browser is None else _pdf(html, browser)
     try:
         write_atomically(path, content)
@@ -79,10 +87,10 @@ def _require(path: Path) -> str | None:
     return browser
 
 
-def _draw(spec: dict[str, object]) -> str:
+def _draw(spec: dict[str, object], locale: _Locale) -> str:
     import vl_convert  # slow to import
 
-    return str(vl_convert.vegalite_to_svg(spec))
+    return str(vl_convert.vegalite_to_svg(spec, format_locale=locale, time_format_locale=locale))
 
 
 def _pdf(html: str, browser: str) -> bytes:

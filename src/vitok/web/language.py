@@ -12,6 +12,7 @@ from typing import Any
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
+from babel.units import format_unit
 
 LANGUAGES = {"en": "English", "uk": "Українська", "ru": "Русский"}
 FOLDER = Path(__file__).parent / "locale"
@@ -122,7 +123,8 @@ class Writing:
         if seconds is None:
             return _NONE
         if seconds < 1:
-            return f"{self.figure(seconds * 1000, 3)} ms"
+            milliseconds = float(f"{seconds * 1000:.3g}")
+            return str(format_unit(milliseconds, "duration-millisecond", "short", locale=self._locale))
         return str(format_timedelta(timedelta(seconds=seconds), locale=self._locale, threshold=1.2))
 
     def interval(self, found: dict[str, Any] | None, kind: str = "figure") -> str:

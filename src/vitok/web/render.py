@@ -1,8 +1,8 @@
 """Pages as text: the templates, in the reader's language, with what every page has."""
 
 import json
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from vitok.loop.control import Visitor
 from vitok.web.door import HEADERS
 from vitok.web.language import LANGUAGES, Writing, catalogue, preferred, slug
 from vitok.web.navigation import NAVIGATION
+from vitok.web.pictures import spoken
 
 _HERE = Path(__file__).parent
 LANGUAGE = "vitok_language"
@@ -35,7 +36,8 @@ def environment(language: str) -> Environment:
         lstrip_blocks=True,
     )
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(Writing(language).filters(), slug=slug, data=_data)
+    data = partial(_data, translate=catalogue(language).gettext)
+    made.filters.update(Writing(language).filters(), slug=slug, data=data)
     made.globals.update(language=language, languages=LANGUAGES, navigation=NAVIGATION)
     return made
 
@@ -80,7 +82,7 @@ def page(
     return answer
 
 
-def _data(value: Any) -> Markup:
-    """An object inside of a page, for its scripts: nothing in it can end the element that holds it."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _data(value: Any, translate: Callable[[str], str]) -> Markup:
+    """A picture inside of a page, for its scripts: nothing in it can end the element that holds it."""
+    text = json.dumps(spoken(value, translate), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))

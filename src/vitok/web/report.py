@@ -9,7 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from vitok.report.page_charts import kpi_chart, money_chart, quality_chart
-from vitok.web.language import Writing
+from vitok.web.language import Writing, catalogue
+from vitok.web.pictures import spoken
 from vitok.web.render import environment
 
 _SHEET = Path(__file__).parent / "static" / "vitok.css"
@@ -34,7 +35,8 @@ def report_html(found: dict[str, Any], language: str, draw: Draw) -> str:
         if spec is None:
             return Markup()
         text = re.sub(r"var\((--[a-z0-9-]+)\)", lambda name: light.get(name[1], "#444444"), json.dumps(spec))
-        return Markup(draw({**json.loads(text), "background": "white", **_SIZE}))
+        said = spoken(json.loads(text), catalogue(language).gettext)
+        return Markup(draw({**said, "background": "white", **_SIZE}))
 
     made = environment(language).overlay()
     made.filters.update(Writing(language).filters())

@@ -30,6 +30,25 @@
     };
   }
 
+  // How pictures write numbers and days: as the language of the page does.
+  function written() {
+    const said = document.documentElement.lang || "en";
+    const parts = new Intl.NumberFormat(said).formatToParts(-1234567.8);
+    const part = (type, other) => parts.find((each) => each.type === type)?.value ?? other;
+    const names = (count, options) => Array.from({ length: count }, (_, place) =>
+      new Intl.DateTimeFormat(said, { ...options, timeZone: "UTC" })
+        .formatToParts(options.month ? Date.UTC(2023, place, 1) : Date.UTC(2023, 0, 1 + place))
+        .find((each) => each.type === (options.month ? "month" : "weekday")).value.replace(/\.$/, ""));
+    return {
+      formatLocale: { decimal: part("decimal", "."), thousands: part("group", ","), grouping: [3], currency: ["", ""] },
+      timeFormatLocale: {
+        dateTime: "%-d %b %Y, %H:%M", date: "%-d %b %Y", time: "%H:%M", periods: ["AM", "PM"],
+        days: names(7, { weekday: "long" }), shortDays: names(7, { weekday: "short" }),
+        months: names(12, { month: "long" }), shortMonths: names(12, { day: "numeric", month: "short" }),
+      },
+    };
+  }
+
   // Colours of the specifications are names of the sheet's own, so that they hold in the light and in the dark.
   function coloured(spec) {
     const style = getComputedStyle(document.documentElement);
@@ -46,7 +65,7 @@
       const spec = coloured(JSON.parse(source.textContent));
       try {
         const view = await embed(place, { ...spec, config: looks() }, {
-          actions: false, ast: true, renderer: "svg", defaultStyle: false,
+          ...written(), actions: false, ast: true, renderer: "svg", defaultStyle: false,
           tooltip: { disableDefaultStyle: true, theme: "own" },
         });
         drawn.push({ place, view });

@@ -2,7 +2,8 @@
 
 import pytest
 
-from vitok.report.page_charts import labels_chart, quality_chart, shape_chart
+from vitok.report.page_charts import labels_chart, quality_chart
+from vitok.report.page_charts_drift import shape_chart
 from vitok.report.page_charts_releases import shares_chart
 from vitok.web.language import catalogue
 from vitok.web.pictures import WORDS, spoken

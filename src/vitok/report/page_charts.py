@@ -18,7 +18,7 @@ _EVENTS = {
     "alert": (WARN, "diamond"),
     "incident": (BAD, "square"),
 }
-_TIME = {"field": "start", "type": "temporal", "title": None}
+TIME = {"field": "start", "type": "temporal", "title": None}
 
 
 def finished(layers: Sequence[Spec], *, height: int = 220, **more: Any) -> Spec:
@@ -50,12 +50,12 @@ def series_layers(points: Sequence[Mapping[str, Any]], title: str, colour: str =
     band = {
         "data": values(points),
         "mark": {"type": "area", "opacity": 0.18, "color": colour},
-        "encoding": {"x": _TIME, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+        "encoding": {"x": TIME, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
     }
     line = {
         "data": values(points),
         "mark": {"type": "line", "color": colour, "point": {"color": colour, "size": 22}},
-        "encoding": {"x": _TIME, "y": {**y, "field": "value"}, "tooltip": tips},
+        "encoding": {"x": TIME, "y": {**y, "field": "value"}, "tooltip": tips},
     }
     return [band, line]
 
@@ -75,7 +75,7 @@ def quality_chart(found: Mapping[str, Any], events: Sequence[Mapping[str, Any]] 
     if found["limits"]:
         limits = {
             "data": values(found["limits"]),
-            "encoding": {"x": _TIME},
+            "encoding": {"x": TIME},
             "layer": [
                 {
                     "mark": {"type": "line", "interpolate": "step", "strokeDash": [3, 3], "color": GREY},
@@ -151,7 +151,7 @@ def money_chart(periods: Sequence[Mapping[str, Any]]) -> Spec | None:
         rows.append({"start": period["start"], "earned": period["over_nobody"], "total": total})
     if not rows:
         return None
-    x = {**_TIME, "timeUnit": "utcyearmonth"}
+    x = {**TIME, "timeUnit": "utcyearmonth"}
     tips = [
         {"field": "start", "type": "temporal", "timeUnit": "utcyearmonth", "title": "month"},
         {"field": "earned", "type": "quantitative", "format": ",.0f"},
@@ -181,48 +181,6 @@ def money_chart(periods: Sequence[Mapping[str, Any]]) -> Spec | None:
     return finished([bars, line], data=values(rows))
 
 
-def heat_chart(cells: Sequence[Mapping[str, Any]], accepted: float | None, metric: str) -> Spec | None:
-    """A metric by segment and time; the colour says how far it is from what was accepted.
-
-    Args:
-        cells: `cells` of the segments of `vitok drift --json`.
-    """
-    if not cells:
-        return None
-    middle = accepted if accepted is not None else sum(each["value"] for each in cells) / len(cells)
-    reach = max(abs(each["value"] - middle) for each in cells) or 1.0
-    segments = sorted({each["segment"] for each in cells})
-    return {
-        "$schema": SCHEMA,
-        "width": "container",
-        "height": {"step": 26},
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "data": values(cells),
-        "mark": {"type": "rect"},
-        "encoding": {
-            "x": {**_TIME, "field": "start"},
-            "x2": {"field": "end"},
-            "y": {"field": "segment", "type": "nominal", "title": None, "sort": segments},
-            "color": {
-                "field": "value",
-                "type": "quantitative",
-                "title": metric,
-                "scale": {"scheme": "blueorange", "reverse": True, "domainMid": middle}
-                | {"domain": [middle - reach, middle + reach]},
-                "legend": {"format": ".3~g", "gradientLength": 160},
-            },
-            "tooltip": [
-                {"field": "segment", "type": "nominal"},
-                {"field": "start", "type": "temporal"},
-                {"field": "value", "type": "quantitative", "format": ".4~g", "title": metric},
-                {"field": "low", "type": "quantitative", "format": ".4~g"},
-                {"field": "high", "type": "quantitative", "format": ".4~g"},
-                {"field": "rows", "type": "quantitative", "format": ",d"},
-            ],
-        },
-    }
-
-
 def bars_chart(
     rows: Sequence[Mapping[str, Any]], label: str, value: str, *, limit: str | None = None
 ) -> Spec:
@@ -239,65 +197,33 @@ def bars_chart(
     return {**found, "height": {"step": 24}, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
-def shape_chart(labels: Sequence[str], then: Sequence[float], now: Sequence[float]) -> Spec:
-    """A distribution then (outline) and now (bars), by bin from the lowest.
-
-    Args:
-        labels: Of the bins, the highest first, as `vitok drift --json` has them.
-        then, now: Share of each.
-    """
-    rows = [
-        {"bin": label, "then": a, "now": b}
-        for label, a, b in reversed(list(zip(labels, then, now, strict=True)))
-    ]
-    x = {
-        "field": "bin",
-        "type": "nominal",
-        "sort": None,
-        "title": None,
-        "axis": {"labelAngle": -40, "labelLimit": 90},
-    }
-    y = {"type": "quantitative", "title": None, "axis": {"format": "%"}}
-    tips = [
-        {"field": "bin", "type": "nominal"},
-        {"field": "then", "type": "quantitative", "format": ".1%"},
-        {"field": "now", "type": "quantitative", "format": ".1%"},
-    ]
-    return finished(
-        [
-            {
-                "mark": {"type": "bar", "color": ACCENT, "opacity": 0.75},
-                "encoding": {"x": x, "y": {**y, "field": "now"}, "tooltip": tips},
-            },
-            {
-                "mark": {"type": "tick", "color": SECOND, "thickness": 3},
-                "encoding": {"x": x, "y": {**y, "field": "then"}, "tooltip": tips},
-            },
-        ],
-        height=150,
-        data=values(rows),
-    )
-
-
 def labels_chart(columns: Sequence[Mapping[str, Any]]) -> Spec | None:
     """Predictions by span, and how many of them have their label."""
     rows = [
-        {"start": each["start"], "end": each["end"], "count": count, "kind": kind}
+        {
+            "start": each["start"],
+            "end": each["end"],
+            "kind": kind,
+            "low": low,
+            "high": high,
+            "count": high - low,
+        }
         for each in columns
-        for kind, count in (
-            ("labelled", each["labelled"]),
-            ("without label", each["rows"] - each["labelled"]),
+        for kind, low, high in (
+            ("labelled", 0, each["labelled"]),
+            ("without label", each["labelled"], each["rows"]),
         )
     ]
     if not rows:
         return None
     scale = {"domain": ["labelled", "without label"], "range": [ACCENT, SECOND]}
     bars = {
-        "mark": {"type": "bar", "stroke": "var(--card)"},
+        "mark": {"type": "rect", "stroke": "var(--card)"},
         "encoding": {
-            "x": _TIME,
+            "x": TIME,
             "x2": {"field": "end"},
-            "y": {"field": "count", "type": "quantitative", "title": None, "axis": {"format": "~s"}},
+            "y": {"field": "low", "type": "quantitative", "title": None, "axis": {"format": "~s"}},
+            "y2": {"field": "high"},
             "color": {"field": "kind", "type": "nominal", "scale": scale},
             "tooltip": [
                 {"field": "start", "type": "temporal"},
@@ -307,50 +233,6 @@ def labels_chart(columns: Sequence[Mapping[str, Any]]) -> Spec | None:
         },
     }
     return finished([bars], height=110, data=values(rows))
-
-
-def distance_chart(
-    columns: Sequence[Mapping[str, Any]], by_feature: Mapping[str, Sequence[float | None]]
-) -> Spec | None:
-    """How far each feature was from the reference, by span of time.
-
-    Args:
-        columns: Spans, with start and end.
-        by_feature: PSI of each span; None where there were no rows.
-    """
-    cells = [
-        {"feature": name, "start": span["start"], "end": span["end"], "psi": psi}
-        for name, found in by_feature.items()
-        for span, psi in zip(columns, found, strict=True)
-        if psi is not None
-    ]
-    if not cells:
-        return None
-    return {
-        "$schema": SCHEMA,
-        "width": "container",
-        "height": {"step": 26},
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "data": values(cells),
-        "mark": {"type": "rect"},
-        "encoding": {
-            "x": _TIME,
-            "x2": {"field": "end"},
-            "y": {"field": "feature", "type": "nominal", "title": None, "sort": list(by_feature)},
-            "color": {
-                "field": "psi",
-                "type": "quantitative",
-                "title": "PSI",
-                "scale": {"scheme": "oranges", "type": "sqrt"},
-                "legend": {"gradientLength": 160},
-            },
-            "tooltip": [
-                {"field": "feature", "type": "nominal"},
-                {"field": "start", "type": "temporal"},
-                {"field": "psi", "type": "quantitative", "format": ".3~g", "title": "PSI"},
-            ],
-        },
-    }
 
 
 def kpi_chart(periods: Sequence[Mapping[str, Any]], kpi: Mapping[str, Any]) -> Spec | None:
@@ -393,12 +275,12 @@ def policies_chart(result: Mapping[str, Any] | None) -> Spec | None:
     ]
     rule = {
         "mark": {"type": "rule", "opacity": 0.4},
-        "encoding": {"x": _TIME, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+        "encoding": {"x": TIME, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
     }
     line = {
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": _TIME,
+            "x": TIME,
             "y": {**y, "field": "value"},
             "color": colour,
             "strokeDash": {"field": "policy", "type": "nominal", "scale": {"domain": names}, "legend": None},

@@ -2,7 +2,7 @@
 
 from vitok.loop.project import Project
 from vitok.loop.standing import standing
-from vitok.report.page_charts import distance_chart, shape_chart
+from vitok.report.page_charts_drift import distance_chart, shape_chart
 from vitok.web.place import Deed, Place, Values
 
 

@@ -5,7 +5,8 @@ from typing import get_args
 from vitok.loop.performance import Period, project_performance
 from vitok.loop.project import Project
 from vitok.loop.standing import main_performance, standing
-from vitok.report.page_charts import heat_chart, labels_chart, quality_chart
+from vitok.report.page_charts import labels_chart, quality_chart
+from vitok.report.page_charts_drift import heat_chart
 from vitok.web.place import Ask, Deed, Place, Values
 
 

@@ -8,7 +8,7 @@ from rollouts import START, two_versions
 from vitok.errors import Busy
 from vitok.kernel.clock import VirtualClock
 from vitok.loop import tick
-from vitok.loop.control import Control
+from vitok.loop.wanting import want_turn
 from vitok.registry import turns, wanted
 
 TEAM = "team: {ada: [data_scientist], bob: [data_annotator]}\n"
@@ -20,7 +20,7 @@ def project(tmp_path):
 
 
 def want(project, who="ada", key=None):
-    return Control(project, lambda: b"x" * 20).want_turn(who, reason="new rows", key=key)
+    return want_turn(project, who, reason="new rows", key=key)
 
 
 def pending(project):

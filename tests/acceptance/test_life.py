@@ -170,7 +170,11 @@ def test_refused_version_is_kept_and_cannot_be_released(drafted, vitok, mistake)
     assert any(not gate["passed"] for gate in turn.json["gates"])
     assert [v["verdict"] for v in vitok("models", "--project", drafted).json["versions"]] == ["refused"]
     mistake("release", 1, "--project", drafted, code=3, says=["version 1", "refused", "gates"])
-    assert vitok("releases", "--project", drafted).json == {"releases": [], "rollouts": []}
+    assert vitok("releases", "--project", drafted).json == {
+        "in_force": None,
+        "releases": [],
+        "rollouts": [],
+    }
     mistake(
         "predict", drafted / "cancer.csv", "-o", drafted / "o.csv", "--project", drafted, says=["no version"]
     )

@@ -35,6 +35,8 @@ from vitok.store.schema import versions
 from vitok.web.app import create_pages
 from vitok.wire import open_project
 
+pytestmark = pytest.mark.xdist_group("work places")  # what one does the next one finds
+
 SECRET = b"a secret of the tests"
 HOSTILE = "<script>alert(1)</script> \u202e \u200f & \"'" + "x" * 200
 TEAM = {

@@ -115,8 +115,15 @@ def test_dead_source_raises_an_alarm_that_names_it(project):
     assert any("temp" in alert["what"] for alert in named)
 
 
-def test_changed_unit_stops_the_turn_and_the_champion_stays(project):
-    (hit,) = replay(project, ["weekly"], **SPAN, inject=["scale(temp,1000)@2013-03-05"])
+def test_changed_unit_starts_no_turn_or_one_that_stops_and_the_champion_stays(project):
+    """A window that looks broken is not learned from; where the charter wants it all the same, the data say no."""
+    hit = replay(project, ["weekly"], **SPAN, inject=["scale(temp,1000)@2013-03-05"])[0]
+    assert (hit.events, hit.turns) == ([], 0)
+    assert any("temp" in alert["what"] for alert in hit.alerts if alert["severity"] == "alarm")
+    retrain = project.charter.retrain.model_copy(update={"poisoned": "train"})
+    charter = project.charter.model_copy(update={"retrain": retrain})
+    bold = replace(project, document=replace(project.document, charter=charter))
+    (hit,) = replay(bold, ["weekly"], **SPAN, inject=["scale(temp,1000)@2013-03-05"])
     assert {event["event"] for event in hit.events} == {"failed"}
     assert "temp" in hit.events[0]["reason"]
     assert "above the range" in hit.events[0]["reason"]

@@ -62,7 +62,13 @@ def _numeric(column: NumericProfile, source: NumericBins, target: NumericBins) -
 
 def _starts(edges: tuple[float, ...]) -> Floats:
     """Where bins begin, and the first number behind the last one, which holds its upper edge."""
-    return np.append(edges[:-1], np.nextafter(edges[-1], np.inf))
+    return np.append(edges[:-1], _behind(edges[-1]))
+
+
+def _behind(number: float) -> float:
+    """The next number; behind the greatest there is infinity."""
+    with np.errstate(over="ignore"):
+        return float(np.nextafter(number, np.inf))
 
 
 def _cumulative(column: NumericProfile, bins: NumericBins, points: Floats) -> Counts:
@@ -79,7 +85,7 @@ def _cumulative(column: NumericProfile, bins: NumericBins, points: Floats) -> Co
     if least is not None and greatest is not None:
         if not places or least < places[0]:
             places, rows = [least, *places], [0, *rows]
-        end = float(np.nextafter(greatest, np.inf))
+        end = _behind(greatest)
         if end > places[-1]:
             places, rows = [*places, end], [*rows, values]
     if not places:  # nothing but infinite values

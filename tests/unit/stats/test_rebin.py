@@ -1,11 +1,12 @@
 """Counting by other bins: no row is lost, the same bins change nothing, and what is known stays exact."""
 
 import math
+import sys
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vitok.stats.bins import CategoryBins, fit_bins
@@ -26,6 +27,9 @@ def level_bins(values):
 
 
 @given(NUMBERS, NUMBERS, NUMBERS)
+@example([sys.float_info.max], [], [0.0])
+@example([], [], [sys.float_info.max])
+@example([sys.float_info.max, 1.0], [sys.float_info.max], [1.0, sys.float_info.max])
 def test_no_row_of_numbers_is_lost_and_the_same_bins_change_nothing(values, one, two):
     source, target = number_bins(one), number_bins(two)
     found = profile(pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64)}), source)

@@ -5,9 +5,12 @@ console or asks another host stops the work, so that no picture of a broken page
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -22,6 +25,7 @@ SHOWN = {
     "audit": "/audit",
 }  # fmt: skip
 ALSO = ("overview", "performance", "releases", "turns")
+LONGEST_SECONDS = 600.0
 HIGHEST = 1000  # pixels of a picture
 
 
@@ -43,6 +47,21 @@ def take(page: Page, url: str, name: str) -> None:
     page.set_viewport_size(size)
     if wrong:
         raise SystemExit(f"{name}: {wrong}")
+
+
+def wait_until_reckoned(url: str) -> None:
+    """Figures that the server reckons beside its pages are there before a picture is taken."""
+    end = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < end:
+        found = [
+            json.load(urllib.request.urlopen(f"{url}/api/{name}"))
+            for name in ("drift", "business", "charter")
+        ]
+        kept = [found[0], found[1]["earned"], found[1]["roi"], found[2]["plan"], found[2]["maturity"]]
+        if all(each["current"] for each in kept):
+            return
+        time.sleep(1)
+    raise SystemExit(f"figures were not reckoned in {LONGEST_SECONDS:.0f} s")
 
 
 def main(project: Path, at: str) -> None:
@@ -68,6 +87,7 @@ def main(project: Path, at: str) -> None:
     print(server.stderr.readline().strip())
     url = "http://127.0.0.1:8791"
     try:
+        wait_until_reckoned(url)
         with sync_playwright() as driver:
             found = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
             wide = {"width": 1280, "height": 900}

@@ -101,6 +101,8 @@ def test_every_page_is_sound_and_anybody_can_use_it(window, server, how):
             wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             assert wide <= 0, f"{path} is wider than the screen by {wide}"
             assert page.locator("h1").count() == 1
+            same = page.locator(".how a").last.get_attribute("href")
+            assert page.request.get(f"{server.url}{same}").headers["content-type"] == "application/json", same
             assert page.locator("html").get_attribute("lang") == ("uk" if "locale" in how else "en")
         assert not page.wrong
         page.context.close()

@@ -95,7 +95,6 @@ def test_kept_figures_are_those_of_the_commands_and_new_when_their_basis_changes
     assert found["current"]
     assert found["figure"] == run_vitok("risks", "--project", project.folder).json
     assert ask(project, "/api/business").json()["risks"] == found
-    assert "nothing has been released" not in ask(project, "/business").text
     assert standing(project, "drift")["refused"]["remedy"]
     project.clock.move_to(project.clock() + timedelta(hours=1))
     assert set(reckon_due(project)) == set(FIGURES)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.charts import PlotOption, require_plot, write_chart
+from vitok.cli.files import require_file, write_file
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.errors import UserMistake, did_you_mean
 from vitok.journal.ledger import StillLedger
@@ -17,7 +18,6 @@ from vitok.loop.keep import collect
 from vitok.loop.together import moved_together
 from vitok.report.drift_charts import overview_chart
 from vitok.report.drift_page import drift_page
-from vitok.store.blobs import write_atomically
 from vitok.wire import open_project
 
 
@@ -70,7 +70,8 @@ def drift(
 ) -> None:
     """Ranks what moved in the last window that is over, with distances, intervals, and since when; draws pictures."""
     require_plot(plot)
-    _require_page(html)
+    if html is not None:
+        require_file("--html", html, "page", (".html", ".htm"))
     asked = Asked(
         window=None if window is None else parse_time(window, "--window"),
         last=last,
@@ -107,21 +108,10 @@ def _against(text: str | None) -> Against | None:
     return found
 
 
-def _require_page(path: Path | None) -> None:
-    """Checks the name before the work starts."""
-    if path is None:
-        return
-    folder = next((parent for parent in path.absolute().parents if parent.exists()), None)
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir() or folder is None or not folder.is_dir():
-        raise UserMistake(
-            "--html", f"{path} is no page that can be written", "Name a file, such as drift.html."
-        )
-
-
 def _write_page(payload: dict[str, Any], path: Path) -> None:
     import vl_convert  # slow to import, and most looks draw nothing
 
-    write_atomically(path, drift_page(payload, vl_convert.vegalite_to_svg).encode())
+    write_file("--html", path, drift_page(payload, vl_convert.vegalite_to_svg).encode())
 
 
 def render(payload: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from vitok.kernel.clock import parse_time, system_clock
 from vitok.loop.control import Control
 from vitok.loop.standing import reckon_due
 from vitok.serve.server import Door, bind
+from vitok.web.app import create_pages
 from vitok.wire import open_project
 
 _READING: frozenset[Act] = frozenset({"read", "personal", "manage"})
@@ -45,10 +46,8 @@ def pages(
     as_json: JsonOption = False,
 ) -> None:
     """Shows the pages of a project on this machine, to read: nothing is predicted, watched or changed."""
-    import uvicorn
+    import uvicorn  # slow to import, as all that serves is
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-    from vitok.web.app import create_pages
 
     moment = None if at is None else parse_time(at, "--at")
     opened = open_project(project, clock=system_clock if moment is None else lambda: moment, say=say)

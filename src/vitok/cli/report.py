@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from vitok.cli.files import require_file, write_file
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show
 from vitok.errors import Fault, UserMistake, did_you_mean
 from vitok.loop.keep import collect
 from vitok.loop.reports import READERS, Reader, project_report
-from vitok.store.blobs import write_atomically
 from vitok.web.language import LANGUAGES
 from vitok.web.report import report_html
 from vitok.wire import open_project
@@ -54,11 +54,7 @@ def report(
     draw = partial(_draw, locale=_LOCALES[language])
     html = report_html(project_report(opened, chosen), language, draw)
     content = html.encode() if browser is None else _pdf(html, browser)
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        what = f"{path} cannot be written: {error.strerror or error}"
-        raise UserMistake("--output", what, "Choose another file.") from error
+    write_file("--output", path, content)
     found = {"file": str(path), "for": reader, "language": language, "bytes": len(content)}
     show(as_json, found, f"{path}: the report for the {reader}, {len(content) // 1024} KB")
 
@@ -73,12 +69,8 @@ def _chosen(reader: str) -> Reader:
 
 def _require(path: Path) -> str | None:
     """Checks the name before the work starts; gives the browser that a PDF needs."""
-    folder = next((parent for parent in path.absolute().parents if parent.exists()), None)
-    suffix = path.suffix.lower()
-    if suffix not in (".html", ".pdf") or path.is_dir() or folder is None or not folder.is_dir():
-        what = f"{path} is no report that can be written"
-        raise UserMistake("--output", what, "Name a file, such as owner.html or owner.pdf.")
-    if suffix == ".html":
+    require_file("--output", path, "report", (".html", ".pdf"))
+    if path.suffix.lower() == ".html":
         return None
     browser = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
     if browser is None:

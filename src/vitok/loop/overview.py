@@ -43,14 +43,14 @@ def project_overview(project: Project) -> dict[str, Any]:
     """
     status, now = project_status(project), project.clock()
     with project.engine.connect() as connection:
-        open_alerts = alert_records(connection)
-        all_alerts = alert_records(connection, since=datetime.min.replace(tzinfo=now.tzinfo))
+        alerts = alert_records(connection, since=datetime.min.replace(tzinfo=now.tzinfo))
+        open_alerts = [each for each in alerts if each.alert.is_open]
         known = incidents.all_since(connection)
         history = releases.all_releases(connection)
         past = turns.all_turns(connection)
         stage = _stage(connection, history, past)
         needs = _needs(project, connection, open_alerts, known)
-        events = _events(history, rollouts.all_rollouts(connection), past, all_alerts, known)
+        events = _events(history, rollouts.all_rollouts(connection), past, alerts, known)
     return {
         "status": status,
         "health": _health(history, open_alerts, [each for each in known if each.state == "open"]),

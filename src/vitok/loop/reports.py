@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from vitok.errors import UserMistake
 from vitok.kernel.clock import format_time
 from vitok.loop.alerts import list_alerts
 from vitok.loop.approvals import list_questions
@@ -25,13 +24,7 @@ _LINES = 50  # of the audit log; all of it is for `vitok audit export`
 
 
 def project_report(project: Project, reader: Reader) -> dict[str, Any]:
-    """The content of a report: the objects that commands and pages show, those that are old reckoned anew.
-
-    Raises:
-        UserMistake: there is no such reader.
-    """
-    if reader not in READERS:
-        raise UserMistake("--for", f"{reader!r} is no reader", f"Write one of {', '.join(READERS)}.")
+    """The content of a report: the objects that commands and pages show, those that are old reckoned anew."""
     reckon_due(project)
     found = {"owner": _owner, "engineer": _engineer, "auditor": _auditor}[reader](project)
     return {

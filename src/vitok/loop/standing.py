@@ -28,7 +28,8 @@ from vitok.registry import figures
 from vitok.registry.figures import Kept
 
 _LOG = logging.getLogger(__name__)
-_OLD = timedelta(hours=1)  # some of them know what day it is
+_HOUR = timedelta(hours=1)  # some figures know what day it is
+_OLD = {"reviews": timedelta(minutes=1), "operations": timedelta(minutes=5)}  # what follows each prediction
 _WEEK = timedelta(days=7)
 
 FIGURES: dict[str, Callable[[Project], dict[str, Any]]] = {
@@ -41,9 +42,8 @@ FIGURES: dict[str, Callable[[Project], dict[str, Any]]] = {
     "maturity": maturity,
     "reviews": waiting_rows,
     ROLLOUTS: rollout_paths,
-    "drift": lambda project: drift(
-        project, StillLedger(project.lake), Asked(), through_time=True
-    ),  # the slowest
+    # The slowest comes last.
+    "drift": lambda project: drift(project, StillLedger(project.lake), Asked(), through_time=True),
 }
 
 
@@ -76,7 +76,7 @@ def main_performance(project: Project) -> dict[str, Any]:
 
 
 def reckon_due(project: Project) -> list[str]:
-    """Reckons each figure whose basis has changed, or that is an hour old.
+    """Reckons each figure whose basis has changed, or that is older than it may be.
 
     Returns:
         The names of those that were reckoned.
@@ -84,7 +84,7 @@ def reckon_due(project: Project) -> list[str]:
     now = project.clock()
     with project.engine.connect() as connection:
         basis, known = figures.basis(connection), figures.ages(connection)
-    due = [name for name in FIGURES if _is_due(known.get(name), basis, now)]
+    due = [name for name in FIGURES if _is_due(known.get(name), basis, now, _OLD.get(name, _HOUR))]
     for name in due:
         content = _reckoned(project, name)
         with project.engine.begin() as connection:
@@ -114,8 +114,8 @@ class Reckoner:
                 self._told.add(str(error))
 
 
-def _is_due(known: tuple[str, datetime] | None, basis: str, now: datetime) -> bool:
-    return known is None or known[0] != basis or now - known[1] >= _OLD
+def _is_due(known: tuple[str, datetime] | None, basis: str, now: datetime, old: timedelta) -> bool:
+    return known is None or known[0] != basis or now - known[1] >= old
 
 
 def _reckoned(project: Project, name: str) -> dict[str, Any]:

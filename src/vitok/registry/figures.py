@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, func, insert, select
 
 from vitok.kernel.digests import digest_bytes
-from vitok.store.schema import charters, figures, releases, versions, windows
+from vitok.store.schema import alerts, charters, figures, incidents, releases, versions, windows
 
 
 class Kept(NamedTuple):
@@ -24,12 +24,15 @@ class Kept(NamedTuple):
 
 
 def basis(connection: Connection) -> str:
-    """Digest of what figures are reckoned of: windows with their labels, plans, versions, the charter."""
+    """Digest of what figures are reckoned of: windows with their labels, plans, versions, the charter, alerts and
+    incidents."""
     asked = (
         select(func.count(), func.max(windows.c.end), func.sum(windows.c.rows), func.sum(windows.c.labelled)),
         select(func.max(releases.c.epoch)),
         select(func.count(), func.max(versions.c.number)),
         select(func.max(charters.c.number)),
+        select(func.count(), func.count(alerts.c.resolved)).select_from(alerts),
+        select(func.count(), func.count(incidents.c.recovered)).select_from(incidents),
     )
     return digest_bytes(repr([tuple(connection.execute(one).one()) for one in asked]).encode())
 

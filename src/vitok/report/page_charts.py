@@ -9,7 +9,7 @@ from typing import Any
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, never asked for
-ACCENT, SECOND, THIRD, GREY = "var(--c1)", "var(--c2)", "var(--c3)", "var(--grey)"
+ACCENT, SECOND, GREY = "var(--c1)", "var(--c2)", "var(--grey)"
 GOOD, BAD, WARN = "var(--good)", "var(--bad)", "var(--warn)"
 _EVENTS = {
     "release": (GOOD, "triangle-up"),
@@ -181,19 +181,12 @@ def money_chart(periods: Sequence[Mapping[str, Any]]) -> Spec | None:
     return finished([bars, line], data=values(rows))
 
 
-def bars_chart(
-    rows: Sequence[Mapping[str, Any]], label: str, value: str, *, limit: str | None = None
-) -> Spec:
-    """Horizontal bars in the order of the rows; `limit` is a field whose value is marked on each."""
+def bars_chart(rows: Sequence[Mapping[str, Any]], label: str, value: str) -> Spec:
+    """Horizontal bars in the order of the rows."""
     y = {"field": label, "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 220}}
     x = {"field": value, "type": "quantitative", "title": None}
-    layers: list[Spec] = [
-        {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.8}, "encoding": {"x": x, "y": y}}
-    ]
-    if limit is not None:
-        tick = {"type": "tick", "color": SECOND, "thickness": 3}
-        layers.append({"mark": tick, "encoding": {"x": {**x, "field": limit}, "y": y}})
-    found = finished(layers, data=values(rows))
+    bars = {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.8}, "encoding": {"x": x, "y": y}}
+    found = finished([bars], data=values(rows))
     return {**found, "height": {"step": 24}, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 

@@ -16,36 +16,15 @@ def heat_chart(cells: Sequence[Mapping[str, Any]], accepted: float | None, metri
         return None
     middle = accepted if accepted is not None else sum(each["value"] for each in cells) / len(cells)
     reach = max(abs(each["value"] - middle) for each in cells) or 1.0
+    scale = {"scheme": "blueorange", "reverse": True, "domainMid": middle}
+    scale["domain"] = [middle - reach, middle + reach]
+    more = [
+        {"field": "low", "type": "quantitative", "format": ".4~g"},
+        {"field": "high", "type": "quantitative", "format": ".4~g"},
+        {"field": "rows", "type": "quantitative", "format": ",d"},
+    ]
     segments = sorted({each["segment"] for each in cells})
-    return {
-        "$schema": SCHEMA,
-        "width": "container",
-        "height": {"step": 26},
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "data": values(cells),
-        "mark": {"type": "rect"},
-        "encoding": {
-            "x": {**TIME, "field": "start"},
-            "x2": {"field": "end"},
-            "y": {"field": "segment", "type": "nominal", "title": None, "sort": segments},
-            "color": {
-                "field": "value",
-                "type": "quantitative",
-                "title": metric,
-                "scale": {"scheme": "blueorange", "reverse": True, "domainMid": middle}
-                | {"domain": [middle - reach, middle + reach]},
-                "legend": {"format": ".3~g", "gradientLength": 160},
-            },
-            "tooltip": [
-                {"field": "segment", "type": "nominal"},
-                {"field": "start", "type": "temporal"},
-                {"field": "value", "type": "quantitative", "format": ".4~g", "title": metric},
-                {"field": "low", "type": "quantitative", "format": ".4~g"},
-                {"field": "high", "type": "quantitative", "format": ".4~g"},
-                {"field": "rows", "type": "quantitative", "format": ",d"},
-            ],
-        },
-    }
+    return _cells(cells, ("segment", segments), ("value", metric), scale, more)
 
 
 def shape_chart(labels: Sequence[str], then: Sequence[float], now: Sequence[float]) -> Spec:
@@ -105,6 +84,27 @@ def distance_chart(
     ]
     if not cells:
         return None
+    scale = {"scheme": "oranges", "type": "sqrt"}
+    return _cells(cells, ("feature", list(by_feature)), ("psi", "PSI"), scale, [])
+
+
+def _cells(
+    cells: Sequence[Mapping[str, Any]],
+    line: tuple[str, list[str]],
+    shown: tuple[str, str],
+    scale: Spec,
+    more: list[Spec],
+) -> Spec:
+    """Cells from start to end on lines, coloured by a figure.
+
+    Args:
+        line: Field that names the lines, and their order.
+        shown: Field of the figure, and its name.
+        scale: Of the colours.
+        more: What else a cell tells when it is pointed at.
+    """
+    (name, order), (field, title) = line, shown
+    figure = {"field": field, "type": "quantitative", "title": title}
     return {
         "$schema": SCHEMA,
         "width": "container",
@@ -115,18 +115,13 @@ def distance_chart(
         "encoding": {
             "x": TIME,
             "x2": {"field": "end"},
-            "y": {"field": "feature", "type": "nominal", "title": None, "sort": list(by_feature)},
-            "color": {
-                "field": "psi",
-                "type": "quantitative",
-                "title": "PSI",
-                "scale": {"scheme": "oranges", "type": "sqrt"},
-                "legend": {"gradientLength": 160},
-            },
+            "y": {"field": name, "type": "nominal", "title": None, "sort": order},
+            "color": {**figure, "scale": scale, "legend": {"format": ".3~g", "gradientLength": 160}},
             "tooltip": [
-                {"field": "feature", "type": "nominal"},
+                {"field": name, "type": "nominal"},
                 {"field": "start", "type": "temporal"},
-                {"field": "psi", "type": "quantitative", "format": ".3~g", "title": "PSI"},
+                {**figure, "format": ".4~g"},
+                *more,
             ],
         },
     }

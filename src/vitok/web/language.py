@@ -1,11 +1,10 @@
 """The languages of the pages: which one a reader wants, its catalogue, and how it writes dates and numbers."""
 
 import gettext
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ class Writing:
 
     language: str
 
-    @property
+    @cached_property
     def _locale(self) -> Locale:
         return Locale.parse(self.language)
 
@@ -144,8 +143,3 @@ def _moment(moment: str | datetime) -> datetime:
 def marked(text: str) -> str:
     """Marks a text for the catalogues; it is translated where it is shown."""
     return text
-
-
-def slug(text: str) -> str:
-    """A word for an `id` in a page."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"

@@ -1,6 +1,6 @@
 """Places and deeds as addresses: the page, the form, and the same as JSON under `/api`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -48,14 +48,21 @@ class Pages:
     def _of_place(self, place: Place) -> list[Route]:
         async def shown(request: Request, visitor: Visitor) -> Response:
             asked = _asked(request, visitor, place.asks)
-            found = await self._read(place, asked)
-            charts = {name: draw(found) for name, draw in place.charts.items()}
-            content = {"found": found, "asked": asked, "charts": charts, "api": place.path}
-            return await self._page(request, place.template, visitor, content)
+
+            def read() -> Values:
+                found = place.read(self._control.project, asked)
+                charts = {name: draw(found) for name, draw in place.charts.items()}
+                return {"found": found, "asked": asked, "charts": charts}
+
+            return await self._page(request, place.template, visitor, read)
 
         async def told(request: Request, visitor: Visitor) -> Response:
             asked = _asked(request, visitor, place.asks)
-            return JSONResponse(await self._read(place, asked), headers=HEADERS)
+
+            def answered() -> Response:
+                return JSONResponse(place.read(self._control.project, asked), headers=HEADERS)
+
+            return await run_in_threadpool(answered)
 
         api = guarded(self._control, place.api, "GET", place.act, told)
         return [self._page_route(place.path, "GET", place.act, shown), api] if place.template else [api]
@@ -65,7 +72,7 @@ class Pages:
             values = _values(await form_of(request), deed.asks) | _of_path(request)
             done = await run_in_threadpool(deed.do, self._control.project, visitor.name, values)
             if deed.template:
-                return await self._page(request, deed.template, visitor, {"found": done})
+                return await self._page(request, deed.template, visitor, lambda: {"found": done})
             then = deed.then.format_map({name: quote(str(value)) for name, value in values.items()})
             return said(RedirectResponse(then, 303, headers=HEADERS), request, deed.said)
 
@@ -80,20 +87,18 @@ class Pages:
     def _page_route(self, path: str, method: str, act: Any, handler: Handler) -> Route:
         return guarded(self._control, path, method, act, handler, failed=self.failed)
 
-    async def _read(self, place: Place, asked: Values) -> Values:
-        return await run_in_threadpool(place.read, self._control.project, asked)
-
     async def _page(
         self,
         request: Request,
         template: str,
         visitor: Visitor | None,
-        content: Mapping[str, Any],
+        read: Callable[[], Values],
         status: int = 200,
     ) -> Response:
-        name = self._control.project.charter.project
+        """Reads, draws and writes a page, none of it in the loop that answers predictions."""
 
         def written() -> Response:
+            name, content = self._control.project.charter.project, read()
             return page(request, template, visitor=visitor, project=name, status=status, content=content)
 
         return await run_in_threadpool(written)
@@ -106,7 +111,7 @@ class Pages:
             return JSONResponse(told, 404, headers=HEADERS)
         visitor = await visitor_of(self._control, request)
         found = {"place": "", "what": what, "remedy": "", "back": "/"}
-        return await self._page(request, "failed.html", visitor, {"found": found}, 404)
+        return await self._page(request, "failed.html", visitor, lambda: {"found": found}, 404)
 
     async def not_allowed(self, request: Request, error: Exception) -> Response:
         """What is said of a method that an address does not take: those that it does."""
@@ -129,7 +134,7 @@ class Pages:
         found, status = explained(error)
         back = urlsplit(request.headers.get("referer", "")).path if request.method == "POST" else "/"
         found["back"] = local_path(back)
-        return await self._page(request, "failed.html", visitor, {"found": found}, status)
+        return await self._page(request, "failed.html", visitor, lambda: {"found": found}, status)
 
 
 def explained(error: Exception) -> tuple[Values, int]:

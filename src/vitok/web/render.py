@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from vitok.loop.control import Visitor
 from vitok.web.door import HEADERS
-from vitok.web.language import LANGUAGES, Writing, catalogue, preferred, slug
+from vitok.web.language import LANGUAGES, Writing, catalogue, preferred
 from vitok.web.navigation import NAVIGATION
 from vitok.web.pictures import spoken
 
@@ -37,7 +37,7 @@ def environment(language: str) -> Environment:
     )
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     data = partial(_data, translate=catalogue(language).gettext)
-    made.filters.update(Writing(language).filters(), slug=slug, data=data)
+    made.filters.update(Writing(language).filters(), data=data)
     made.globals.update(language=language, languages=LANGUAGES, navigation=NAVIGATION)
     return made
 

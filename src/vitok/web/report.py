@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vitok.report.page_charts import kpi_chart, money_chart, quality_chart
-from vitok.web.language import Writing, catalogue
+from vitok.web.language import catalogue
 from vitok.web.pictures import spoken
 from vitok.web.render import environment
 
@@ -38,9 +38,7 @@ def report_html(found: dict[str, Any], language: str, draw: Draw) -> str:
         said = spoken(json.loads(text), catalogue(language).gettext)
         return Markup(draw({**said, "background": "white", **_SIZE}))
 
-    made = environment(language).overlay()
-    made.filters.update(Writing(language).filters())
-    page = made.get_template(f"report_{found['for']}.html")
+    page = environment(language).get_template(f"report_{found['for']}.html")
     return page.render(r=found, charts=_charts(found, picture), sheet=Markup(sheet))
 
 

@@ -36,7 +36,7 @@ def project_overview(project: Project) -> dict[str, Any]:
     """The object of the first page.
 
     Returns:
-        status: what `vitok status --json` prints; health: `state` (none, well, watch, ill) and its `reasons`; worth:
+        status: what `vitok status --json` prints; health: `state` (none, unknown, well, watch, ill) and its `reasons`; worth:
         the kept figure of `vitok earned --json`; stage: where the coil is, one of `stages`; shares: of the versions
         that answer; needs: what waits for people, with the act that it needs; next: the next turn; history: quality
         through time and what happened.
@@ -53,7 +53,7 @@ def project_overview(project: Project) -> dict[str, Any]:
         events = _events(history, rollouts.all_rollouts(connection), past, alerts, known)
     return {
         "status": status,
-        "health": _health(history, open_alerts, [each for each in known if each.state == "open"]),
+        "health": _health(status, open_alerts, [each for each in known if each.state == "open"]),
         "worth": standing(project, "earned"),
         "stages": list(STAGES),
         "stage": stage,
@@ -64,8 +64,9 @@ def project_overview(project: Project) -> dict[str, Any]:
     }
 
 
-def _health(history: Sequence[Release], alerts: Sequence[Record], open_ones: Sequence[Incident]) -> Any:
-    if not history:
+def _health(status: dict[str, Any], alerts: Sequence[Record], open_ones: Sequence[Incident]) -> dict[str, Any]:
+    """Whether the model is well; without a window that labels have judged, nobody knows."""
+    if status["champion"] is None:
         return {"state": "none", "reasons": []}
     reasons = [
         {
@@ -80,8 +81,10 @@ def _health(history: Sequence[Release], alerts: Sequence[Record], open_ones: Seq
         for each in open_ones
     ]
     reasons.sort(key=lambda each: not each["grave"])
-    state = "well" if not reasons else "ill" if reasons[0]["grave"] else "watch"
-    return {"state": state, "reasons": reasons}
+    if reasons:
+        return {"state": "ill" if reasons[0]["grave"] else "watch", "reasons": reasons}
+    judged = [status[name] for name in ("last_final_window", "last_window") if status[name] is not None]
+    return {"state": "well" if any(each["quality"] for each in judged) else "unknown", "reasons": []}
 
 
 def _stage(connection: Connection, history: Sequence[Release], past: Sequence[turns.Turn]) -> dict[str, Any]:

@@ -121,6 +121,8 @@ def _watching(connection: Connection) -> list[Any]:
         windows.window_states(connection),
         windows.recent_metrics(connection, 1, NOW + 9 * HOUR, 2),
         windows.counts(connection, NOW),
+        windows.metric_series(connection, "roc_auc", NOW + HOUR),
+        windows.metric_details(connection, "roc_auc", NOW + HOUR),
         windows.last_details(connection, "outcomes", before=NOW + 2 * HOUR),
         seen,
         windows.load_alerts(connection),

@@ -58,7 +58,7 @@ def signing_key() -> bytes:
     """
     given = read_secret(VARIABLE)
     if given is not None:
-        place = VARIABLE if VARIABLE in os.environ else os.environ.get(FILE_VARIABLE, KEYRING_VARIABLE)
+        place = VARIABLE if VARIABLE in os.environ else os.environ.get(FILE_VARIABLE) or KEYRING_VARIABLE
         return _long_enough(given.encode(), place)
     path = _own_file()
     try:

@@ -34,7 +34,8 @@ def keep(project: Project, begun: Begun, key: bytes) -> str:
     """
     until = project.clock().timestamp() + BEGUN_SECONDS
     content = {"a": list(begun.asked), "t": begun.then, "u": until}
-    return sign(content, project_key(project, BEGUN, key))
+    with project.engine.connect() as connection:
+        return sign(content, project_key(connection, BEGUN, key))
 
 
 def take(project: Project, kept: str, state: str, key: bytes) -> Begun | None:
@@ -44,8 +45,9 @@ def take(project: Project, kept: str, state: str, key: bytes) -> Begun | None:
         kept: By the browser.
         state: With which the issuer sent it back.
     """
-    content = read_signed(kept, project_key(project, BEGUN, key))
     now = project.clock()
+    with project.engine.connect() as connection:
+        content = read_signed(kept, project_key(connection, BEGUN, key))
     if content is None or now.timestamp() >= content["u"]:
         return None
     asked = Asked(*content["a"])

@@ -26,10 +26,11 @@ def link_of(project: Project, approval_id: str, person: str, key: bytes) -> str:
     """
     with project.engine.connect() as connection:
         approval = requests.approval(connection, approval_id)
+        signs = project_key(connection, LINKS, key)
     if approval.expires is None:
         raise UserMistake(f"approval {approval_id}", "has no end", "Set approve.within in the charter.")
     until = int(approval.expires.timestamp())
-    return link_path(approval_id, person, until, project_key(project, LINKS, key))
+    return link_path(approval_id, person, until, signs)
 
 
 class Links:
@@ -67,14 +68,14 @@ class Links:
 
 def _read(project: Project, token: str, key: bytes) -> tuple[str, str]:
     """The approval and the person of a link that still counts."""
-    found = read_link(token, project_key(project, LINKS, key))
     anew = "Ask for a new one: `vitok approvals link ID --for NAME`."
-    if found is None:
-        raise Refused("link", _UNREADABLE, anew)
-    approval, person, until = found
-    if project.clock().timestamp() >= until:
-        raise Refused("link", "has ended", anew)
     with project.engine.connect() as connection:
+        found = read_link(token, project_key(connection, LINKS, key))
+        if found is None:
+            raise Refused("link", _UNREADABLE, anew)
+        approval, person, until = found
+        if project.clock().timestamp() >= until:
+            raise Refused("link", "has ended", anew)
         if requests.is_used(connection, digest_bytes(token.encode())):
             raise Refused("link", "was used: it answers once", "See `vitok approvals` for what it led to.")
     return approval, person

@@ -141,7 +141,8 @@ def _with_link(project: Project, event: events.Event) -> events.Event:
         return event
     if event.data.get("role") not in project.charter.team.get(person, []):
         return event
-    key = project_key(project, LINKS, signing_key())
+    with project.engine.connect() as connection:
+        key = project_key(connection, LINKS, signing_key())
     link = pages.rstrip("/") + link_path(event.data["approval"], person, until, key)
     return replace(event, data={**event.data, "link": link})
 

@@ -118,7 +118,8 @@ def _put_state(
         project.engine.dispose()
         aside.mkdir()
         if database is None:
-            _exchange(staging / HOME, home, aside)
+            with _exchanged(staging / HOME, home, aside):
+                pass
         else:
             _exchange_rows(project, staging / HOME, home, aside)
         found = _finish(project, manifest, actor)
@@ -128,24 +129,24 @@ def _put_state(
 def _exchange_rows(project: Project, new: Path, home: Path, aside: Path) -> None:
     """Replaces the rows, and with them the files; if either fails, both stay as they were."""
     own = new / STATE_FILE
-    source = open_database(f"sqlite:///{own}")  # brings rows of an earlier schema up to date
     try:
-        with project.engine.begin() as connection:
+        with ExitStack() as files, project.engine.begin() as connection:
             begin_writing(connection)
             with (aside / ROWS_FILE).open("wb") as target:
                 target.writelines(dump_rows(connection))
-            with source.connect() as archived:
+            # Opening brings rows of an earlier schema up to date.
+            with _closing(open_database(f"sqlite:///{own}")) as source, source.connect() as archived:
                 replace_rows(connection, dump_rows(archived))
-            source.dispose()
             own.unlink()
-            _exchange(new, home, aside)
+            files.enter_context(_exchanged(new, home, aside))  # put back if the rows cannot be committed
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
 
 
-def _exchange(new: Path, home: Path, aside: Path) -> None:
-    """Moves files aside and others into their place; if one cannot be moved, all are put back."""
+@contextmanager
+def _exchanged(new: Path, home: Path, aside: Path) -> Iterator[None]:
+    """Moves files aside and others into their place; if one cannot be moved, or the block fails, all are put back."""
     moved: list[tuple[Path, Path]] = []
     try:
         for name in _REPLACED:
@@ -153,7 +154,8 @@ def _exchange(new: Path, home: Path, aside: Path) -> None:
                 if source.exists():
                     os.rename(source, target)
                     moved.append((source, target))
-    except OSError:
+        yield
+    except BaseException:
         for source, target in reversed(moved):
             os.rename(target, source)
         shutil.rmtree(aside)
@@ -195,22 +197,24 @@ def _fill_database(manifest: dict[str, Any], home: Path, database: str | None) -
     own, rows = home / STATE_FILE, home / ROWS_FILE
     try:
         if rows.exists():
-            with rows.open("rb") as lines, _new(database or f"sqlite:///{own}", manifest["schema"]) as target:
+            empty = new_database(database or f"sqlite:///{own}", manifest["schema"])
+            with rows.open("rb") as lines, _closing(empty) as target:
                 load_rows(target, lines)
             rows.unlink()
         elif database is not None:
-            source = open_database(f"sqlite:///{own}")
-            with source.connect() as connection, _new(database, HEAD) as target:
+            with (
+                _closing(open_database(f"sqlite:///{own}")) as source,
+                _closing(new_database(database, HEAD)) as target,
+                source.connect() as connection,
+            ):
                 load_rows(target, dump_rows(connection))
-            source.dispose()
             own.unlink()
     except SQLAlchemyError as error:
         raise Fault("state database", str(error).splitlines()[0], "Use another archive.") from error
 
 
 @contextmanager
-def _new(url: str, revision: str) -> Iterator[Engine]:
-    engine = new_database(url, revision)
+def _closing(engine: Engine) -> Iterator[Engine]:
     try:
         yield engine
     finally:

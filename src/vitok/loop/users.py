@@ -194,17 +194,18 @@ def whom_to_ask(project: Project) -> list[str]:
 def _session(project: Project, name: str, key: bytes, now: datetime, **more: str) -> str:
     until = now + timedelta(hours=SESSION_HOURS)
     content = {"s": name, "b": now.timestamp(), "u": until.timestamp(), **more}
-    return sign(content, project_key(project, SESSIONS, key))
+    with project.engine.connect() as connection:
+        return sign(content, project_key(connection, SESSIONS, key))
 
 
 def session_of(project: Project, token: str, key: bytes) -> str | None:
     """Whose session it is; None if it is not ours, is over, or was ended."""
-    content = read_signed(token, project_key(project, SESSIONS, key))
-    if content is None or project.clock().timestamp() >= content["u"]:
-        return None
-    if "issuer" in content and content["s"] not in project.charter.team:
-        return None
     with project.engine.connect() as connection:
+        content = read_signed(token, project_key(connection, SESSIONS, key))
+        if content is None or project.clock().timestamp() >= content["u"]:
+            return None
+        if "issuer" in content and content["s"] not in project.charter.team:
+            return None
         user = users.get(connection, content["s"])
     return user.name if user is not None and content["b"] >= user.sessions_from.timestamp() else None
 

@@ -117,7 +117,6 @@ def metric_series(connection: Connection, metric: str, since: datetime) -> list[
     Returns:
         start, end, state, rows, labelled, version, and the metric as `quality`, None where no labels tell it.
     """
-    found = {name: windows.c.quality[(metric, name)] for name in ("value", "low", "high")}
     query = select(
         windows.c.start,
         windows.c.end,
@@ -125,23 +124,9 @@ def metric_series(connection: Connection, metric: str, since: datetime) -> list[
         windows.c.rows,
         windows.c.labelled,
         windows.c.version,
-        *(each.as_float().label(name) for name, each in found.items()),
-        windows.c.quality[(metric, "rows")].as_integer().label("counted"),
+        windows.c.quality[metric].label("quality"),
     ).where(windows.c.start >= since)
-    return [
-        {
-            "start": row.start,
-            "end": row.end,
-            "state": row.state,
-            "rows": row.rows,
-            "labelled": row.labelled,
-            "version": row.version,
-            "quality": None
-            if row.value is None
-            else {"value": row.value, "low": row.low, "high": row.high, "rows": row.counted, "method": ""},
-        }
-        for row in connection.execute(query.order_by(windows.c.start)).all()
-    ]
+    return [dict(row) for row in connection.execute(query.order_by(windows.c.start)).mappings()]
 
 
 def metric_details(connection: Connection, metric: str, since: datetime) -> dict[datetime, dict[str, Any]]:

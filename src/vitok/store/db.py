@@ -91,9 +91,8 @@ def _engine(url: str) -> Engine:
     except ImportError as error:
         remedy = "Run: pip install 'vitok[postgres]'"
         raise UserMistake("VITOK_DATABASE_URL", "needs psycopg, which is not installed", remedy) from error
-    except (
-        ValueError
-    ) as error:  # what the driver says of a port has a part of the password, if that has a `/`
+    except ValueError as error:
+        # What it says of the port has a part of the password, if that has a `/`.
         remedy = "Write postgresql+psycopg://USER@HOST:PORT/DATABASE, a password in it percent-encoded."
         raise UserMistake("VITOK_DATABASE_URL", "has no port where one must be", remedy) from error
     except (ArgumentError, OSError) as error:

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from vitok.store.blobs import write_atomically
 from vitok.store.locks import is_held, take
 
 _LOCK, _OUT, _LOG, _PROCESS = "running", "out", "log", "process"
@@ -26,6 +28,7 @@ def start(folder: Path, command: Sequence[str]) -> bool:
     if lock is None:
         return False
     try:
+        (folder / _PROCESS).unlink(missing_ok=True)  # of the one before, whose number may be another's now
         with (folder / _OUT).open("wb") as out, (folder / _LOG).open("wb") as log:
             work = subprocess.Popen(
                 command,
@@ -35,10 +38,9 @@ def start(folder: Path, command: Sequence[str]) -> bool:
                 start_new_session=True,
                 pass_fds=(lock,),
             )
-        (folder / _PROCESS).write_text(str(work.pid))
-        threading.Thread(
-            target=work.wait, daemon=True
-        ).start()  # or its entry stays with the system for as long as we
+        write_atomically(folder / _PROCESS, str(work.pid).encode())
+        # Or its entry stays with the system for as long as we.
+        threading.Thread(target=work.wait, daemon=True).start()
     finally:
         os.close(lock)
     return True
@@ -53,7 +55,8 @@ def end(folder: Path) -> None:
     """Ends the command and what it has started, if it runs."""
     path = folder / _PROCESS
     if is_running(folder) and path.is_file():
-        os.killpg(int(path.read_text()), signal.SIGTERM)
+        with suppress(ProcessLookupError):  # ended just now
+            os.killpg(int(path.read_text()), signal.SIGTERM)
 
 
 def output(folder: Path) -> bytes:

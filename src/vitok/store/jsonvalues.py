@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-_MARK = "$float"
+_MARK, _NAMES = "$float", ("inf", "-inf", "nan")
 
 
 def write_json(value: Any) -> str:
@@ -38,4 +38,4 @@ def _marked(value: Any) -> Any:
 
 
 def _unmarked(found: dict[str, Any]) -> Any:
-    return float(found[_MARK]) if found.keys() == {_MARK} else found
+    return float(found[_MARK]) if found.keys() == {_MARK} and found[_MARK] in _NAMES else found

@@ -76,14 +76,19 @@ class Machine:
             os.close(handle)
 
     def _enter(self, need: Room, what: str) -> tuple[Path, int]:
-        """Takes a ticket; the queue is held meanwhile, so that nobody finds one that is not locked yet."""
-        path = self.folder / f"{time.time_ns():020}-{secrets.token_hex(4)}.ticket"
+        """Takes a ticket; the queue is held meanwhile, so that nobody finds one that is not whole, or is passed by."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._queue(what):
+                path = self.folder / f"{time.time_ns():020}-{secrets.token_hex(4)}.ticket"
                 handle = take(path)
                 assert handle is not None
-                path.write_text(json.dumps({**asdict(need), "what": what}))
+                try:
+                    path.write_text(json.dumps({**asdict(need), "what": what}))
+                except BaseException:  # or nobody else could read the queue for as long as we live
+                    path.unlink()
+                    os.close(handle)
+                    raise
         except OSError as error:
             problem = f"cannot be used: {error.strerror}"
             raise UserMistake(str(self.folder), problem, "Give another folder by VITOK_SLOTS.") from error

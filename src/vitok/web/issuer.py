@@ -23,9 +23,8 @@ from vitok.web.render import page
 
 BEGIN_PATH, BACK_PATH = "/login/issuer", "/login/callback"
 _BEGUN = "vitok_begun"
-_AT_ONCE = (
-    4  # log-ins that may wait for the issuer; they have threads of their own, so that pages never wait for it
-)
+# Log-ins that may wait for the issuer; they have threads of their own, so that pages never wait for it.
+_AT_ONCE = 4
 _TIMEOUT_SECONDS = 10.0
 _LONGEST_PATH, _LONGEST_CODE, _LONGEST_NAME = 500, 4096, 100
 _STATUS = {"away": 503, "refused": 403, "token": 403, "team": 403, "unknown": 400, "in": 200}

@@ -76,5 +76,6 @@ def test_the_signing_key_comes_from_the_keyring_and_else_is_made_once_for_the_us
     monkeypatch.setenv("VITOK_KEYRING", "vitok")
     assert signing_key() == b"a secret that is long enough"
     keyring.set_keyring(Held({("vitok", "VITOK_SECRET"): "short"}))
+    monkeypatch.setenv("VITOK_SECRET_FILE", "")
     with pytest.raises(UserMistake, match="VITOK_KEYRING: holds 5 characters"):
         signing_key()

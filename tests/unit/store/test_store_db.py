@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 
 from vitok.errors import Fault, UserMistake
+from vitok.registry.windows import metric_series
 from vitok.store.db import open_database
 from vitok.store.schema import HEAD, metadata, windows
 
@@ -70,11 +71,16 @@ def test_figures_without_end_are_kept_and_can_be_asked_for(tmp_path):
     engine = open_database(f"sqlite:///{tmp_path / 's.sqlite'}")
     window = {"start": datetime(2026, 1, 1, tzinfo=UTC), "end": datetime(2026, 1, 2, tzinfo=UTC), "rows": 1}
     details = {"high": float("inf"), "low": -float("inf"), "value": [float("nan"), 0.5]}
-    rest = {"state": "final", "labelled": 0, "drift": [], "quality": {}, "details": details}
+    quality = {"rmse": {"value": 1.5, "low": 0.0, "high": float("inf"), "rows": 3}}
+    rest = {"state": "final", "labelled": 0, "drift": [{"$float": "a word"}], "quality": quality}
     with engine.begin() as connection:
-        connection.execute(windows.insert().values(**window, **rest))
+        connection.execute(windows.insert().values(**window, **rest, details=details))
         assert connection.execute(select(windows.c.details["high"])).scalar_one() == float("inf")
         assert repr(connection.execute(select(windows.c.details)).scalar_one()) == repr(details)
+        assert connection.execute(select(windows.c.drift)).scalar_one() == rest["drift"]
+        (found,) = metric_series(connection, "rmse", window["start"])
+        assert found["quality"] == quality["rmse"]
+        assert metric_series(connection, "r2", window["start"])[0]["quality"] is None
     engine.dispose()
 
 

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
 from vitok.errors import UserMistake
+from vitok.store import slots
 from vitok.store.slots import Machine, Room
 
 HOLD = """
@@ -62,6 +64,35 @@ def test_room_of_a_process_that_died_is_free_again(machine):
     with machine.share(Room(2, 1000), "next", nobody):
         pass
     assert not list(machine.folder.glob("*.ticket"))
+
+
+def test_who_waits_for_the_queue_comes_after_whoever_gets_it_first(machine, monkeypatch):
+    hold, said, faster = slots.hold, [], ExitStack()
+
+    def hold_later(*words):
+        monkeypatch.setattr(slots, "hold", hold)
+        faster.enter_context(machine.share(Room(2, 10), "faster", nobody))
+        return hold(*words)
+
+    def leave(line):
+        said.append(line)
+        faster.close()
+
+    monkeypatch.setattr(slots, "hold", hold_later)
+    with machine.share(Room(1, 10), "slower", leave):
+        assert said == ["Waiting for room: faster came first."]
+
+
+def test_ticket_that_cannot_be_written_stands_in_nobodys_way(machine, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slots, "asdict", full)
+        with pytest.raises(UserMistake, match="No space left"), machine.share(Room(1, 1), "x", nobody):
+            pass
+    with machine.share(Room(2, 1000), "next", nobody):
+        assert len(list(machine.folder.glob("*.ticket"))) == 1
 
 
 @pytest.mark.parametrize("need", [Room(3, 10), Room(1, 1001)])

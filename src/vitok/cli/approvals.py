@@ -7,6 +7,7 @@ import typer
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.govern.people import local_user
 from vitok.govern.secrets import signing_key
+from vitok.loop.approval_desk import is_request
 from vitok.loop.approvals import answer_question, list_questions
 from vitok.loop.approving import answer_approval, delegate, find_request, withdraw
 from vitok.loop.links import link_of
@@ -117,7 +118,7 @@ def reject(
 
 def _answer(project: Any, question: str, *, yes: bool, who: str | None, reason: str, as_json: bool) -> None:
     opened = open_project(project, say=say)
-    if question.startswith("r"):
+    if is_request(question):
         payload = answer_approval(opened, question, yes=yes, who=who or local_user(), reason=reason)
         following = f" Next: vitok release {payload['version']}" if payload["state"] == "approved" else ""
         text = f"{question}: {'yes' if yes else 'no'}. Request {payload['request']} is {payload['state']}.{following}"

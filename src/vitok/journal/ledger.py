@@ -111,13 +111,20 @@ class _Reading(ABC):
         outcomes = self.outcomes(as_of, found).rename({"time": "label_time"})
         return found.join(outcomes, on="id", how="inner", maintain_order="left")
 
-    def since(self, start: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+    def since(
+        self, start: datetime, end: datetime | None = None, *, with_inputs: bool = False
+    ) -> pl.DataFrame:
         """All rows that were asked from a moment on, also of shadows, and those that failed.
+
+        Args:
+            end: The last moment that counts; None for no end.
 
         Returns:
             The columns of `predictions` without warnings, and without inputs unless they are asked for.
         """
         rows = self._rows("predictions").filter(pl.col("received") >= start)
+        if end is not None:
+            rows = rows.filter(pl.col("received") <= end)
         rows = rows.drop(*_unasked(with_inputs))
         return rows.sort("received", "worker", "seq").collect()
 
@@ -196,13 +203,15 @@ class StillLedger(Ledger):
 
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
-        self._said: dict[tuple[datetime, bool], pl.DataFrame] = {}
+        self._said: dict[tuple[datetime, datetime | None, bool], pl.DataFrame] = {}
 
-    def since(self, start: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
+    def since(
+        self, start: datetime, end: datetime | None = None, *, with_inputs: bool = False
+    ) -> pl.DataFrame:
         """All rows that were asked from a moment on, as at the first question."""
-        key = (start, with_inputs)
+        key = (start, end, with_inputs)
         if key not in self._said:
-            self._said[key] = super().since(start, with_inputs=with_inputs)
+            self._said[key] = super().since(start, end, with_inputs=with_inputs)
         return self._said[key]
 
 

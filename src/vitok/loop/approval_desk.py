@@ -4,7 +4,7 @@ from typing import Any
 
 from vitok.errors import UserMistake, VitokError
 from vitok.kernel.clock import format_time
-from vitok.loop.approvals import answer_question, list_questions
+from vitok.loop.approvals import answer_question, list_questions, question_json
 from vitok.loop.approving import MACHINES, answer_approval, find_request
 from vitok.loop.project import Project
 from vitok.loop.side_by_side import compare_versions
@@ -76,8 +76,7 @@ def _question(project: Project, name: str) -> dict[str, Any]:
     with project.engine.connect() as connection:
         found = questions.get(connection, name)
         version = versions.get(connection, found.version)
-    known = next(each for each in list_questions(project)["approvals"] if each["id"] == found.id)
-    return {**known, "champion": version.summary.get("champion"), "gates": version.gates}
+    return {**question_json(found), "champion": version.summary.get("champion"), "gates": version.gates}
 
 
 def _compared(project: Project, champion: int | None, version: int) -> dict[str, Any] | None:

@@ -20,7 +20,9 @@ def list_questions(project: Project) -> dict[str, Any]:
         known = questions.all_questions(connection)
         wished = [request_json(connection, request) for request in requests.all_requests(connection)]
     return {
-        "approvals": [_as_json(question) for question in sorted(known, key=lambda q: q.answer is not None)],
+        "approvals": [
+            question_json(question) for question in sorted(known, key=lambda q: q.answer is not None)
+        ],
         "requests": sorted(wished, key=lambda each: each["state"] not in ("open", "approved")),
     }
 
@@ -63,7 +65,7 @@ def answer_question(
         details |= {"digest": question.digest, "verdict": verdict}
         audit.record(connection, now, who, "answer", f"question {question.id}", details)
         result = questions.get(connection, question.id)
-    return {**_as_json(result), "verdict": verdict}
+    return {**question_json(result), "verdict": verdict}
 
 
 def _require_same_champion(connection: Connection, version: versions.Version) -> None:
@@ -85,7 +87,8 @@ def _require_role(project: Project, who: str, role: str) -> None:
     raise Refused(f"{who}", f"is no {role} of this project's team", remedy)
 
 
-def _as_json(question: questions.Question) -> dict[str, Any]:
+def question_json(question: questions.Question) -> dict[str, Any]:
+    """A question of a gate as JSON values."""
     return {
         "id": question.id,
         "version": question.version,

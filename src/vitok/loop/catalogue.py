@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from vitok.charter.review import main_metric
-from vitok.errors import VitokError
+from vitok.errors import NotFound, VitokError
 from vitok.kernel.clock import format_time
 from vitok.loop.card import list_versions, version_card
 from vitok.loop.project import Project
@@ -52,8 +54,8 @@ def version_page(project: Project, number: int) -> dict[str, Any]:
         known = versions.all_versions(connection)
         history = [each for each in releases.all_releases(connection) if each.version == number]
         ways = [each for each in rollouts.all_rollouts(connection) if each.version == number]
-        made = next((each for each in turns.all_turns(connection) if each.id == version.turn), None)
-        done = [] if made is None else steps.of_turn(connection, made.id)
+        made = _turn(connection, version.turn)
+        done = steps.of_turn(connection, version.turn)
     card, gone = _card(project, number)
     return {
         "version": version.number,
@@ -82,6 +84,14 @@ def version_page(project: Project, number: int) -> dict[str, Any]:
         ],
         "others": [each.number for each in known if each.number != number],
     }
+
+
+def _turn(connection: Connection, identity: str) -> turns.Turn | None:
+    """The turn that made a version; None if it is of another database."""
+    try:
+        return turns.get(connection, identity)
+    except NotFound:
+        return None
 
 
 def _card(project: Project, number: int) -> tuple[dict[str, Any] | None, str]:

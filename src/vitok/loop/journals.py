@@ -49,8 +49,10 @@ class JournalReader(Protocol):
         """Inputs of predictions as columns."""
         ...
 
-    def since(self, start: datetime, *, with_inputs: bool = False) -> pl.DataFrame:
-        """All rows that were asked from a moment on."""
+    def since(
+        self, start: datetime, end: datetime | None = None, *, with_inputs: bool = False
+    ) -> pl.DataFrame:
+        """All rows that were asked from a moment on, or up to another one."""
         ...
 
     def reported(self, ids: pl.DataFrame, by: datetime) -> pl.DataFrame:

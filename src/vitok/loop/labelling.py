@@ -45,9 +45,10 @@ def review_queue(
         with_personal: Whether to show columns that the charter calls personal.
 
     Returns:
-        `standing` (how old what is known is), `waiting` (how many rows nobody has labelled; None if not reckoned yet),
-        `reviews` as `vitok reviews --json` lists them, each with `by` (who has labelled it), `target`, `classes` (text
-        and value of each; empty for a number), `positive`, and `agreement`.
+        `standing` (how old what is known is), `known` (whether it was reckoned), `waiting` (how many rows there are;
+        None if not reckoned yet), `reviews` as `vitok reviews --json` lists them, each with `by` (who has labelled it),
+        `more` (whether there are others behind these), `target`, `classes` (as text; empty for a number), `released`
+        (whether a version is in production), and `agreement`.
     """
     kept = standing(project, "reviews")
     candidates = _given_once(project) if again else _unlabelled(project, kept)
@@ -152,7 +153,8 @@ def _with_inputs(project: Project, rows: Sequence[dict[str, Any]]) -> list[dict[
     times = [parse_time(row["time"]) for row in rows]
     inside = pl.col("time").is_between(min(times), max(times))
     among = handed_over(project.lake).filter(inside & pl.col("id").is_in([row["id"] for row in rows]))
-    read = among.select("id", "inputs").collect()
+    # Of an id that was predicted again the last prediction counts, as in the queue.
+    read = among.sort("time", "received", "worker", "seq").select("id", "inputs").collect()
     inputs = {identity: msgspec.json.decode(content) for identity, content in read.iter_rows()}
     with project.engine.connect() as connection:
         given = labels.of_ids(connection, inputs)

@@ -64,7 +64,9 @@ def project_overview(project: Project) -> dict[str, Any]:
     }
 
 
-def _health(status: dict[str, Any], alerts: Sequence[Record], open_ones: Sequence[Incident]) -> dict[str, Any]:
+def _health(
+    status: dict[str, Any], alerts: Sequence[Record], open_ones: Sequence[Incident]
+) -> dict[str, Any]:
     """Whether the model is well; without a window that labels have judged, nobody knows."""
     if status["champion"] is None:
         return {"state": "none", "reasons": []}

@@ -1,5 +1,6 @@
 """What people see of releases: the plan in force, all plans, all roll-outs, and what could be released."""
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from sqlalchemy import Connection
@@ -12,10 +13,11 @@ from vitok.loop.keep import collect
 from vitok.loop.project import Project
 from vitok.loop.release import release_json
 from vitok.loop.rollout import release_version
-from vitok.loop.rollout_paths import kept_path
-from vitok.loop.rollout_story import rollout_json
+from vitok.loop.rollout_paths import kept_path, points_at
+from vitok.loop.rollout_story import rollout_head, rollout_json
 from vitok.registry import releases, requests, rollouts, versions
 from vitok.registry.releases import Release
+from vitok.registry.rollouts import Rollout
 from vitok.release.plan import ACCEPTED
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -48,14 +50,7 @@ def list_releases(project: Project) -> dict[str, Any]:
     `in_force` is the plan that workers follow, with each version's share; None before the first.
     """
     with project.engine.connect() as connection:
-        known = releases.all_releases(connection)
-        ways = rollouts.all_rollouts(connection)
-    told = [rollout_json(project, None, each) for each in ways]
-    return {
-        "releases": [release_json(release) for release in known],
-        "rollouts": [{k: v for k, v in each.items() if k not in ("steps", "now")} for each in told],
-        "in_force": _in_force(known[-1]) if known else None,
-    }
+        return _listed(releases.all_releases(connection), rollouts.all_rollouts(connection))
 
 
 def release_desk(project: Project) -> dict[str, Any]:
@@ -67,17 +62,17 @@ def release_desk(project: Project) -> dict[str, Any]:
         `can_go_back`: whether there is something to take back; `strategy` and `flags` of the charter; all `strategies`.
     """
     with project.engine.connect() as connection:
-        candidates = _candidates(connection)
-        under_way = rollouts.current(connection)
-        history = releases.all_releases(connection)
+        history, ways = releases.all_releases(connection), rollouts.all_rollouts(connection)
+        candidates = _candidates(connection, history)
         asked = requests.all_open(connection)
+    under_way = next((each.number for each in ways if each.position.is_open), None)
     ended = bool(history) and history[-1].strategy == "rollback"
     earlier = releases.rollback_target(history) if history and not ended else None
     release = project.charter.release
     return {
-        **list_releases(project),
+        **_listed(history, ways),
         "candidates": candidates,
-        "under_way": None if under_way is None else under_way.number,
+        "under_way": under_way,
         "waiting": [{"request": each.name, "version": each.version} for each in asked],
         "can_go_back": under_way is not None or earlier is not None,
         "strategy": release.strategy,
@@ -98,14 +93,10 @@ def rollout_page(project: Project, number: int) -> dict[str, Any]:
     """
     with project.engine.connect() as connection:
         rollout = rollouts.get(connection, number)
+        steps = rollouts.all_transitions(connection, number)
     found = rollout_json(project, None, rollout)
     shares = [{"time": step["time"], "share": step["share"]} for step in found["steps"]]
-    known = [
-        {"time": step["time"], **{key: finding[key] for key in ("guard", "evidence", "boundary")}}
-        for step in found["steps"]
-        for finding in step["findings"]
-        if finding["guard"] != "split"
-    ]
+    known = [point for step in steps if step.evidence for point in points_at(step.time, step.evidence)]
     way = rollout.way
     return {
         **found,
@@ -117,6 +108,14 @@ def rollout_page(project: Project, number: int) -> dict[str, Any]:
     }
 
 
+def _listed(known: Sequence[Release], ways: Sequence[Rollout]) -> dict[str, Any]:
+    return {
+        "releases": [release_json(release) for release in known],
+        "rollouts": [rollout_head(each) for each in ways],
+        "in_force": _in_force(known[-1]) if known else None,
+    }
+
+
 def _in_force(release: Release) -> dict[str, Any]:
     plan = release.plan
     arms = [{"version": arm.version, "role": arm.role, "share": arm.share} for arm in plan.arms]
@@ -124,10 +123,10 @@ def _in_force(release: Release) -> dict[str, Any]:
     return {**release_json(release), "arms": arms, "fallback": fallback}
 
 
-def _candidates(connection: Connection) -> list[dict[str, Any]]:
-    now = releases.current(connection)
+def _candidates(connection: Connection, history: Sequence[Release]) -> list[dict[str, Any]]:
+    now = history[-1].version if history else None
     return [
         {"version": each.number, "created": format_time(each.created)}
         for each in reversed(versions.all_versions(connection))
-        if each.verdict == ACCEPTED and (now is None or each.number != now.version)
+        if each.verdict == ACCEPTED and each.number != now
     ]

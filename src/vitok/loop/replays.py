@@ -16,8 +16,9 @@ from vitok.loop.project import Project
 from vitok.loop.retraining import parse_policy
 from vitok.store import detached
 from vitok.store.blobs import write_atomically
+from vitok.store.locks import GLANCE_SECONDS, hold
 
-_FOLDER = "replays"
+_FOLDER, _ABOUT, _LOCK = "replays", "about.json", "lock"
 _MOST_POLICIES, _MOST_KEPT = 8, 20
 _SPAN = re.compile(r"^Replay (\S+) to (\S+)$", re.MULTILINE)
 _AT = re.compile(r"^  (.+?): (\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?) ")
@@ -54,18 +55,19 @@ def start_replay(
     for option, moment in span:
         if moment:
             parse_time(moment, option)
-    if any(detached.is_running(folder) for folder in _folders(project)):
-        raise Busy("replay", "one is running", "Wait until it ends, or end it.")
     name = new_id(project.clock())
     folder = project.state / _FOLDER / name
     about = {"policies": chosen, "inject": faults, "actor": actor, "began": format_time(project.clock())}
-    folder.mkdir(parents=True)
-    write_atomically(folder / "about.json", json.dumps(about).encode())
     command = [sys.executable, "-m", "vitok.cli", "replay", "--json", "--project", str(project.folder)]
-    command += [part for text in chosen for part in (f"--policy={text}",)]
+    command += [f"--policy={text}" for text in chosen]
     command += [f"--inject={text}" for text in faults]
     command += [f"{option}={moment}" for option, moment in span if moment]
-    detached.start(folder, command)
+    with hold(project.state / _FOLDER / _LOCK, "replay", GLANCE_SECONDS):  # two people may start one at once
+        if any(detached.is_running(each) for each in _folders(project)):
+            raise Busy("replay", "one is running", "Wait until it ends, or end it.")
+        folder.mkdir()
+        write_atomically(folder / _ABOUT, json.dumps(about).encode())
+        detached.start(folder, command)
     with project.engine.begin() as connection:
         audit.record(connection, project.clock(), actor, "replay", name, {"policies": chosen})
     for old in _folders(project)[:-_MOST_KEPT]:
@@ -97,15 +99,16 @@ def end_replay(project: Project, name: str, *, actor: str) -> dict[str, Any]:
         NotFound: there is none of this name.
     """
     folder = _folder(project, name)
-    detached.end(folder)
-    with project.engine.begin() as connection:
-        audit.record(connection, project.clock(), actor, "end replay", name, {})
+    if detached.is_running(folder):
+        detached.end(folder)
+        with project.engine.begin() as connection:
+            audit.record(connection, project.clock(), actor, "end replay", name, {})
     return _summary(project, folder)
 
 
 def _folders(project: Project) -> list[Path]:
-    """Oldest first: names grow with time."""
-    return sorted((project.state / _FOLDER).glob("*/"))
+    """Oldest first: names grow with time. One that is just being made is not among them."""
+    return sorted(path.parent for path in (project.state / _FOLDER).glob(f"*/{_ABOUT}"))
 
 
 def _folder(project: Project, name: str) -> Path:
@@ -116,7 +119,7 @@ def _folder(project: Project, name: str) -> Path:
 
 
 def _summary(project: Project, folder: Path) -> dict[str, Any]:
-    about = json.loads((folder / "about.json").read_bytes())
+    about = json.loads((folder / _ABOUT).read_bytes())
     running = detached.is_running(folder)
     said = None if running else _said(folder)
     failure = None if said is None or "error" not in said else said["error"]

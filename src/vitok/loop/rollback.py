@@ -1,10 +1,12 @@
 """Going back, also while the database is away: then the workers' plan is changed first, and the record follows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from vitok.errors import CharterMistake, Fault, NotFound, UserMistake
@@ -19,6 +21,7 @@ from vitok.registry import releases, rollouts
 from vitok.release.plan import Arm, Plan
 from vitok.release.rollout import Move
 from vitok.store.blobs import Blobs, write_atomically
+from vitok.store.db import open_database
 from vitok.store.writing import wait_for_writers
 
 PENDING_FILE = "rollback.json"
@@ -74,6 +77,21 @@ def roll_back(
             raise
         trouble = str(error)
     return _by_file(folder / ".vitok", clock, actor, reason, trouble)
+
+
+def roll_back_beside(project: Project, *, actor: str, reason: str) -> dict[str, Any]:
+    """`roll_back` in a process that goes on: on connections of its own, since they wait for writers less long."""
+    url, own = project.engine.url.render_as_string(hide_password=False), list[Engine]()
+
+    def opened() -> Project:
+        own.append(open_database(url))
+        return replace(project, engine=own[-1])
+
+    try:
+        return roll_back(opened, project.folder, project.clock, actor=actor, reason=reason)
+    finally:
+        for engine in own:
+            engine.dispose()
 
 
 def _by_file(state: Path, clock: Clock, actor: str, reason: str, trouble: str) -> dict[str, Any]:

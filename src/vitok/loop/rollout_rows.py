@@ -50,7 +50,8 @@ def rollout_rows(
         version under the row's plan).
     """
     conditions = [arm.when for plan in plans for arm in plan.arms if arm.when is not None]
-    rows = journal.since(rollout.started - _SKEW, with_inputs=bool(conditions))
+    end = None if known.until is None else rollout.ended  # one question for all moments of one that is over
+    rows = journal.since(rollout.started - _SKEW, end, with_inputs=bool(conditions))
     shares = {plan.epoch: _share(plan, rollout.version) for plan in plans}
     rows = rows.filter(pl.col("epoch").is_in(list(shares)))
     if known.until is not None:

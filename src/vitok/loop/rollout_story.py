@@ -43,7 +43,7 @@ def rollout_json(project: Project, journal: JournalReader | None, rollout: Rollo
     """
     with project.engine.connect() as connection:
         steps = rollouts.all_transitions(connection, rollout.number)
-        plans = plans_of(connection, rollout.number)
+        plans = [] if journal is None else plans_of(connection, rollout.number)
     now = None
     if journal is not None and rollout.position.is_open:
         now = observe(project, journal, rollout, plans, project.clock()).evidence
@@ -64,6 +64,11 @@ def rollout_json(project: Project, journal: JournalReader | None, rollout: Rollo
                 "reproduced": None if step.evidence is None or journal is None else again == step.evidence,
             }
         )
+    return {**rollout_head(rollout), "steps": told, "now": _findings(now)}
+
+
+def rollout_head(rollout: Rollout) -> dict[str, Any]:
+    """A roll-out as lists show it: without its steps, and without what is known now."""
     return {
         "rollout": rollout.number,
         "version": rollout.version,
@@ -74,8 +79,6 @@ def rollout_json(project: Project, journal: JournalReader | None, rollout: Rollo
         "started": format_time(rollout.started),
         "ended": None if rollout.ended is None else format_time(rollout.ended),
         "actor": rollout.actor,
-        "steps": told,
-        "now": _findings(now),
     }
 
 
@@ -96,9 +99,9 @@ def _findings(evidence: Evidence | None) -> list[dict[str, Any]]:
             "limit": each.limit,
             "champion": each.champion,
             "challenger": each.challenger,
-            "low": _finite(each.low),
-            "high": _finite(each.high),
-            "evidence": _finite(each.log_e),
+            "low": finite(each.low),
+            "high": finite(each.high),
+            "evidence": finite(each.log_e),
             "boundary": each.boundary,
             "units": each.units,
             "sentence": each.sentence,
@@ -107,5 +110,6 @@ def _findings(evidence: Evidence | None) -> list[dict[str, Any]]:
     ]
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """The value as JSON has it: None where it is beyond all numbers."""
     return value if abs(value) < float("inf") else None

@@ -7,19 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from rollouts import START, two_versions
 from vitok.errors import NotFound, UserMistake
+from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.catalogue import search_versions, version_page
 from vitok.loop.data_used import data_used
 from vitok.loop.opinions import labels_agreement
-from vitok.loop.released import release_as_asked, release_desk
+from vitok.loop.released import release_as_asked, release_desk, rollout_page
+from vitok.loop.rollback import roll_back_beside
+from vitok.loop.rollout import end_by_hand
 from vitok.loop.rollout_paths import kept_path, rollout_paths
+from vitok.loop.rollout_picture import evidence_path
 from vitok.loop.side_by_side import compare_versions
 from vitok.registry import figures, labels, steps, turns
 from vitok.registry.figures import Kept
 from vitok.registry.labels import Label
+from vitok.release.guards import Finding
+from vitok.release.rollout import Evidence
 from vitok.store.schema import versions
 
 
@@ -134,14 +141,80 @@ def test_what_can_be_released_is_accepted_and_not_in_force(project: Any) -> None
     assert [arm["share"] for arm in found["in_force"]["arms"]] == [0.9, 0.1]
 
 
-def test_evidence_of_roll_outs_that_ended_is_reckoned_once(project: Any, monkeypatch: Any) -> None:
-    release_as_asked(project, 2, strategy="canary", flag=None, actor="ada")
+@pytest.fixture
+def asked(monkeypatch: Any) -> list[int]:
+    """The roll-outs whose evidence was reckoned, which has a point at each reckoning."""
+    found: list[int] = []
+
+    def path(project: Any, journal: Any, rollout: Any) -> Any:
+        found.append(rollout.number)
+        finding = Finding("errors", 0.1, False, False, float("inf"), 3.0, None, None, 0.0, 0.0, len(found))
+        yield START, Evidence((finding,), None, None, 0, 0, 0, "")
+
+    monkeypatch.setattr("vitok.loop.rollout_paths.evidence_path", path)
+    return found
+
+
+def reckon(project: Any) -> Any:
     found = rollout_paths(project)
-    assert list(found["paths"]) == ["1"]
     with project.engine.begin() as connection:
-        figures.keep(connection, "rollouts", Kept("", START, {"figure": {"paths": {"1": ["kept"]}}}))
-        connection.exec_driver_sql("UPDATE rollouts SET state = 'aborted'")
-    monkeypatch.setattr("vitok.loop.rollout_paths.evidence_path", None)
-    assert rollout_paths(project)["paths"] == {"1": ["kept"]}
-    assert kept_path(project, 1) == ["kept"]
+        figures.keep(connection, "rollouts", Kept("", START, {"figure": found}))
+    return found
+
+
+def test_evidence_is_reckoned_until_a_roll_out_has_ended_and_once_more(
+    project: Any, asked: list[int]
+) -> None:
+    assert kept_path(project, 1) == []
+    release_as_asked(project, 2, strategy="canary", flag=None, actor="ada")
+    assert reckon(project)["over"] == []
+    reckon(project)
+    assert asked == [1, 1]
+    end_by_hand(project, actor="ada", reason="enough")
+    assert reckon(project)["over"] == ["1"]
+    assert asked == [1, 1, 1]  # what happened until its end is there
+    assert reckon(project)["over"] == ["1"]
+    assert asked == [1, 1, 1]
+    moment = "2013-03-01T00:00:00.000000Z"
+    assert kept_path(project, 1) == [{"time": moment, "guard": "errors", "evidence": None, "boundary": 3.0}]
     assert kept_path(project, 2) == []
+
+
+def test_a_picture_reads_the_rows_of_its_roll_out_once_and_none_of_later(project: Any) -> None:
+    release_as_asked(project, 2, strategy="canary", flag=None, actor="ada")
+    project.clock.move_to(START + timedelta(hours=1))
+    ended = end_by_hand(project, actor="ada", reason="enough").rollout
+    assert ended is not None
+    spans = []
+
+    class Journal(MemoryLedger):
+        def since(self, start: Any, end: Any = None, *, with_inputs: bool = False) -> Any:
+            spans.append((start, end))
+            return super().since(start, end, with_inputs=with_inputs)
+
+    assert len(list(evidence_path(project, Journal(), ended))) == 40
+    assert set(spans) == {(START - timedelta(hours=1), START + timedelta(hours=1))}
+
+
+def test_the_list_of_roll_outs_asks_no_more_the_more_there_are(project: Any) -> None:
+    def queries() -> int:
+        asked = []
+        event.listen(project.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        release_desk(project)
+        return len(asked)
+
+    before = queries()
+    release_as_asked(project, 2, strategy="canary", flag=None, actor="ada")
+    assert queries() == before
+
+
+def test_a_rollback_leaves_the_connections_of_its_process_as_they_were(project: Any) -> None:
+    def patience() -> int:
+        with project.engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    before = patience()
+    release_as_asked(project, 2, strategy="canary", flag=None, actor="ada")
+    assert roll_back_beside(project, actor="ada", reason="smoke")["strategy"] == "rollback"
+    assert patience() == before > 500
+    assert rollout_page(project, 1)["state"] == "aborted"

@@ -1,8 +1,8 @@
 """Incidents: what went wrong, who does what about it, and what is learned of it."""
 
-from typing import Any, get_args
+from typing import Any
 
-from vitok.charter.incidents import Severity
+from vitok.charter.incidents import SEVERITIES
 from vitok.kernel.clock import parse_time
 from vitok.loop.incident_acts import (
     add_action,
@@ -19,11 +19,9 @@ from vitok.web.language import marked as _
 from vitok.web.naming import number_of
 from vitok.web.place import Ask, Deed, Place, Values
 
-_SEVERITIES = get_args(Severity)
-
 
 def _list(project: Project, asked: Values) -> Values:
-    return {**list_incidents(project, closed=asked["closed"]), "severities": list(_SEVERITIES)}
+    return {**list_incidents(project, closed=asked["closed"]), "severities": list(SEVERITIES)}
 
 
 def _open(project: Project, who: str, values: Values) -> Values:
@@ -74,7 +72,7 @@ DEEDS = (
         said=_("The incident is opened."),
         asks={
             "title": Ask(needed=True, help="What is wrong, in a few words."),
-            "severity": Ask(choices=_SEVERITIES, help="How grave it is. Default: as the charter says."),
+            "severity": Ask(choices=SEVERITIES, help="How grave it is. Default: as the charter says."),
         },
     ),
     Deed(

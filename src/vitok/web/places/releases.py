@@ -2,7 +2,7 @@
 
 from vitok.loop.project import Project
 from vitok.loop.released import STRATEGIES, release_as_asked, release_desk, rollout_page
-from vitok.loop.rollback import roll_back
+from vitok.loop.rollback import roll_back_beside
 from vitok.report.page_charts_releases import evidence_chart, shares_chart
 from vitok.web.language import marked as _
 from vitok.web.naming import number_of
@@ -38,7 +38,7 @@ def _release(project: Project, who: str, values: Values) -> Values:
 
 
 def _take_back(project: Project, who: str, values: Values) -> Values:
-    return roll_back(lambda: project, project.folder, project.clock, actor=who, reason=values["reason"])
+    return roll_back_beside(project, actor=who, reason=values["reason"])
 
 
 DEEDS = (

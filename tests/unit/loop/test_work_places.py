@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import event
 
 from rollouts import START, two_versions
-from vitok.errors import NotFound, UserMistake
+from vitok.errors import Busy, NotFound, UserMistake
+from vitok.govern import audit
 from vitok.journal.ledger import MemoryLedger
-from vitok.kernel.clock import VirtualClock
+from vitok.kernel.clock import VirtualClock, format_time
 from vitok.loop.catalogue import search_versions, version_page
 from vitok.loop.data_used import data_used
 from vitok.loop.opinions import labels_agreement
 from vitok.loop.released import release_as_asked, release_desk, rollout_page
+from vitok.loop.replays import end_replay, list_replays, start_replay
 from vitok.loop.rollback import roll_back_beside
 from vitok.loop.rollout import end_by_hand
 from vitok.loop.rollout_paths import kept_path, rollout_paths
@@ -27,6 +29,7 @@ from vitok.registry.figures import Kept
 from vitok.registry.labels import Label
 from vitok.release.guards import Finding
 from vitok.release.rollout import Evidence
+from vitok.store.locks import hold
 from vitok.store.schema import versions
 
 
@@ -175,7 +178,7 @@ def test_evidence_is_reckoned_until_a_roll_out_has_ended_and_once_more(
     assert asked == [1, 1, 1]  # what happened until its end is there
     assert reckon(project)["over"] == ["1"]
     assert asked == [1, 1, 1]
-    moment = "2013-03-01T00:00:00.000000Z"
+    moment = format_time(START)
     assert kept_path(project, 1) == [{"time": moment, "guard": "errors", "evidence": None, "boundary": 3.0}]
     assert kept_path(project, 2) == []
 
@@ -218,3 +221,19 @@ def test_a_rollback_leaves_the_connections_of_its_process_as_they_were(project: 
     assert roll_back_beside(project, actor="ada", reason="smoke")["strategy"] == "rollback"
     assert patience() == before > 500
     assert rollout_page(project, 1)["state"] == "aborted"
+
+
+def test_of_two_who_start_a_replay_at_once_one_is_told_to_wait(project: Any, monkeypatch: Any) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr("vitok.loop.replays.detached.start", lambda folder, command: started.append(command))
+    folder = project.state / "replays"
+    (folder / "just being made").mkdir(parents=True)
+    with hold(folder / "lock", "replay"), pytest.raises(Busy):
+        start_replay(project, "never", actor="ada")
+    assert list_replays(project) == {"replays": []}
+    name = start_replay(project, "never\nmonthly", actor="ada")["name"]
+    assert [each["name"] for each in list_replays(project)["replays"]] == [name]
+    assert started[0][-2:] == ["--policy=never", "--policy=monthly"]
+    end_replay(project, name, actor="ada")
+    with project.engine.connect() as connection:
+        assert list(audit.lines(connection, action="end replay")) == []  # it did not run

@@ -36,10 +36,10 @@ def project_overview(project: Project) -> dict[str, Any]:
     """The object of the first page.
 
     Returns:
-        status: what `vitok status --json` prints; health: `state` (none, unknown, well, watch, ill) and its `reasons`; worth:
-        the kept figure of `vitok earned --json`; stage: where the coil is, one of `stages`; shares: of the versions
-        that answer; needs: what waits for people, with the act that it needs; next: the next turn; history: quality
-        through time and what happened.
+        status: what `vitok status --json` prints; health: `state` (none, unknown, well, watch, ill) and its `reasons`;
+        worth: the kept figure of `vitok earned --json`; stage: where the coil is, one of `stages`; shares: of the
+        versions that answer; needs: what waits for people, with the act that it needs; next: the next turn; history:
+        quality through time and what happened.
     """
     status, now = project_status(project), project.clock()
     with project.engine.connect() as connection:

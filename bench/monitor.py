@@ -259,8 +259,22 @@ def quiet(folder: Path, years: int, windows: int, pool: ProcessPoolExecutor) -> 
         answers = ask_windows(folder, then, now, simulated.ROWS, "label")
         table.append({"what": what, "engine": "vitok", "years": years, **future.result()})
         table += peer_alarms(what, answers)
+    return table, _within_budget(table)
+
+
+def alone(years: int, pool: ProcessPoolExecutor) -> tuple[Rows, Rows]:
+    """False alarms of simulated years, without asking the peers anew."""
+    found = {dispersed: pool.submit(alarms_of_years, dispersed, years) for dispersed in (False, True)}
+    table: Rows = [
+        {"what": f"no drift: {days_of(dispersed)}", "engine": "vitok", "years": years, **future.result()}
+        for dispersed, future in found.items()
+    ]
+    return table, _within_budget(table)
+
+
+def _within_budget(table: Rows) -> Rows:
     told = [row for row in table if row["engine"] == "vitok"]
-    return table, [
+    return [
         measure.target(f"{row['what']}: alerts in 90 windows", row["alerts_per_90_days"], 1) for row in told
     ]
 
@@ -355,15 +369,15 @@ def keep(rows: Rows, targets: Rows) -> None:
     path = measure.RESULTS / "monitor.json"
     before = json.loads(path.read_text()) if path.exists() else {"rows": [], "targets": []}
     for new, known, name in ((rows, before["rows"], "what"), (targets, before["targets"], "name")):
-        again = {row[name] for row in new}
-        new += [row for row in known if row[name] not in again]
+        again = {(row[name], row.get("engine")) for row in new}
+        new += [row for row in known if (row[name], row.get("engine")) not in again]
     measure.write("monitor", rows, targets, packages=("vitok", "numpy", "polars", "scipy"))
 
 
 def main() -> None:
     """Measures, prints and writes the figures."""
     parser = argparse.ArgumentParser(description="Watching beside its peers.")
-    parser.add_argument("--only", nargs="*", help="parts: speed, store, faults, quiet, planted")
+    parser.add_argument("--only", nargs="*", help="parts: speed, store, faults, quiet, planted, alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--years", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=20)
@@ -379,8 +393,9 @@ def main() -> None:
             "faults": lambda: (faults(folder), []),
             "quiet": lambda: quiet(folder, options.years, options.windows, pool),
             "planted": lambda: (planted(folder, options.runs, 6, pool), []),
+            "alone": lambda: alone(options.years, pool),
         }
-        for name in options.only or parts:
+        for name in options.only or [each for each in parts if each != "alone"]:  # it is a part of quiet
             more, limits = parts[name]()
             rows, targets = rows + more, targets + limits
     for what in dict.fromkeys(row["what"].split(":")[0].split(";")[0] for row in rows):

@@ -41,7 +41,8 @@ class Limit(msgspec.Struct, frozen=True):
     """Rows beyond a limit get the answer.
 
     Args:
-        limit: Distance of the score from the threshold (unsure), or number of inputs outside of what training saw.
+        limit: Distance of the score from the threshold (unsure), or share of
+            known rows that are less strange (outlier).
     """
 
     limit: float

@@ -1,5 +1,6 @@
 """The charter's rules for decisions and for trouble, parsed into typed objects."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from vitok.errors import CharterMistake
 
 _ANSWER = re.compile(r"\s*(hand_over|default\((.*)\))\s*", re.DOTALL)
 _LIMITED = re.compile(r"(.*?)(?:\s+(within|beyond)\s+(\S+))?\s*", re.DOTALL)
-_NEAR, _STRANGE = 0.05, 1.0
+_NEAR, _STRANGE = 0.05, 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def parse_decisions(charter: Charter, place: Callable[[Path], str]) -> Decisions
     return Decisions(
         tuple(scope),
         tuple(rules),
-        _limit(decide.unsure, "within", _NEAR, place(("decide", "unsure")), task),
-        _limit(decide.outlier, "beyond", _STRANGE, place(("decide", "outlier")), task),
+        _distance(decide.unsure, place(("decide", "unsure")), task),
+        _share(decide.outlier, place(("decide", "outlier")), task),
         previous,
         fallback,
     )
@@ -108,19 +109,43 @@ def _answer(text: str, place: str, task: str) -> Answer:
     return Answer(hand_over=False, value=value)
 
 
-def _limit(text: str | None, word: str, usual: float, place: str, task: str) -> Limit | None:
+def _distance(text: str | None, place: str, task: str) -> Limit | None:
+    """`ANSWER within DISTANCE`, of the score from the threshold."""
     if text is None:
         return None
-    match, remedy = _LIMITED.fullmatch(text), f"Write such as hand_over {word} {usual:g}."
-    if match is None or match[2] not in (None, word):
-        raise CharterMistake(place, f"cannot read {text!r}", remedy)
+    answer, limit = _limited(text, "within", f"{_NEAR:g}", place)
+    remedy = f"Write such as hand_over within {_NEAR:g}."
     try:
-        limit = usual if match[3] is None else float(match[3])
+        number = float(limit)
     except ValueError as error:
-        raise CharterMistake(place, f"{match[3]!r} is no number", remedy) from error
-    if not 0 < limit < 1e6:
-        raise CharterMistake(place, f"{limit:g} is no sensible limit", remedy)
-    return Limit(limit, _answer(match[1], place, task))
+        raise CharterMistake(place, f"{limit!r} is no number", remedy) from error
+    if not 0 < number < 1e6:
+        raise CharterMistake(place, f"{number:g} is no sensible limit", remedy)
+    return Limit(number, _answer(answer, place, task))
+
+
+def _share(text: str | None, place: str, task: str) -> Limit | None:
+    """`ANSWER beyond SHARE%`, of the rows that the model was judged on."""
+    if text is None:
+        return None
+    usual = f"{100 * _STRANGE:g}%"
+    answer, limit = _limited(text, "beyond", usual, place)
+    try:
+        share = float(limit.removesuffix("%")) / 100
+    except ValueError:
+        share = math.nan
+    if not limit.endswith("%") or not 0.5 <= share < 1:
+        what = f"{limit!r} is no share from 50% to below 100%"
+        raise CharterMistake(place, what, f"Write such as hand_over beyond {usual}.")
+    return Limit(share, _answer(answer, place, task))
+
+
+def _limited(text: str, word: str, usual: str, place: str) -> tuple[str, str]:
+    """The answer and the limit behind a word; the usual one if the text names none."""
+    match = _LIMITED.fullmatch(text)
+    if match is None or match[2] not in (None, word):
+        raise CharterMistake(place, f"cannot read {text!r}", f"Write such as hand_over {word} {usual}.")
+    return match[1], match[3] or usual
 
 
 def _fallback(charter: Charter, place: Callable[[Path], str]) -> tuple[bool, Answer | None]:

@@ -217,8 +217,9 @@ class Decide(Section):
     )
     outlier: str | None = Field(
         None,
-        description="The answer for a row of which so many numeric inputs lie outside of what training saw.",
-        examples=["hand_over beyond 3"],
+        description="The answer for a row that is stranger than this share of the rows that the model was judged on; "
+        "99.9% if it does not say.",
+        examples=["hand_over beyond 99.9%"],
     )
     out_of_scope: str | None = Field(
         None,

@@ -18,6 +18,8 @@ from vitok.model.bundle import (
     FORMAT,
     INTERVALS,
     MODEL,
+    OUTLIERS,
+    REFERENCE,
     Field,
     Manifest,
     load_manifest,
@@ -26,6 +28,8 @@ from vitok.model.bundle import (
 from vitok.model.environment import environment
 from vitok.model.package import Graph
 from vitok.stats.conformal import fit_sets, fit_shares, fit_values
+from vitok.stats.outlier_fit import fit_outliers
+from vitok.stats.profiles import Reference
 from vitok.stats.scores import Undecidable
 from vitok.stats.thresholds import best_threshold
 
@@ -72,6 +76,9 @@ def _store(project: Project, prepared: Prepared, chosen: Fitted, graph: Graph) -
     intervals = _intervals(project.charter.decide.interval, prepared, chosen)
     if intervals is not None:
         files[INTERVALS] = intervals
+    outliers = _outliers(prepared, files[REFERENCE])
+    if outliers is not None:
+        files[OUTLIERS] = outliers
     if prepared.feature_source is not None:
         files[FEATURES] = prepared.feature_source.encode()
     return store_bundle(project.blobs, _manifest(project, prepared, chosen, graph), files)
@@ -91,6 +98,19 @@ def _intervals(level: float, prepared: Prepared, chosen: Fitted) -> bytes | None
     except Undecidable:
         return None
     return json.dumps(found.to_json(), sort_keys=True).encode()
+
+
+def _outliers(prepared: Prepared, reference: bytes) -> bytes | None:
+    """How unlike the training rows a row is, by the held-out rows; None if they are too few to tell."""
+    held_out = np.sort(np.concatenate([prepared.parts.validation, prepared.parts.test]))
+    names = [field.name for field in prepared.inputs]
+    try:
+        found = fit_outliers(
+            Reference.from_json(json.loads(reference)), names, prepared.snapshot.frame[held_out]
+        )
+    except Undecidable:
+        return None
+    return json.dumps(found.to_json(), sort_keys=True, allow_nan=False).encode()
 
 
 def _manifest(project: Project, prepared: Prepared, chosen: Fitted, graph: Graph) -> Manifest:

@@ -24,9 +24,8 @@ from vitok.loop.batch_rows import (
     journal_frame,
     score_names,
 )
-from vitok.model.bundle import numeric_ranges
+from vitok.model.bundle import load_outliers
 from vitok.model.runtime import load_model
-from vitok.release.decide import Ranges
 from vitok.release.decide_frame import rows_that_fit
 from vitok.release.plan import Arm, Plan
 from vitok.release.route import route_many
@@ -60,10 +59,11 @@ class Batch:
         self._models = {
             digest: load_model(blobs, digest, version=arm.version) for digest, arm in arms.items()
         }
-        self._ranges: dict[str, Ranges] = {}
-        if plan.policy.outlier is not None:
-            for digest, model in self._models.items():
-                self._ranges[digest] = Ranges(*numeric_ranges(model.manifest, blobs))
+        asked = plan.policy.outlier is not None
+        self._outliers = {
+            digest: load_outliers(model.manifest, blobs) if asked else None
+            for digest, model in self._models.items()
+        }
         self.manifest = self._models[plan.champion.digest].manifest
         self._decision_type = decision_type(plan.policy, self.manifest)
 
@@ -125,8 +125,8 @@ class Batch:
 
     def _answered(self, piece: Piece) -> pl.DataFrame:
         digest = piece.arm.digest
-        manifest, ranges = self._models[digest].manifest, self._ranges.get(digest)
-        frame = answer_frame(piece, manifest, self.plan.policy, ranges, self._decision_type)
+        manifest, outliers = self._models[digest].manifest, self._outliers.get(digest)
+        frame = answer_frame(piece, manifest, self.plan.policy, outliers, self._decision_type)
         if not self._with_intervals:
             return frame
         return frame.with_columns(

@@ -15,11 +15,13 @@ from vitok.loop.feed import inputs_of
 from vitok.model.bundle import Manifest
 from vitok.model.runtime import Scores, class_codes
 from vitok.model.schema import has_all_levels
-from vitok.release.decide import Ranges, strangeness
 from vitok.release.decide_frame import decide_frame
 from vitok.release.plan import Arm
 from vitok.release.policy import Answer, Policy
+from vitok.stats.bins import numbers
 from vitok.stats.conformal import Intervals
+from vitok.stats.outlier_fit import level_surprises
+from vitok.stats.outliers import Outliers
 
 # Names that no table of a user has: a colon is no part of theirs.
 ROW, ID, UNIT, TIME = "vitok:row", "vitok:id", "vitok:unit", "vitok:time"
@@ -61,12 +63,12 @@ class Piece(NamedTuple):
 
 
 def answer_frame(
-    piece: Piece, manifest: Manifest, policy: Policy, ranges: Ranges | None, kind: pl.DataType
+    piece: Piece, manifest: Manifest, policy: Policy, outliers: Outliers | None, kind: pl.DataType
 ) -> pl.DataFrame:
     """Answers in the order of the rows.
 
     Args:
-        manifest, ranges: Of the version that answers.
+        manifest, outliers: Of the version that answers.
         kind: Type of the column `decision`.
 
     Returns:
@@ -83,7 +85,7 @@ def answer_frame(
     else:
         matrix = scores.reshape(count, -1)
         columns = {name: pl.Series(matrix[:, place]) for place, name in enumerate(names)}
-        columns |= _decisions(piece, scores, manifest, policy, ranges, kind)
+        columns |= _decisions(piece, scores, manifest, policy, outliers, kind)
     version = pl.Series([piece.arm.version], dtype=pl.Int64).new_from_index(0, count)
     identity = {ROW: piece.rows[ROW], "id": piece.rows[ID], "version": version}
     return pl.DataFrame(identity | columns)
@@ -182,7 +184,12 @@ def decision_type(policy: Policy, manifest: Manifest) -> pl.DataType:
 
 
 def _decisions(
-    piece: Piece, scores: Scores, manifest: Manifest, policy: Policy, ranges: Ranges | None, kind: pl.DataType
+    piece: Piece,
+    scores: Scores,
+    manifest: Manifest,
+    policy: Policy,
+    outliers: Outliers | None,
+    kind: pl.DataType,
 ) -> dict[str, pl.Series]:
     own = _own_decisions(manifest, scores)
     if policy.is_plain:
@@ -190,9 +197,10 @@ def _decisions(
         said = _said(len(scores), "fallback" if piece.error else "model", piece.error)
         return _decided(own, nobody, [], kind) | said
     strange = None
-    if ranges is not None:
-        matrix = piece.rows.select(pl.col(name).cast(pl.Float32) for name in ranges.names).to_numpy()
-        strange = strangeness(ranges, matrix)
+    if outliers is not None:
+        columns = [numbers(piece.rows[name]) for name in outliers.number_names]
+        levels = [level_surprises(piece.rows[each.name], each) for each in outliers.levels]
+        strange = outliers.judge(columns, levels)
     threshold = manifest.threshold if manifest.positive is not None else None
     found = decide_frame(policy, piece.rows, scores, own, threshold, strange)
     said = {"action": found.action, "reason": found.reason}

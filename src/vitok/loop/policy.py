@@ -1,12 +1,15 @@
 """The charter's rules for decisions and for trouble, as the plan carries them to the workers."""
 
+import math
+
 from vitok.charter.answers import AFTER, Rule
 from vitok.charter.load import Document
 from vitok.charter.predicates import AllOf, Condition, columns_of
 from vitok.charter.section import Path
 from vitok.errors import CharterMistake
-from vitok.model.bundle import Manifest
+from vitok.model.bundle import Manifest, load_outliers
 from vitok.release.policy import Policy
+from vitok.store.blobs import Blobs
 
 
 def policy_of(document: Document) -> Policy:
@@ -70,3 +73,22 @@ def require_columns(document: Document, manifest: Manifest) -> None:
         if unknown:
             what = f"`{rule.name}` asks for {unknown[0]!r}, which is no input of the model: it can never be tested"
             raise CharterMistake(document.place(path), what, f"Inputs: {', '.join(sorted(known - AFTER))}.")
+
+
+def require_outliers(document: Document, manifest: Manifest, blobs: Blobs) -> None:
+    """Checks that a model can tell outliers as strange as the charter asks for.
+
+    Raises:
+        CharterMistake: it was judged on too few rows to tell any that are so strange.
+    """
+    asked = document.decisions.outlier
+    if asked is None:
+        return
+    found, place = load_outliers(manifest, blobs), document.place(("decide", "outlier"))
+    if found is None:
+        what = "the version has no table of outliers: it was judged on fewer than 100 rows"
+        raise CharterMistake(place, what, "Leave decide.outlier out, or train on more rows.")
+    if found.highest < asked.limit:
+        what = f"{found.rows} rows to judge by cannot tell one that is stranger than {100 * asked.limit:.6g}% of all"
+        remedy = f"Ask for at most {math.floor(1e4 * found.highest) / 100:g}%, or train on more rows."
+        raise CharterMistake(place, what, remedy)

@@ -18,7 +18,7 @@ from vitok.loop.approving import Wish, mark_released, require_agreement
 from vitok.loop.backup import back_up_before_release
 from vitok.loop.freeze import require_no_freeze
 from vitok.loop.notify import emit
-from vitok.loop.policy import policy_of, require_columns, safe_rule
+from vitok.loop.policy import policy_of, require_columns, require_outliers, safe_rule
 from vitok.loop.project import Project
 from vitok.model.bundle import load_manifest
 from vitok.model.runtime import load_model
@@ -118,6 +118,7 @@ def require_whole(project: Project, version: versions.Version) -> None:
     """
     manifest = load_manifest(project.blobs, version.digest)
     require_columns(project.document, manifest)
+    require_outliers(project.document, manifest, project.blobs)
     missing = [name for name, digest in manifest.files.items() if not project.blobs.has(digest)]
     if missing:
         raise NotFound(

@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from vitok.errors import Fault
 from vitok.kernel.digests import canonical_json
+from vitok.stats.outliers import Outliers
 from vitok.store.blobs import Blobs
 
 FORMAT = 1
 MODEL, FEATURES, REFERENCE, INTERVALS = "model.onnx", "features.py", "reference.json", "intervals.json"
 USUAL = "usual.json"  # how much windows of the reference differ from each other
+OUTLIERS = "outliers.json"  # what tells rows that are unlike those of training
 FORETELLING = "foretelling.json"  # what estimates quality before labels come
 
 
@@ -113,6 +115,12 @@ def load_manifest(blobs: Blobs, digest: str) -> Manifest:
             "Use the Vitok that wrote it.",
         )
     return manifest
+
+
+def load_outliers(manifest: Manifest, blobs: Blobs) -> Outliers | None:
+    """What tells rows that are unlike those of training; None if the bundle does not have it."""
+    digest = manifest.files.get(OUTLIERS)
+    return None if digest is None else Outliers.from_json(msgspec.json.decode(blobs.get(digest)))
 
 
 def numeric_ranges(

@@ -65,10 +65,10 @@ class Rows:
         attribute = self.schema.attributes[name]
         return [getattr(row, attribute) for row in self.found]
 
-    def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Numbers of shape (n, k) as float32; what a row left out is NaN, true is 1."""
+    def matrix(self, names: Sequence[str], kind: type = np.float32) -> npt.NDArray[Any]:
+        """Numbers of shape (n, k) as floats of a kind; what a row left out is NaN, true is 1."""
         read = self.schema.reader(tuple(names))
-        return np.array([read(row) for row in self.found], dtype=np.float32).reshape(len(self.found), -1)
+        return np.array([read(row) for row in self.found], dtype=kind).reshape(len(self.found), -1)
 
     def as_json(self) -> list[msgspec.Raw]:
         """Each row as JSON."""

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from vitok.charter.predicates import Read, Test, compile_condition
 from vitok.release.policy import Answer, Policy, Rule
+from vitok.stats.outliers import Outliers, Strangeness
 
 
 class Decision(NamedTuple):
@@ -24,19 +22,6 @@ class Decision(NamedTuple):
     reason: str
 
 
-class Ranges(NamedTuple):
-    """What training saw of the numeric inputs.
-
-    Args:
-        names: The inputs.
-        low, high: Their extremes, shape (k,).
-    """
-
-    names: tuple[str, ...]
-    low: npt.NDArray[np.float32]
-    high: npt.NDArray[np.float32]
-
-
 class Scored(NamedTuple):
     """A row with the model's answer, for rules after the model."""
 
@@ -51,41 +36,47 @@ class Decider:
     Args:
         read: From the name of an input to a function that reads it from a row.
         threshold: Of the model; None where scores are not cut.
-        ranges: Of the model's reference; None if it has none.
+        outliers: What tells how strange a row is; None if nobody asks, or the model cannot tell.
     """
 
-    def __init__(self, policy: Policy, read: Read, threshold: float | None, ranges: Ranges | None) -> None:
+    def __init__(
+        self, policy: Policy, read: Read, threshold: float | None, outliers: Outliers | None
+    ) -> None:
         self.policy = policy
-        self.ranges = ranges
+        self.outliers = outliers
         self._threshold = threshold
         self._early = [(compile_condition(rule.when, read), rule, "default") for rule in policy.scope]
         self._early += [(compile_condition(rule.when, read), rule, "rule") for rule in policy.before]
         self._late = [(compile_condition(rule.when, _after(read)), rule, "rule") for rule in policy.after]
 
     def decide(
-        self, rows: Sequence[Any], scores: Sequence[Any], decisions: Sequence[Any], strange: Sequence[int]
+        self,
+        rows: Sequence[Any],
+        scores: Sequence[Any],
+        decisions: Sequence[Any],
+        strange: Strangeness | None,
     ) -> list[Decision]:
         """Decides rows.
 
         Args:
             rows: As `read` reads them.
             scores, decisions: Of the model.
-            strange: For each row, how many of its inputs lie outside of what training saw.
+            strange: How strange the rows are; None if nobody asks.
         """
         if self.policy.is_plain:
             return [Decision(decision, "model", "") for decision in decisions]
         return [
-            self._one(row, score, decision, odd)
-            for row, score, decision, odd in zip(rows, scores, decisions, strange, strict=True)
+            self._one(place, row, score, decision, strange)
+            for place, (row, score, decision) in enumerate(zip(rows, scores, decisions, strict=True))
         ]
 
-    def _one(self, row: Any, score: Any, decision: Any, odd: int) -> Decision:
+    def _one(self, place: int, row: Any, score: Any, decision: Any, strange: Strangeness | None) -> Decision:
         found = _first(self._early, row)
         if found is not None:
             return found
         outlier, unsure = self.policy.outlier, self.policy.unsure
-        if outlier is not None and odd >= outlier.limit:
-            return _given(outlier.answer, "default", f"{odd} inputs outside of what training saw")
+        if outlier is not None and strange is not None and strange.ranks[place] >= outlier.limit:
+            return _given(outlier.answer, "default", strange.reason(place))
         found = _first(self._late, Scored(row, score, decision))
         if found is not None:
             return found
@@ -99,16 +90,6 @@ class Decider:
             best = sorted(score)[-2:]
             return float(best[-1] - best[0])
         return float("inf") if self._threshold is None else abs(float(score) - self._threshold)
-
-
-def strangeness(ranges: Ranges, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """For each row, how many numbers lie outside of what training saw; missing ones do not count.
-
-    Args:
-        matrix: Shape (n, k), columns as `ranges.names`.
-    """
-    with np.errstate(invalid="ignore"):
-        return np.asarray(((matrix < ranges.low) | (matrix > ranges.high)).sum(axis=1), dtype=np.int64)
 
 
 def _after(read: Read) -> Read:

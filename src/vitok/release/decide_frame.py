@@ -14,6 +14,7 @@ import polars as pl
 
 from vitok.charter.predicates import AllOf, AnyOf, Condition, IsIn, IsNull, Not, Value
 from vitok.release.policy import Answer, Policy
+from vitok.stats.outliers import Strangeness
 
 _OPERATORS: dict[str, Any] = {
     "<": pl.Expr.__lt__,
@@ -48,7 +49,7 @@ def decide_frame(
     scores: npt.NDArray[np.float64],
     decisions: pl.Series,
     threshold: float | None,
-    strange: npt.NDArray[np.int64] | None,
+    strange: Strangeness | None,
 ) -> Decided:
     """Decides the rows of a frame.
 
@@ -57,7 +58,7 @@ def decide_frame(
         scores: Of the model, shape (n,) or (n, classes).
         decisions: Of the model.
         threshold: Of the model; None where scores are not cut.
-        strange: For each row, how many of its inputs lie outside of what training saw; None if nobody asks.
+        strange: How strange the rows are; None if nobody asks.
     """
     sheet, rows = _Sheet(len(scores)), _as_requests_have_it(frame)
     for rule in policy.scope:
@@ -65,9 +66,8 @@ def decide_frame(
     for rule in policy.before:
         sheet.give(_fits(rows, rule.when), rule.answer, "rule", rule.name)
     if policy.outlier is not None and strange is not None:
-        odd, limit = strange, policy.outlier
-        say = "{} inputs outside of what training saw".format
-        sheet.give(odd >= limit.limit, limit.answer, "default", lambda place: say(odd[place]))
+        limit = policy.outlier
+        sheet.give(strange.ranks >= limit.limit, limit.answer, "default", strange.reason)
     answered = _with_answers(rows, scores, decisions) if policy.after else rows
     for rule in policy.after:
         sheet.give(_fits(answered, rule.when), rule.answer, "rule", rule.name)

@@ -16,7 +16,7 @@ class Policy(msgspec.Struct, frozen=True):
         scope: Rows out of scope; the first that fits counts.
         before, after: Business rules that look at inputs only, and those that look at the model's answer too.
         unsure: Scores near the threshold.
-        outlier: Rows unlike the training rows.
+        outlier: Rows stranger than this share of known rows.
         previous: Whether the version before answers when one fails.
         default: What is answered if no version can; None answers with an error.
         timeout_seconds: Longest time that a request may take.

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from vitok.charter.predicates import Condition, Read, Test, compile_condition
 from vitok.errors import Refused, VitokError
-from vitok.model.bundle import numeric_ranges
+from vitok.model.bundle import load_outliers
 from vitok.model.runtime import Model, load_model
 from vitok.model.schema import RequestSchema, Rows
-from vitok.release.decide import Decider, Ranges
+from vitok.release.decide import Decider
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Policy
 from vitok.serve.cache import ScoreCache
@@ -105,9 +105,9 @@ def _reader(schema: RequestSchema) -> Read:
 
 
 def _decider(policy: Policy, model: Model, schema: RequestSchema, blobs: Blobs) -> Decider:
-    ranges = None if policy.outlier is None else Ranges(*numeric_ranges(model.manifest, blobs))
+    outliers = None if policy.outlier is None else load_outliers(model.manifest, blobs)
     threshold = model.manifest.threshold if model.manifest.positive is not None else None
-    return Decider(policy, _reader(schema), threshold, ranges)
+    return Decider(policy, _reader(schema), threshold, outliers)
 
 
 def load_deployment(plan: Plan, blobs: Blobs, loaded: Mapping[str, Model], trouble: Trouble) -> Deployment:

@@ -11,7 +11,7 @@ from vitok.journal.records import FAILED, Prediction, as_text
 from vitok.kernel.clock import parse_time, stopwatch
 from vitok.kernel.ids import new_id
 from vitok.model.schema import Rows
-from vitok.release.decide import Decision, strangeness
+from vitok.release.decide import Decision
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import HttpProblem, log
@@ -357,6 +357,8 @@ def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: s
 
 def _decisions(served: Served, rows: Rows, scores: list[Any], decided: list[Any]) -> list[Decision]:
     decider = served.decider
-    ranges = decider.ranges
-    strange = [0] * len(rows) if ranges is None else strangeness(ranges, rows.matrix(ranges.names)).tolist()
+    outliers, strange = decider.outliers, None
+    if outliers is not None:
+        numbers = list(rows.matrix(outliers.number_names, float).T)
+        strange = outliers.judge(numbers, [each.of(rows.values(each.name)) for each in outliers.levels])
     return decider.decide(rows.found, scores, decided, strange)

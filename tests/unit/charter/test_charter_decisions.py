@@ -16,7 +16,7 @@ def decisions(extra, task="binary"):
 def test_rules_come_before_or_after_the_model_by_what_they_look_at():
     found = decisions(
         "decide:\n  rules: [distance < 100 -> default(false), score > 0.9 and carrier = 'UA' -> hand_over]\n"
-        "  unsure: hand_over within 0.1\n  outlier: default(false) beyond 3\n  out_of_scope: default(true)\n"
+        "  unsure: hand_over within 0.1\n  outlier: default(false) beyond 99%\n  out_of_scope: default(true)\n"
         "scope: {out: [cargo, {what: hops, where: distance < 50}]}\n"
         "serve: {fallback: [previous, default(false)]}\n"
     )
@@ -24,7 +24,7 @@ def test_rules_come_before_or_after_the_model_by_what_they_look_at():
     assert found.rules[0].answer == Answer(hand_over=False, value=False)
     assert found.rules[1].answer == Answer(hand_over=True)
     assert found.unsure == Limit(0.1, Answer(hand_over=True))
-    assert found.outlier == Limit(3.0, Answer(hand_over=False, value=False))
+    assert found.outlier == Limit(0.99, Answer(hand_over=False, value=False))
     assert [rule.name for rule in found.scope] == ["out of scope: hops"]
     assert found.scope[0].answer == Answer(hand_over=False, value=True)
     assert found.previous
@@ -48,6 +48,10 @@ def test_silence_means_the_model_decides_and_the_version_before_helps():
         ("decide: {unsure: hand_over beyond 3}", "decide.unsure: cannot read"),
         ("decide: {unsure: hand_over within much}", "'much' is no number"),
         ("decide: {unsure: hand_over within -1}", "no sensible limit"),
+        ("decide: {outlier: hand_over beyond 3}", "decide.outlier: '3' is no share from 50% to below 100%"),
+        ("decide: {outlier: hand_over beyond 100%}", "no share from 50% to below 100%"),
+        ("decide: {outlier: hand_over within 99%}", "decide.outlier: cannot read"),
+        ("decide: {unsure: hand_over within far}", "decide.unsure: 'far' is no number"),
         ("decide: {outlier: perhaps}", "decide.outlier: 'perhaps' is no answer"),
         ("decide: {out_of_scope: nothing}", "decide.out_of_scope: 'nothing' is no answer"),
         ("scope: {out: [{what: hops, where: distance <}]}", "scope.out[0]: cannot read the condition"),

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from vitok.charter.predicates import parse_condition_on_rows
-from vitok.release.decide import Decider, Decision, Ranges, strangeness
+from vitok.release.decide import Decider, Decision
 from vitok.release.policy import Answer, Limit, Policy, Rule
+from vitok.stats.outliers import Strangeness
 
 HAND_OVER, NO = Answer(hand_over=True), Answer(hand_over=False, value=False)
 
@@ -12,9 +13,14 @@ def rule(text, answer):
     return Rule(text, parse_condition_on_rows(text, "here"), answer)
 
 
-def decide(policy, row, score=0.8, odd=0, threshold=0.5):
+def decide(policy, row, score=0.8, odd=0.0, threshold=0.5):
     decider = Decider(policy, lambda name: lambda row: row.get(name), threshold, None)
-    (found,) = decider.decide([row], [score], [score >= 0.5 if isinstance(score, float) else "a"], [odd])
+    (found,) = decider.decide(
+        [row],
+        [score],
+        [score >= 0.5 if isinstance(score, float) else "a"],
+        Strangeness(np.array([odd]), ["temp"]),
+    )
     return found
 
 
@@ -23,8 +29,11 @@ EVERYTHING = Policy(
     before=(rule("carrier = 'UA'", HAND_OVER), rule("carrier in ('UA', 'AA')", NO)),
     after=(rule("score > 0.9 and decision = true", HAND_OVER),),
     unsure=Limit(0.05, HAND_OVER),
-    outlier=Limit(3, NO),
+    outlier=Limit(0.99, NO),
 )
+
+
+STRANGE = Decision(False, "default", "stranger than 99.87% of known rows, most by temp")
 
 
 @pytest.mark.parametrize(
@@ -33,8 +42,8 @@ EVERYTHING = Policy(
         ({"distance": 40, "carrier": "UA"}, 0.8, 0, Decision(False, "default", "distance < 50")),
         ({"distance": 80, "carrier": "UA"}, 0.8, 0, Decision(None, "hand_over", "carrier = 'UA'")),
         ({"distance": 80, "carrier": "AA"}, 0.8, 0, Decision(False, "rule", "carrier in ('UA', 'AA')")),
-        ({"distance": 80}, 0.8, 3, Decision(False, "default", "3 inputs outside of what training saw")),
-        ({"distance": 80}, 0.95, 2, Decision(None, "hand_over", "score > 0.9 and decision = true")),
+        ({"distance": 80}, 0.8, 0.9987, STRANGE),
+        ({"distance": 80}, 0.95, 0.98, Decision(None, "hand_over", "score > 0.9 and decision = true")),
         ({"distance": 80}, 0.52, 0, Decision(None, "hand_over", "score within 0.02 of the threshold")),
         ({"distance": 80}, 0.8, 0, Decision(True, "model", "")),
         ({}, 0.2, 0, Decision(False, "model", "")),
@@ -54,10 +63,9 @@ def test_plain_policy_is_the_model():
     assert decide(Policy(), {}) == Decision(True, "model", "")
 
 
-def test_strangeness_counts_numbers_outside_and_not_the_missing():
-    ranges = Ranges(("a", "b"), np.array([0, 10], np.float32), np.array([1, 20], np.float32))
-    matrix = np.array([[0.5, 15], [2, 15], [-1, 30], [np.nan, 5]], dtype=np.float32)
-    assert strangeness(ranges, matrix).tolist() == [0, 1, 2, 1]
+def test_nobody_is_an_outlier_of_a_model_that_cannot_tell():
+    decider = Decider(EVERYTHING, lambda name: lambda row: row.get(name), 0.5, None)
+    assert decider.decide([{"distance": 80}], [0.8], [True], None) == [Decision(True, "model", "")]
 
 
 def test_rule_on_the_score_of_several_classes_is_unknown():

@@ -111,3 +111,15 @@ def test_what_cannot_be_shown_is_told(mistake, watched, drafted, tmp_path):
     }
     for given, said in words.items():
         mistake("drift", *given, "--project", watched, says=(said,))
+
+
+def test_performance_says_that_labels_are_missing_and_which_metrics_it_knows(vitok, mistake, watched):
+    found = vitok("performance", "--project", watched).json
+    assert (found["version"], found["window"], found["lines"]) == (1, None, [])
+    text = vitok("performance", "--project", watched, as_json=False).out
+    assert "no window has labels yet" in text
+    mistake("performance", "--metric", "recal", "--project", watched, says=("Did you mean 'recall'",))
+    mistake(
+        "performance", "--last", 2, "--to", "2020-01-01", "--project", watched, says=("does not go with",)
+    )
+    mistake("concept", "--against", "seson", "--project", watched, says=("Did you mean 'season'",))

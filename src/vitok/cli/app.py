@@ -35,6 +35,7 @@ VERBS = {
     "outcomes": "outcomes",
     "watch": "watch",
     "drift": "drift",
+    "performance": "performance",
     "importance": "importance",
     "concept": "concept",
     "blind-spots": "blind_spots",

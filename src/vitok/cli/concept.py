@@ -6,8 +6,11 @@ import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.cli.period import FromOption, ToOption, period
-from vitok.loop.concept import DETECTORS, project_concept
+from vitok.errors import UserMistake, did_you_mean, shortened
+from vitok.loop.concept import AGAINST, DETECTORS, project_concept
 from vitok.wire import open_project
+
+_WORDS = {"accepted": "accepted", "previous": "the version before", "season": "the same season"}
 
 
 def concept(
@@ -17,12 +20,25 @@ def concept(
         list[str] | None,
         typer.Option("--detector", metavar="NAME", help=f"One of {', '.join(DETECTORS)}; may be repeated."),
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            metavar="WHAT",
+            help=f"What {DETECTORS[0]} holds errors against: {', '.join(AGAINST)}.",
+        ),
+    ] = AGAINST[0],
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Shows when detectors call the errors of the version in production changed, in the order in which labels came."""
     since, until = period(start, end)
-    payload = project_concept(open_project(project, say=say), since, until, tuple(detector or DETECTORS))
+    chosen = next((name for name in AGAINST if name == against), None)
+    if chosen is None:
+        hint = f"{did_you_mean(against, AGAINST)}Write one of {', '.join(AGAINST)}."
+        raise UserMistake("--against", f"{shortened(against)} is nothing to compare with", hint)
+    opened = open_project(project, say=say)
+    payload = project_concept(opened, since, until, tuple(detector or DETECTORS), against=chosen)
     show(as_json, payload, render(payload))
 
 
@@ -39,6 +55,9 @@ def render(payload: dict[str, Any]) -> str:
     ]
     mean = "" if payload["errors"] is None else f", mean error {payload['errors']:.4g}"
     head = f"Version {payload['version']}: {payload['rows']} labelled rows{mean}"
+    against = payload["against"]
+    if against["error"] is not None:
+        head += f"; {DETECTORS[0]} allows {against['error']:.4g} ({_WORDS[against['what']]})"
     return f"{head}\n{table(rows, ['detector', 'changed', 'row', 'remark'])}"
 
 

@@ -21,7 +21,9 @@ _SEASONS: Mapping[Against, str] = {
 Windows = Sequence[Mapping[str, Any]]
 
 
-def quality_compared(metric: str, span: Span, version: int, judged: Windows) -> dict[str, Any]:
+def quality_compared(
+    metric: str, span: Span, version: int, judged: Windows, accepted: Estimate | None = None
+) -> dict[str, Any]:
     """The metric of the windows in a span against earlier ones, each with its interval and whether it differs.
 
     Windows differ among each other by more than the chance of their rows; both intervals hold that too. The same season
@@ -31,20 +33,25 @@ def quality_compared(metric: str, span: Span, version: int, judged: Windows) -> 
         span: What is looked at; if no label of it has come, the last seven windows that have theirs speak for it.
         version: That answered in it.
         judged: All windows that were ever judged, oldest first.
+        accepted: The metric when the version was accepted; None if it is not known.
 
     Returns:
-        metric, now, windows, and by `previous_version` and `same_season` what it is compared with: against (in words),
-        windows, then, difference, significant; null where there is nothing to compare with; sentences of both.
+        metric, now, windows, and by `accepted`, `previous_version` and `same_season` what it is compared with: against
+        (in words), windows, then, difference, p_value, significant; null where there is nothing to compare with;
+        sentences of all.
     """
     known = [each for each in judged if metric in each["quality"] and each["start"] < span.end]
     mine = [each for each in known if each["version"] == version]
     now = [each for each in mine if each["start"] >= span.start] or mine[-_LATEST:]
     found: dict[str, Any] = {"metric": metric, "now": None, "windows": len(now)}
-    found |= {"previous_version": None, "same_season": None, "sentences": []}
+    found |= {"accepted": None, "previous_version": None, "same_season": None, "sentences": []}
     if not now:
         return found
     here = _together(metric, now, mine)
     found["now"] = here.as_json()
+    if accepted is not None:
+        found["accepted"] = _apart(here, accepted, 0, "its acceptance")
+        found["sentences"].append(_sentence(metric, here, found["accepted"]))
     others = [each["version"] for each in known if each["start"] < mine[0]["start"]]
     if others:
         before = [each for each in known if each["version"] == others[-1]][-_BEFORE:]
@@ -62,15 +69,27 @@ def quality_compared(metric: str, span: Span, version: int, judged: Windows) -> 
 
 
 def _against(metric: str, now: Estimate, windows: Windows, words: str, known: Windows) -> dict[str, Any]:
-    then = _together(metric, windows, known)
+    return _apart(now, _together(metric, windows, known), len(windows), words)
+
+
+def _apart(now: Estimate, then: Estimate, windows: int, words: str) -> dict[str, Any]:
     apart = independent_difference(now, then)
     return {
         "against": words,
-        "windows": len(windows),
+        "windows": windows,
         "then": then.as_json(),
         "difference": apart.as_json(),
+        "p_value": _p_value(apart),
         "significant": apart.low > 0 or apart.high < 0,
     }
+
+
+def _p_value(apart: Estimate) -> float:
+    """Against "there is no difference", from the side of the 90 % interval that faces zero."""
+    error = (apart.value - apart.low if apart.value > 0 else apart.high - apart.value) / _HALF_WIDTH
+    if error <= 0:
+        return 1.0 if apart.value == 0 else 0.0
+    return math.erfc(abs(apart.value) / error / math.sqrt(2))
 
 
 def _sentence(metric: str, now: Estimate, found: Mapping[str, Any]) -> str:

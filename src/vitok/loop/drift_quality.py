@@ -28,7 +28,7 @@ def quality_of(
     """
     measured = _series(columns, [[each["quality"].get(metric) for each in windows] for windows in by_column])
     told = [[each["details"].get("estimated", {}).get(metric) for each in windows] for windows in by_column]
-    limits, why = _limits(measured)
+    limits, why = limits_of(measured)
     return {
         "metric": metric,
         "accepted": accepted,
@@ -92,8 +92,16 @@ def _point(span: Span, found: Estimate) -> dict[str, Any]:
     }
 
 
-def _limits(points: Sequence[tuple[Span, Estimate]]) -> tuple[list[dict[str, Any]], str]:
-    """Where healthy columns lie, as the first ones tell, and how that is known."""
+def limits_of(points: Sequence[tuple[Span, Estimate]]) -> tuple[list[dict[str, Any]], str]:
+    """Where healthy columns lie, as the first ones tell, and how that is known.
+
+    Args:
+        points: Oldest first: the first 28 of them, or a third if these are fewer, are taken for healthy.
+
+    Returns:
+        start, end, low and high for each point, or nothing; and in words what the limits are from, or why there are
+        none.
+    """
     base = points[: max(LEAST_WINDOWS, min(_BASE, len(points) // 3))]
     daily = bool(points) and points[0][0].length == _DAY
     seasons = [span.start.weekday() for span, _ in base] if daily and len(base) >= 2 * _WEEK else None

@@ -25,6 +25,7 @@ from vitok.loop.profiling import Profiler, profiles_in_memory
 from vitok.loop.project import Project
 from vitok.loop.reference import profile_files, score_frame_of
 from vitok.loop.watch import watch
+from vitok.loop.watched_metrics import charter_metrics, slice_metrics
 from vitok.model.bundle import FORETELLING, FORMAT, Manifest, store_bundle
 from vitok.monitor.quality import quality_window
 from vitok.monitor.windows import window_start
@@ -124,11 +125,20 @@ class _Elsewhere:
         times, scores = then[TIME], then[log.score].cast(pl.Float64).to_numpy()
         files = profile_files((then, times), (score_frame_of(scores), times), self._fields, log.window)
         metrics: dict[str, Any] = {}
+        summary: dict[str, Any] = {}
         known = then.filter(pl.col(LABEL).is_not_null() & pl.col(log.score).is_not_null())
         if known.height:
             scored = self._scored(known)
             names = [metric.name for metric in metrics_for(scored.task, with_costs=False)]
             metrics = {name: found.as_json() for name, found in quality_window(scored, names).items()}
+            groups = {
+                name: known[name].cast(pl.String).fill_null("missing").to_numpy().astype(str)
+                for name in log.slices
+            }
+            sliced = slice_metrics(scored, groups, charter_metrics(self._project))
+            summary["slices"] = {
+                part: {name: each.as_json() for name, each in told.items()} for part, told in sliced.items()
+            }
             foretold = foretelling(self._task, scored, known, self._fields)
             files |= {} if foretold is None else {FORETELLING: foretold}
         digest = store_bundle(self._project.blobs, self._manifest(), files)
@@ -141,7 +151,7 @@ class _Elsewhere:
                 verdict="accepted",
                 gates=[],
                 metrics=metrics,
-                summary={},
+                summary=summary,
             )
         return digest
 

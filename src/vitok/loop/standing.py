@@ -17,6 +17,7 @@ from vitok.loop.earned import project_earned
 from vitok.loop.maturity import maturity
 from vitok.loop.operations import operations_report
 from vitok.loop.performance import project_performance
+from vitok.loop.performance_table import performance_table
 from vitok.loop.plan import project_plan
 from vitok.loop.project import Project
 from vitok.loop.queue import waiting_rows
@@ -34,6 +35,7 @@ _WEEK = timedelta(days=7)
 
 FIGURES: dict[str, Callable[[Project], dict[str, Any]]] = {
     "performance": project_performance,
+    "compared": performance_table,
     "earned": lambda project: project_earned(project, by="month", start=None, end=None),
     "operations": lambda project: operations_report(project, Ledger(project.lake), _WEEK),
     "roi": project_roi,

@@ -249,6 +249,7 @@ def _register(stages: Stages, prepared: Prepared, assembled: Assembled, verdict:
         "parity": assembled.manifest.parity,
         "champion": None if verdict.champion is None else verdict.champion["version"],
         "importance": _importance(project, prepared, assembled),
+        "slices": verdict.slices_json(),
     }
     with project.engine.begin() as connection:
         version = versions.register(

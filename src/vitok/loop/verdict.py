@@ -1,6 +1,6 @@
 """Judging a stored bundle: the very bytes that would be released, on the test rows, beside baselines and champion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from vitok.loop.assemble import Assembled, cost_tuple
 from vitok.loop.fitted import Fitted
 from vitok.loop.prepare import Prepared
 from vitok.loop.project import Project
+from vitok.loop.watched_metrics import charter_metrics, slice_metrics
 from vitok.model.runtime import Model, load_model
 from vitok.registry import releases
 from vitok.release.plan import ACCEPTED
@@ -35,6 +36,7 @@ class Verdict:
         metrics: Every metric of the task on the test rows, and the figures of the bundle.
         baselines, champion: The main metrics of those that it was compared with; `champion` has its version.
         notes: What could not be had, and why.
+        slices: The charter's metrics of each group that production is watched by, on the test rows.
     """
 
     gates: list[Gate]
@@ -42,6 +44,7 @@ class Verdict:
     baselines: dict[str, dict[str, Estimate]]
     champion: dict[str, Any] | None
     notes: list[str]
+    slices: dict[str, dict[str, Estimate]] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -64,6 +67,7 @@ class Verdict:
             if champion is None
             else {**champion, "metrics": _estimates_json(champion["metrics"])},
             "notes": self.notes,
+            "slices": self.slices_json(),
         }
 
     @staticmethod
@@ -76,7 +80,13 @@ class Verdict:
             {name: _estimates(found) for name, found in stored["baselines"].items()},
             None if champion is None else {**champion, "metrics": _estimates(champion["metrics"])},
             stored["notes"],
+            # A turn that goes on after an update of Vitok may have been judged without.
+            {name: _estimates(found) for name, found in stored.get("slices", {}).items()},
         )
+
+    def slices_json(self) -> dict[str, Any]:
+        """The metrics by slice as JSON values."""
+        return {name: _estimates_json(found) for name, found in self.slices.items()}
 
     def asked(self, project: Project) -> dict[int, Ask]:
         """The questions that still wait for a person, by the number of their gate."""
@@ -108,12 +118,13 @@ def judge_bundle(
     named = {column for gate in gates if isinstance(gate, Comparison) for column in gate.columns}
     columns = named.union(watched) & set(test.columns)
     service = measure_bundle(project, assembled, model)
+    groups = {name: test[name].cast(str).fill_null("missing").to_numpy().astype(str) for name in columns}
     evidence = Evidence(
         candidate=candidate,
         baselines=others,
         champion=champion,
         champion_version=version,
-        slices={name: test[name].cast(str).fill_null("missing").to_numpy().astype(str) for name in columns},
+        slices=groups,
         service=service,
         seed=project.charter.train.seed,
         watched=watched,
@@ -131,6 +142,9 @@ def judge_bundle(
             "metrics": {} if champion is None else all_metrics(champion, project),
         },
         notes=notes,
+        slices=slice_metrics(
+            candidate, {name: groups[name] for name in watched if name in groups}, charter_metrics(project)
+        ),
     )
 
 

@@ -111,6 +111,25 @@ def all_windows(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(windows).order_by(windows.c.start)).mappings()]
 
 
+def measured_windows(connection: Connection) -> list[dict[str, Any]]:
+    """What all windows say of quality, oldest first, without their drift.
+
+    Returns:
+        start, end, state, rows, labelled, version, quality, and by slice, as estimated and as estimated by a
+        calibration made for the window: slices, estimated, reweighted.
+    """
+    kept = ("slices", "estimated", "reweighted")
+    columns = [
+        windows.c[name] for name in ("start", "end", "state", "rows", "labelled", "version", "quality")
+    ]
+    query = select(*columns, *(windows.c.details[name].label(name) for name in kept)).order_by(
+        windows.c.start
+    )
+    return [
+        {**row, **{name: row[name] or {} for name in kept}} for row in connection.execute(query).mappings()
+    ]
+
+
 def metric_series(connection: Connection, metric: str, since: datetime) -> list[dict[str, Any]]:
     """What each window from a moment on says of a metric, oldest first; only that is read of it.
 

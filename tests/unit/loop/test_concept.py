@@ -12,7 +12,7 @@ from vitok.errors import UserMistake
 from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.concept import DETECTORS, project_concept
-from vitok.registry import releases, versions
+from vitok.registry import releases, versions, windows
 from vitok.store.schema import versions as table
 
 ROWS, CHANGE = 9000, 6000
@@ -85,3 +85,41 @@ def test_a_period_without_labels_decides_nothing_and_no_other_detector_is_known(
     with pytest.raises(UserMistake, match="Did you mean 'adwin'"):
         project_concept(project, None, None, ("adwim",), journal(digest, changes=False))
     assert DETECTORS[0] == "e_detector"
+
+
+def test_errors_are_held_against_the_version_before_too(setting):
+    """Errors of 25 % are what the version before made, and far more than what was accepted."""
+    project, digest = setting
+    with project.engine.begin() as connection:
+        for day in range(60):
+            share = 0.25 if day < 30 else 0.05
+            accuracy = {
+                "value": 1 - share,
+                "low": 0.97 - share,
+                "high": 1.03 - share,
+                "rows": 900,
+                "method": "t",
+            }
+            windows.save_window(
+                connection,
+                start=START + timedelta(days=day - 30),
+                end=START + timedelta(days=day - 29),
+                state="final",
+                rows=900,
+                labelled=900,
+                version=2 if day < 30 else 1,
+                drift=[],
+                quality={"accuracy": accuracy},
+                details={},
+            )
+    rows = journal(digest, changes=True)
+    accepted = project_concept(project, None, None, ("e_detector",), rows)
+    before = project_concept(project, None, None, ("e_detector",), rows, against="previous")
+    assert accepted["against"]["error"] == pytest.approx(0.08)
+    assert accepted["detectors"]["e_detector"]["changed"]
+    assert 0.25 < before["against"]["error"] < 0.28
+    assert before["detectors"]["e_detector"]["changed"] is None
+    late = START + timedelta(days=200)  # where no windows are kept there is nothing to compare with
+    nothing = project_concept(project, late, None, ("e_detector",), rows, against="season")
+    assert nothing["against"]["error"] is None
+    assert "an accuracy to compare" in nothing["detectors"]["e_detector"]["undecidable"]

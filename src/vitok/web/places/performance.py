@@ -16,7 +16,8 @@ def _read(project: Project, asked: Values) -> Values:
     else:
         found = project_performance(project, metric=asked["metric"], period=asked["period"] or "year")
     drift = standing(project, "drift")["figure"]
-    return {**found, "against": None if drift is None else drift["quality_against"]}
+    compared = standing(project, "compared")
+    return {**found, "against": None if drift is None else drift["quality_against"], "compared": compared}
 
 
 PLACES = (
@@ -24,7 +25,8 @@ PLACES = (
         "/performance",
         "performance.html",
         _read,
-        "A metric of production through time, with intervals, control limits, label maturity, and by slice.",
+        "A metric of production through time, with intervals, control limits, label maturity, and by slice; "
+        "and each metric of the charter against acceptance, the version before and the same season.",
         asks={
             "metric": Ask(help="One of `metrics`; the main one if left out."),
             "period": Ask(choices=get_args(Period), help="How far back; a year if left out."),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import structs
 
@@ -15,6 +15,7 @@ from vitok.release.decide import Decision
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import HttpProblem, log
+from vitok.serve.stand_ins import Batch, by_default, failed_rows, failure_of, in_place_of
 from vitok.serve.trouble import Asked
 
 MAX_ROWS = 10_000
@@ -42,26 +43,6 @@ class Answer:
         )
 
 
-class _Batch(NamedTuple):
-    """Rows of one or several requests with what identifies them."""
-
-    rows: Rows
-    ids: list[str]
-    units: list[str]
-    times: list[datetime]
-    received: list[datetime]
-
-    def part(self, places: list[int]) -> "_Batch":
-        """Some of the rows, in the order of the places."""
-        return _Batch(
-            self.rows.part(places),
-            [self.ids[place] for place in places],
-            [self.units[place] for place in places],
-            [self.times[place] for place in places],
-            [self.received[place] for place in places],
-        )
-
-
 def predict(
     deployment: Deployment,
     rows: Rows,
@@ -80,7 +61,6 @@ def predict(
         fall_back: Whether the fallback answers where a version fails.
 
     Raises:
-        RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
         Fault: a model fails, and the fallback is not to be asked.
     """
     asker = served_version(deployment, version)
@@ -91,9 +71,7 @@ def predict(
         answered = _predict_routed(deployment, asker, batch, worker, fall_back=fall_back)
     failed = [each for each in answered if each.action == FAILED]
     if failed:
-        return Answer(
-            [], failed, Fault(f"version {failed[0].version}", failed[0].reason, "See the server's log.")
-        )
+        return Answer([], failed, failure_of(failed[0]))
     return Answer(shown(answered, deployment.plan.policy.decimals), answered)
 
 
@@ -104,7 +82,7 @@ def mirror(deployment: Deployment, rows: Rows, answered: list[Prediction], worke
         rows: As the champion's schema (or the asked version's) returned them.
         answered: What was recorded for each row.
     """
-    batch = _Batch(
+    batch = Batch(
         rows,
         [each.id for each in answered],
         [each.unit for each in answered],
@@ -119,7 +97,7 @@ def mirror(deployment: Deployment, rows: Rows, answered: list[Prediction], worke
             found += _predict(served, asker, batch, deployment.plan.epoch, worker)
         except (Fault, RequestMistake) as error:
             log.warning("shadow version %s failed: %s", served.arm.version, error)
-            found += _failed(served, batch, deployment.plan.epoch, worker, str(error))
+            found += failed_rows(served.arm, batch, deployment.plan.epoch, worker, str(error))
     return found
 
 
@@ -140,17 +118,7 @@ def timed_out(
     return [
         each
         for arm, places in arms.items()
-        for each in _failed(deployment.served[arm], batch.part(places), epoch, worker, "timed out")
-    ]
-
-
-def _failed(served: Served, batch: _Batch, epoch: int, worker: str, reason: str) -> list[Prediction]:
-    arm = served.arm
-    head = (arm.version, arm.digest, arm.role, epoch, worker)
-    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
-    return [
-        Prediction(key, unit, time, received, *head, inputs, None, None, [], FAILED, reason)
-        for key, unit, time, received, inputs in columns
+        for each in failed_rows(deployment.served[arm].arm, batch.part(places), epoch, worker, "timed out")
     ]
 
 
@@ -196,7 +164,7 @@ def served_version(deployment: Deployment, version: int | None) -> Served:
     return deployment.served[version]
 
 
-def _identify(asker: Served, rows: Rows, received: list[datetime]) -> _Batch:
+def _identify(asker: Served, rows: Rows, received: list[datetime]) -> Batch:
     manifest = asker.model.manifest
     ids = [
         new_id(moment) if key is None else key
@@ -212,7 +180,7 @@ def _identify(asker: Served, rows: Rows, received: list[datetime]) -> _Batch:
         times = [
             moment if time is None else parse_time(time) for time, moment in zip(given, received, strict=True)
         ]
-    return _Batch(rows, ids, units, times, received)
+    return Batch(rows, ids, units, times, received)
 
 
 def _texts(rows: Rows, name: str | None) -> list[str | None]:
@@ -222,7 +190,7 @@ def _texts(rows: Rows, name: str | None) -> list[str | None]:
 
 
 def _predict_routed(
-    deployment: Deployment, asker: Served, batch: _Batch, worker: str, *, fall_back: bool
+    deployment: Deployment, asker: Served, batch: Batch, worker: str, *, fall_back: bool
 ) -> list[Prediction]:
     answered: dict[int, Prediction] = {}
     for version, chosen in _places(deployment, batch).items():
@@ -232,7 +200,7 @@ def _predict_routed(
     return [answered[place] for place in range(len(batch.rows))]
 
 
-def _places(deployment: Deployment, batch: _Batch) -> dict[int, list[int]]:
+def _places(deployment: Deployment, batch: Batch) -> dict[int, list[int]]:
     """The rows that each version is to answer, by the plan."""
     places: dict[int, list[int]] = {}
     arms = route_many(deployment.plan, batch.units, partial(deployment.fits, batch.rows))
@@ -242,15 +210,13 @@ def _places(deployment: Deployment, batch: _Batch) -> dict[int, list[int]]:
 
 
 def _guarded(
-    deployment: Deployment, served: Served, asker: Served, batch: _Batch, worker: str, *, fall_back: bool
+    deployment: Deployment, served: Served, asker: Served, batch: Batch, worker: str, *, fall_back: bool
 ) -> list[Prediction]:
-    """Asks a version unless it is at rest; where it fails the fallback answers."""
+    """Asks a version unless it is at rest; where it fails the fallback answers, rows that it cannot take the asker."""
     name = f"version {served.arm.version}"
     if served.breaker.is_open:
-        reason = f"{name} is at rest after failing again and again"
-        return _fall_back(
-            deployment, served, asker, batch, worker, Fault(name, reason, "See the server's log.")
-        )
+        rests = Fault(name, "is at rest after failing again and again", "See the server's log.")
+        return _fall_back(deployment, served, asker, batch, worker, rests)
     try:
         found = _asked(deployment, served, asker, batch, worker)
     except Fault as error:
@@ -259,12 +225,48 @@ def _guarded(
         served.breaker.failed()
         log.error("%s", error)
         return _fall_back(deployment, served, asker, batch, worker, error)
+    except RequestMistake:
+        if served is asker:
+            raise
+        return _sorted_out(deployment, served, asker, batch, worker, fall_back=fall_back)
     served.breaker.succeeded()
     return found
 
 
+def _sorted_out(
+    deployment: Deployment, served: Served, asker: Served, batch: Batch, worker: str, *, fall_back: bool
+) -> list[Prediction]:
+    """Asks a version for the rows that it takes, the champion for those that only the champion takes.
+
+    The caller is not at fault: a row is as it always was, and was drawn for a version that needs more. So it counts as
+    a failure of that version.
+    """
+    misfits = {
+        place: str(problem) for place, row in enumerate(batch.rows) if (problem := _misfit(served, row))
+    }
+    fitting = [place for place in range(len(batch.rows)) if place not in misfits]
+    found: dict[int, Prediction] = {}
+    for version, places in ((served, fitting), (asker, list(misfits))):
+        if places:
+            part = _guarded(deployment, version, asker, batch.part(places), worker, fall_back=fall_back)
+            found.update(zip(places, part, strict=True))
+    for place, reason in misfits.items():
+        if found[place].action != FAILED:
+            found[place] = in_place_of(served.arm, found[place], f"version {served.arm.version}: {reason}")
+    return [found[place] for place in range(len(batch.rows))]
+
+
+def _misfit(served: Served, row: dict[str, Any]) -> RequestMistake | None:
+    """Why a version cannot take a row; None if it can."""
+    try:
+        served.schema.check([_known(served, row)])
+    except RequestMistake as mistake:
+        return RequestMistake(mistake.place.removeprefix("rows[0]."), mistake.what, mistake.remedy)
+    return None
+
+
 def _fall_back(
-    deployment: Deployment, failed: Served, asker: Served, batch: _Batch, worker: str, error: Fault
+    deployment: Deployment, failed: Served, asker: Served, batch: Batch, worker: str, error: Fault
 ) -> list[Prediction]:
     """The version before, else the charter's default; else the rows have failed."""
     epoch, spare, default = deployment.plan.epoch, deployment.spare_of(failed), deployment.plan.policy.default
@@ -275,33 +277,19 @@ def _fall_back(
             spare.breaker.failed()
             log.error("the fallback failed too: %s", also)
         else:
-            return [
-                structs.replace(
-                    each,
-                    action="fallback" if each.action == "model" else each.action,
-                    reason=str(error),
-                    routed=failed.arm.version,
-                )
-                for each in found
-            ]
+            return [in_place_of(failed.arm, each, str(error)) for each in found]
     if default is None:
-        return _failed(failed, batch, epoch, worker, str(error))
-    action, arm = ("hand_over" if default.hand_over else "default"), failed.arm
-    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
-    head = (arm.version, arm.digest, "fallback", epoch, worker)
-    return [
-        Prediction(key, unit, time, received, *head, inputs, None, default.value, [], action, str(error))
-        for key, unit, time, received, inputs in columns
-    ]
+        return failed_rows(failed.arm, batch, epoch, worker, str(error))
+    return by_default(failed.arm, batch, epoch, worker, default, str(error))
 
 
 def _asked(
-    deployment: Deployment, served: Served, asker: Served, batch: _Batch, worker: str
+    deployment: Deployment, served: Served, asker: Served, batch: Batch, worker: str
 ) -> list[Prediction]:
     """Scores rows; should that never end, the watchdog records them as failed."""
     epoch, trouble = deployment.plan.epoch, deployment.trouble
     trouble.asking(
-        Asked(served.arm.digest, partial(_failed, served, batch, epoch, worker, "hung the worker"))
+        Asked(served.arm.digest, partial(failed_rows, served.arm, batch, epoch, worker, "hung the worker"))
     )
     try:
         return _predict(served, asker, batch, epoch, worker)
@@ -309,12 +297,11 @@ def _asked(
         trouble.answered()
 
 
-def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: str) -> list[Prediction]:
+def _predict(served: Served, asker: Served, batch: Batch, epoch: int, worker: str) -> list[Prediction]:
     model, rows, arm = served.model, batch.rows, served.arm
     started = stopwatch()
     if served is not asker and served.shape != asker.shape:
-        known = set(served.schema.names)
-        rows = served.schema.check([{name: row[name] for name in row if name in known} for row in rows])
+        rows = served.schema.check([_known(served, row) for row in rows])
     scores = model.score(rows) if served.cache is None else served.cache.score(rows)
     values = scores.tolist()
     columns: Any = zip(
@@ -353,6 +340,11 @@ def _predict(served: Served, asker: Served, batch: _Batch, epoch: int, worker: s
         )
         for key, unit, time, received, inputs, score, (value, action, reason), warnings in columns
     ]
+
+
+def _known(served: Served, row: dict[str, Any]) -> dict[str, Any]:
+    """What of a row a version has heard of."""
+    return {name: value for name, value in row.items() if name in served.schema.attributes}
 
 
 def _decisions(served: Served, rows: Rows, scores: list[Any], decided: list[Any]) -> list[Decision]:

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
+import polars as pl
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -232,21 +233,50 @@ def test_challenger_gets_its_share_and_keeps_its_units(home):
 
 
 def test_versions_with_other_inputs_serve_side_by_side(home):
+    """A row that only the champion takes is its own: the caller did nothing wrong, and the failure is the other's."""
     blobs = Blobs(home / "blobs")
     inputs = [*manifest().inputs, Field("wind", "number", nullable=False, example=3)]
     other = flight_bundle(blobs, inputs=inputs)
     write_plan(home, flight_bundle(blobs), other, share=1.0)
+    rows = [FLIGHT | {"flight": f"F{place}"} | ({"wind": 3} if place % 2 else {}) for place in range(6)]
 
     async def work(app, client):
-        with_wind = await client.post("/models/flights/predict", json={"rows": [FLIGHT | {"wind": 3}]})
-        without = await client.post("/models/flights/predict", json={"rows": [FLIGHT]})
-        mistyped = await client.post("/models/flights/predict", json={"rows": [FLIGHT | {"wind": "x"}]})
-        return with_wind, without, mistyped
+        async def sent(*rows):
+            return (await client.post("/models/flights/predict", json={"rows": rows})).json()
 
-    with_wind, without, mistyped = scenario(home, work)
-    assert with_wind.json()["version"] == 2
-    assert "rows[0].wind: is null" in without.json()["error"]
-    assert 'rows[0].wind: is "x"' in mistyped.json()["error"]
+        with_wind, without, mistyped = [
+            await sent(FLIGHT | {"flight": f"one {each}"} | each) for each in ({"wind": 3}, {}, {"wind": "x"})
+        ]
+        return with_wind, without, mistyped, await sent(*rows), app.watcher.current.in_trouble
+
+    with_wind, without, mistyped, both, in_trouble = scenario(home, work)
+    assert with_wind["version"] == 2
+    assert without["version"] == 1
+    (found,) = without["predictions"]
+    assert (found["action"], found["reason"]) == (
+        "fallback",
+        "version 2: wind: is null, and training data always had it. Send a number, for example 3.",
+    )
+    assert 'version 2: wind: is "x"' in mistyped["predictions"][0]["reason"]
+    assert [each["version"] for each in both["predictions"]] == [1, 2] * 3
+    assert not in_trouble  # other rows are still asked of it
+    frame = moved(home).predictions().filter(pl.col("id").str.starts_with("F")).sort("id")
+    assert frame["routed"].to_list() == [2, None] * 3
+    assert frame["version"].to_list() == [1, 2] * 3
+
+
+def test_many_at_once_of_whom_some_lack_an_input_get_each_their_own_answer(home):
+    blobs = Blobs(home / "blobs")
+    inputs = [*manifest().inputs, Field("wind", "number", nullable=False, example=3)]
+    write_plan(home, flight_bundle(blobs), flight_bundle(blobs, inputs=inputs), share=1.0)
+
+    async def work(app, client):
+        rows = [FLIGHT | ({"wind": 3} if place % 2 else {}) for place in range(8)]
+        path = "/models/flights/predict"
+        return await asyncio.gather(*(client.post(path, json={"rows": [row]}) for row in rows))
+
+    answers = scenario(home, work)
+    assert [answer.json()["version"] for answer in answers] == [1, 2] * 4
 
 
 def test_shadow_is_recorded_but_never_answers_nor_disturbs(home):

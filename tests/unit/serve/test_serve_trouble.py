@@ -92,6 +92,13 @@ def test_without_a_fallback_the_failure_is_told(tmp_path):
     assert "version 1: gave [nan]" in answer.json()["error"]
 
 
+def test_a_failure_is_told_once(tmp_path):
+    answer, _ = post_to_broken(planned(tmp_path, Policy()), times=7)
+    told = answer.json()["error"]
+    assert told.startswith("version 1: is at rest after failing again and again. See the server's log.")
+    assert told.count("version 1") == 1
+
+
 def test_one_row_that_fails_does_not_fail_its_neighbours(tmp_path):
     """Requests of one turn are scored together; the one at fault falls back, the others do not."""
     home = planned(tmp_path, Policy(default=Answer(hand_over=True)))

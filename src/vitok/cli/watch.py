@@ -18,6 +18,7 @@ from vitok.loop.alerts import list_alerts
 from vitok.loop.elsewhere import watch_elsewhere
 from vitok.loop.keep import keep, watch_once
 from vitok.loop.logged import Log, log_table
+from vitok.loop.performance_table import WARNING
 from vitok.wire import open_project
 
 _PARENT_SECONDS = 1.0
@@ -75,6 +76,14 @@ def watch(
     false_alarms: Annotated[
         str, _elsewhere("--false-alarms", "BUDGET", "Tolerated false alarms.")
     ] = "1 per 90d",
+    reweigh: Annotated[
+        bool,
+        _elsewhere(
+            "--reweigh",
+            "",
+            "Estimate each window a second time, by a calibration made for its rows: seconds more.",
+        ),
+    ] = False,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -97,6 +106,7 @@ def watch(
             label_delay=parse_duration(label_delay, "--label-delay"),
             effect=effect,
             false_alarms=false_alarms,
+            reweighs=reweigh,
         )
         _judge_log(predictions, outcomes, log, project, as_json=as_json)
         return
@@ -159,7 +169,28 @@ def render(payload: dict[str, Any], metric: str) -> str:
             f"{'NEW ' if alert['new'] else ''}{alert['severity']} ({alert['kind']}){state_of(alert)} since "
             f"{alert['since'][:16]}: {alert['sentence']} {alert['remedy']}"
         )
-    return "\n".join([*lines, *_labels(payload, metric)])
+    return "\n".join([*lines, *_estimates(payload, metric), *_labels(payload, metric)])
+
+
+def _estimates(payload: dict[str, Any], metric: str) -> list[str]:
+    """Windows whose labels have not come, as they are estimated."""
+    lines = []
+    for window in payload["windows"]:
+        told = window["estimated"].get(metric)
+        if told is None or window["quality"]:
+            continue
+        again = window["reweighted"].get(metric)
+        made = (
+            ""
+            if again is None
+            else f"; by a calibration made for these rows: {again.get('undecidable') or _interval(again)}"
+        )
+        lines.append(f"estimated: {window['start'][:16]}, {metric} {_interval(told)}{made}")
+    return [*lines, WARNING] if lines else []
+
+
+def _interval(found: dict[str, Any]) -> str:
+    return f"{found['value']:.4g} ({found['low']:.4g} to {found['high']:.4g})"
 
 
 def _labels(payload: dict[str, Any], metric: str) -> list[str]:
@@ -199,6 +230,7 @@ def render_log(found: dict[str, Any]) -> str:
             else "."
         )
     ]
+    again = any(w["reweighted"] for w in found["windows"])
     rows = [
         [
             w["start"][:16],
@@ -206,10 +238,12 @@ def render_log(found: dict[str, Any]) -> str:
             w["labelled"],
             w["quality"].get(metric, {}).get("value"),
             w["estimated"].get(metric, {}).get("value"),
+            *([w["reweighted"].get(metric, {}).get("value")] if again else []),
         ]
         for w in found["windows"][-_SHOWN:]
     ]
-    lines.append(table(rows, ["window", "rows", "labelled", metric, "estimated"]))
+    names = ["window", "rows", "labelled", metric, "estimated", *(["for these rows"] if again else [])]
+    lines.append(table(rows, names))
     if len(found["windows"]) > _SHOWN:
         lines.append(f"(the last {_SHOWN} of {len(found['windows'])} windows; --json has all)")
     for alert in found["alerts"]:

@@ -19,19 +19,21 @@ from vitok.journal.ledger import MemoryLedger
 from vitok.journal.records import as_text
 from vitok.kernel.clock import VirtualClock, format_duration, format_time
 from vitok.loop.feed import inputs_of
-from vitok.loop.foretold import foretelling
+from vitok.loop.foretold import foretelling, input_matrix
 from vitok.loop.logged import ID, KNOWN, LABEL, TIME, Log, fields_of, first_part, read_log, task_of
 from vitok.loop.profiling import Profiler, profiles_in_memory
 from vitok.loop.project import Project
 from vitok.loop.reference import profile_files, score_frame_of
+from vitok.loop.reweighing import JudgedRows, Reweigher
 from vitok.loop.watch import watch
 from vitok.loop.watched_metrics import charter_metrics, slice_metrics
-from vitok.model.bundle import FORETELLING, FORMAT, Manifest, store_bundle
+from vitok.model.bundle import FORETELLING, FORMAT, Manifest, load_manifest, store_bundle
 from vitok.monitor.quality import quality_window
 from vitok.monitor.windows import window_start
 from vitok.registry import versions
 from vitok.registry import windows as remembered
 from vitok.stats.catalogue import TaskKind, metrics_for
+from vitok.stats.reweighting import KnownRows
 from vitok.stats.scores import Scored
 from vitok.store.blobs import Blobs
 from vitok.store.db import open_database
@@ -102,10 +104,11 @@ class _Elsewhere:
             journal.append_outcomes(_outcome_rows(labels))
         store = profiles_in_memory(self._project.charter)
         profiler = Profiler(self._project.blobs, self._project.charter, store)
+        reweigher = self._reweigher(digest)
         try:
             for moment in self._moments():
                 self._clock.move_to(moment)
-                watch(self._project, journal, profiler)
+                watch(self._project, journal, profiler, reweigher)
             return self._report()
         finally:
             store.close()
@@ -118,6 +121,15 @@ class _Elsewhere:
         last = cast(datetime, self._now[TIME].max())
         ends = [first + number * width for number in range(1, (last - first) // width + 2)]
         return sorted({*ends, *(end + delay for end in ends)})
+
+    def _reweigher(self, digest: str) -> Reweigher | None:
+        """Of rows of the reference that have labels; a regression needs none."""
+        known = self._then.filter(pl.col(LABEL).is_not_null() & pl.col(self._log.score).is_not_null())
+        if not self._log.reweighs or self._task == "regression" or not known.height:
+            return None
+        matrix, categorical = input_matrix(known, self._fields)
+        rows = KnownRows(self._scored(known), matrix, categorical)
+        return Reweigher(self._project, {1: JudgedRows(load_manifest(self._project.blobs, digest), rows)})
 
     def _register(self) -> str:
         """The version that stands for the model: what it did in the reference is what was accepted."""
@@ -246,6 +258,7 @@ def _brief(window: dict[str, Any]) -> dict[str, Any]:
         "labelled": window["labelled"],
         "quality": window["quality"],
         "estimated": window["details"]["estimated"],
+        "reweighted": window["details"].get("reweighted", {}),
         "slices": window["details"]["slices"],
     }
 

@@ -21,6 +21,7 @@ from vitok.loop.outcomes import JOURNAL
 from vitok.loop.profiling import open_profiler
 from vitok.loop.project import Project
 from vitok.loop.release import publish_plan
+from vitok.loop.reweighing import Reweigher
 from vitok.loop.rollback import record_pending
 from vitok.loop.rollout import advance
 from vitok.loop.standing import Reckoner
@@ -66,7 +67,7 @@ def watch_once(project: Project) -> Watched:
     """Collects the journal, judges every window that closed or matured, and tells what there is to tell."""
     collect(project)
     journal = Ledger(project.lake)
-    watched = watch(project, journal)
+    watched = watch(project, journal, reweigher=Reweigher(project))
     look_after_incidents(project)
     emit_hand_overs(project)
     emit_reminders(project)
@@ -113,7 +114,8 @@ def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
             if due is None or project.clock() >= due:
                 project = _reopened(open_project, project)
                 emit_hand_overs(project)  # also what another process put into the lake
-                tick(project, Ledger(project.lake), project.document.rules.triggers)
+                triggers = project.document.rules.triggers
+                tick(project, Ledger(project.lake), triggers, reweigher=Reweigher(project))
                 emit_reminders(project)
                 _sign(project, told)
                 reckoner.start(project)

@@ -36,6 +36,7 @@ class Log:
         exclude: Columns that are no inputs.
         label_delay: How long after a prediction its label is expected.
         effect, false_alarms: As `monitor.drift` of the charter.
+        reweighs: Whether each window is estimated a second time, by a calibration made for its rows.
     """
 
     id: str = "id"
@@ -51,6 +52,7 @@ class Log:
     label_delay: timedelta = timedelta(0)
     effect: float = 0.2
     false_alarms: str = "1 per 90d"
+    reweighs: bool = False
 
 
 def log_table(source: str, place: str, open_lake: Callable[[], Lake]) -> pl.DataFrame:

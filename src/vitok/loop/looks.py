@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from vitok.charter.expressions import Comparison
-from vitok.charter.review import main_metric
 from vitok.journal.profiles import Group, ProfileStore
 from vitok.journal.records import FAILED
 from vitok.loop.assemble import cost_tuple
@@ -17,7 +16,9 @@ from vitok.loop.foretold import MOST_ROWS, Foreteller, load_foreteller
 from vitok.loop.journals import JournalReader, answered_by, scored_rows, usable_labels
 from vitok.loop.profiling import counted_by, reference_of_bundle
 from vitok.loop.project import Project
+from vitok.loop.reweighing import Reweigher, Told
 from vitok.loop.rules import groups_of, judge_rules
+from vitok.loop.watched_metrics import alerting_metrics, charter_metrics, slice_metrics
 from vitok.model.bundle import USUAL, Manifest, load_manifest
 from vitok.monitor.drift import DriftFinding, drift_findings
 from vitok.monitor.quality import (
@@ -35,7 +36,6 @@ from vitok.stats.bins import Bins
 from vitok.stats.catalogue import METRICS, metrics_for
 from vitok.stats.edetectors import EValues
 from vitok.stats.estimates import Estimate
-from vitok.stats.groups import pool_groups
 from vitok.stats.packed import unpack
 from vitok.stats.profiles import Reference
 from vitok.stats.variation import Variation
@@ -103,11 +103,22 @@ def leading(groups: Sequence[Group]) -> tuple[int, str]:
 
 
 class Looks:
-    """Looks into windows; keeps what belongs to the versions that it has met."""
+    """Looks into windows; keeps what belongs to the versions that it has met.
 
-    def __init__(self, project: Project, journal: JournalReader, profiles: ProfileStore) -> None:
+    Args:
+        reweigher: Makes a second estimate of each window without labels; None leaves it out.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        journal: JournalReader,
+        profiles: ProfileStore,
+        reweigher: Reweigher | None = None,
+    ) -> None:
         self._project, self._journal, self._profiles = project, journal, profiles
         self._versions: dict[str, Version] = {}
+        self._reweigher = reweigher
 
     def drift(self, start: datetime, end: datetime, state: State) -> Look | None:
         """A window that is over; None if it has no rows."""
@@ -117,6 +128,7 @@ class Looks:
         version = self.version(*leading(groups))
         past = self._past(version, start)
         estimated = corrected(self._foretold(start, end, version), past)
+        reweighted = self._reweighted(start, end, version, estimated)
         window = Window(
             start,
             end,
@@ -126,6 +138,7 @@ class Looks:
             tuple(self._findings(start, end, version)),
             estimated=estimated,
             foretold=tuple(self._fallen(version, estimated, [told for told, _ in past])),
+            reweighted=reweighted,
         )
         return Look(window, version, {})
 
@@ -217,6 +230,16 @@ class Looks:
             inputs = self._journal.inputs(rows, kinds)
         return version.foreteller.metrics(rows, inputs)
 
+    def _reweighted(
+        self, start: datetime, end: datetime, version: Version, estimated: Mapping[str, Estimate]
+    ) -> Told:
+        """The charter's metrics by a calibration made for these rows; of a regression its model of errors is that."""
+        names = [name for name in charter_metrics(self._project) if name in estimated]
+        if self._reweigher is None or version.manifest.task == "regression" or not names:
+            return {}
+        rows = self._journal.answers(start, end, with_inputs=True).filter(answered_by(version.digest))
+        return self._reweigher.metrics(version.number, rows, self._journal, names)
+
     def _past(
         self, version: Version, before: datetime
     ) -> list[tuple[dict[str, Estimate], dict[str, Estimate]]]:
@@ -231,14 +254,9 @@ class Looks:
         columns = self._project.charter.monitor.slices
         if not columns or rows.height == 0:
             return {}
-        scored, found = scored_rows(rows, version.manifest, cost_tuple(self._project)), {}
-        names = charter_metrics(self._project)
-        for column, values in groups_of(self._journal, rows, version.manifest, columns).items():
-            for value, inside in pool_groups(values).items():
-                metrics = quality_window(scored.take(inside), names)
-                if metrics:
-                    found[f"{column}={value}"] = metrics
-        return found
+        scored = scored_rows(rows, version.manifest, cost_tuple(self._project))
+        groups = groups_of(self._journal, rows, version.manifest, columns)
+        return slice_metrics(scored, groups, charter_metrics(self._project))
 
     def _fallen(
         self, version: Version, quality: Mapping[str, Estimate], past: Sequence[Mapping[str, Estimate]]
@@ -268,24 +286,6 @@ class Looks:
 
     def _file(self, manifest: Manifest, name: str) -> Any:
         return json.loads(self._project.blobs.get(manifest.files[name]))
-
-
-def alerting_metrics(project: Project) -> list[str]:
-    """Metrics whose fall is an alarm: the main one, and those that the charter's triggers name.
-
-    Others, such as precision or profit, follow the share of positive rows from day to day; they are measured in
-    every window, but a fall of theirs is no evidence against the model.
-    """
-    triggers = project.document.rules.triggers
-    named = [trigger.metric for trigger in triggers if isinstance(trigger, Comparison)]
-    return list(dict.fromkeys([main_metric(project.charter), *named]))
-
-
-def charter_metrics(project: Project) -> list[str]:
-    """The main metric, and all of the catalogue that the charter's gates, alerts and triggers name."""
-    rules = project.document.rules
-    named = [rule.metric for rule in (*rules.gates, *rules.alerts) if isinstance(rule, Comparison)]
-    return [name for name in dict.fromkeys([*alerting_metrics(project), *named]) if name in METRICS]
 
 
 def _estimates(found: Mapping[str, Any]) -> dict[str, Estimate]:

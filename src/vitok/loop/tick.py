@@ -11,6 +11,7 @@ from vitok.loop.incidents import look_after_incidents
 from vitok.loop.journals import JournalReader
 from vitok.loop.profiling import Profiler
 from vitok.loop.project import Project
+from vitok.loop.reweighing import Reweigher
 from vitok.loop.rollout import Released, advance, release_version
 from vitok.loop.turn import TurnResult, run_turn
 from vitok.loop.turns import resume_cut_off
@@ -57,7 +58,11 @@ class _End:
 
 
 def tick(
-    project: Project, journal: JournalReader, triggers: Sequence[Trigger], profiler: Profiler | None = None
+    project: Project,
+    journal: JournalReader,
+    triggers: Sequence[Trigger],
+    profiler: Profiler | None = None,
+    reweigher: Reweigher | None = None,
 ) -> Tick:
     """Watches, moves a roll-out on, looks after incidents, releases what was agreed to, starts a turn if one is due.
 
@@ -66,8 +71,9 @@ def tick(
     Args:
         triggers: The charter's, or those of a policy that is replayed.
         profiler: Of this journal; None opens the project's own.
+        reweigher: As `watch` takes it.
     """
-    watched = watch(project, journal, profiler)
+    watched = watch(project, journal, profiler, reweigher)
     moved = advance(project, journal)
     look_after_incidents(project)
     agreed = _release_agreed(project, journal)

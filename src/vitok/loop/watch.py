@@ -15,6 +15,7 @@ from vitok.loop.looks import Look, Looks
 from vitok.loop.notify import emit
 from vitok.loop.profiling import Profiler, open_profiler
 from vitok.loop.project import Project
+from vitok.loop.reweighing import Reweigher
 from vitok.loop.security import take_up_suspicions
 from vitok.monitor.alerts import Alert, AlertStep, Kind, new_alerts
 from vitok.monitor.evidence import Family, Verdict
@@ -66,7 +67,12 @@ def _brief(window: Window) -> dict[str, Any]:
     return whole
 
 
-def watch(project: Project, journal: JournalReader, profiler: Profiler | None = None) -> Watched:
+def watch(
+    project: Project,
+    journal: JournalReader,
+    profiler: Profiler | None = None,
+    reweigher: Reweigher | None = None,
+) -> Watched:
     """Judges each window that closed or matured since the last look.
 
     A window's drift is judged once, when it is over; its quality once, when its labels have had the time to come
@@ -74,18 +80,22 @@ def watch(project: Project, journal: JournalReader, profiler: Profiler | None = 
 
     Args:
         profiler: Of this journal; None opens the project's own.
+        reweigher: Makes a second estimate of windows without labels, by a calibration made for their rows. It takes
+            half a second for each, is shown, and decides nothing: replay does without. None leaves it out.
 
     Raises:
         Busy: another process has been looking for half a minute.
     """
     with hold(project.state / "watch.lock", "vitok watch", wait_seconds=_WAIT_SECONDS):
         if profiler is not None:
-            return _watch(project, journal, profiler)
+            return _watch(project, journal, profiler, reweigher)
         with open_profiler(project) as own:
-            return _watch(project, journal, own)
+            return _watch(project, journal, own, reweigher)
 
 
-def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watched:
+def _watch(
+    project: Project, journal: JournalReader, profiler: Profiler, reweigher: Reweigher | None
+) -> Watched:
     now, charter = project.clock(), project.charter
     profiler.catch_up(journal)
     span = profiler.store.span()
@@ -97,7 +107,7 @@ def _watch(project: Project, journal: JournalReader, profiler: Profiler) -> Watc
     take_up_suspicions(project, now, result.open, result.opened, result.resolved)
     if span is None:
         return result
-    looks = Looks(project, journal, profiler.store)
+    looks = Looks(project, journal, profiler.store, reweigher)
     width = charter.monitor.window
     first = max((start for start, (state, _) in known.items() if state == "final"), default=None)
     begin = span[0] if first is None else max(span[0], first + width)
@@ -193,6 +203,8 @@ def _save(connection: Any, taken: _Taken, gathered: Gathered) -> int:
     drift, details = remembered.found_before(connection, window.start)
     if window.volume:
         details = {**details, "volume": whole["volume"], "outcomes": window.volume[-1].count}
+    if whole["reweighted"]:  # made once, when the window closed
+        details = {**details, "reweighted": whole["reweighted"]}
     if look is None:
         version: int = remembered.last_windows(connection, 1)[0]["version"]
     else:

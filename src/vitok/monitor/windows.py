@@ -34,6 +34,8 @@ class Window:
         foretold: Comparison of these with acceptance.
         slices: The charter's metrics of each slice, such as `origin=JFK`.
         volume: How many predictions and outcomes came, against what is usual.
+        reweighted: Metrics as estimated by a calibration made for this window's rows, as JSON values, or
+            `undecidable` with the reason.
     """
 
     start: datetime
@@ -48,6 +50,7 @@ class Window:
     foretold: tuple[QualityFinding, ...] = ()
     slices: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     volume: tuple[VolumeFinding, ...] = ()
+    reweighted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The window as JSON values."""
@@ -61,6 +64,7 @@ class Window:
             "quality": {name: estimate.as_json() for name, estimate in self.quality.items()},
             "fallen": [finding.as_json() for finding in self.fallen],
             "estimated": {name: estimate.as_json() for name, estimate in self.estimated.items()},
+            "reweighted": {name: dict(told) for name, told in self.reweighted.items()},
             "slices": {
                 part: {name: estimate.as_json() for name, estimate in metrics.items()}
                 for part, metrics in self.slices.items()

@@ -1,5 +1,6 @@
 """Watching a model that runs elsewhere: what happened to it is found, whatever its log looks like."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -168,3 +169,14 @@ def test_odd_logs_without_a_change_raise_nothing(change):
 def test_labels_of_one_class_are_told_by_the_name_of_their_column():
     with pytest.raises(DataMistake, match="column label: the target is constant"):
         watch_elsewhere(log().with_columns(label=pl.lit(True)), None, LOG)
+
+
+def test_each_window_is_estimated_again_for_its_own_rows_if_that_is_wanted():
+    rows = log(days=25).with_columns(level=pl.when(pl.col("temp") > 1).then(pl.lit("a")).otherwise("level"))
+    found = watch_elsewhere(rows.drop("label"), rows.select("id", "label"), replace(LOG, reweighs=True))
+    for window in found["windows"]:
+        again = window["reweighted"]["roc_auc"]
+        assert again["low"] < window["quality"]["roc_auc"]["value"] < again["high"]
+        assert again["value"] == pytest.approx(window["estimated"]["roc_auc"]["value"], abs=0.1)
+    plain = watch_elsewhere(rows, None, LOG)["windows"]
+    assert [window["reweighted"] for window in plain] == [{}] * 10

@@ -61,6 +61,7 @@ def test_a_window_is_json() -> None:
         "quality": {},
         "fallen": [],
         "estimated": {},
+        "reweighted": {},
         "slices": {},
         "volume": [],
     }

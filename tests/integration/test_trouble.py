@@ -1,5 +1,6 @@
 """Workers that hang or eat memory are replaced, and the service goes on."""
 
+import signal
 import threading
 import time
 from contextlib import suppress
@@ -126,3 +127,57 @@ def test_worker_that_eats_memory_is_replaced_and_answers_what_it_took(tmp_path):
         until_answered(server.url)
         (after,) = server.workers()
         assert after.pid != before.pid
+
+
+def many(distance, count=300):
+    return [ROW | {"distance": 500}] * (count - 1) + [ROW | {"distance": distance}]
+
+
+def test_worker_whose_threads_hang_is_replaced_and_follows_the_plan(tmp_path):
+    project, log = project_with(tmp_path / "p", Policy(timeout_seconds=0.5)), tmp_path / "log"
+    with running(project, log=log) as server:
+        (before,) = server.workers()
+        answer = httpx.post(f"{server.url}{PATH}", json={"rows": many(666)}, timeout=10)
+        assert answer.status_code == 504
+        assert ask(server.url).status_code == 200  # the others go on meanwhile
+        before.wait(20)
+        until_answered(server.url)
+        answer = httpx.post(f"{server.url}{PATH}", json={"rows": many(500)}, timeout=10)
+        assert answer.status_code == 200
+        (after,) = server.workers()
+        assert after.pid != before.pid
+    assert "a model has not answered for 1.5 s" in log.read_text()
+    assert "add_features" in log.read_text()
+    assert len(list((project / ".vitok" / "trouble").iterdir())) == 1
+
+
+def test_shadow_that_hangs_is_recorded_and_spared_and_answers_go_on(tmp_path):
+    def bundle(blobs, bias):
+        return featured_bundle(blobs, SOURCE.replace("666", "888") if bias else SOURCE)
+
+    project = two_versions(tmp_path, system_clock, bundle=bundle, more="serve: {timeout: 500ms}\n")
+    rollout = release_version(project, Ledger(project.lake), 2, strategy="shadow").rollout
+    with project.engine.connect() as connection:
+        plan = releases.current(connection).plan
+    with running(tmp_path) as server:
+        (before,) = server.workers()
+        assert ask(server.url, distance=888).status_code == 200
+        before.wait(20)
+        until_answered(server.url)
+        assert ask(server.url).status_code == 200
+    collect(project)
+    rows = Ledger(project.lake).since(rollout.started)
+    hung = rows.filter((pl.col("role") == "shadow") & (pl.col("action") == "failed"))
+    assert "hung the worker" in hung["reason"].to_list()
+    evidence = observe(project, Ledger(project.lake), rollout, [plan], system_clock()).evidence
+    assert evidence.hangs == 1
+
+
+def test_server_ends_although_a_model_hangs_in_a_thread(tmp_path):
+    project = project_with(tmp_path / "p", Policy(timeout_seconds=60))
+    with running(project) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{server.url}{PATH}", json={"rows": many(666)}, timeout=1)
+        assert ask(server.url).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0

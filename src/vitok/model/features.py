@@ -42,7 +42,9 @@ def load_feature_function(source: str, name: str, place: str) -> FeatureFunction
 
         try:
             result = function(frame)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # Polars panics outside of the ordinary exceptions
             raise UserMistake(
                 f"{place}:{name}",
                 f"fails: {type(error).__name__}: {error}",

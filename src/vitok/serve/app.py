@@ -169,15 +169,10 @@ class DataPlane:
 
     def _watchdog(self, spool: Spool) -> Watchdog:
         """Ends this worker if a model hangs it; only where a supervisor starts another."""
-        trouble = self.watcher.trouble
-
-        def blame() -> None:
-            asked = trouble.take_asked()
-            if asked is not None:
-                trouble.mark_hang(asked.digest)
-                spool.append(asked.failures())  # nobody else can: the loop that records does not turn
-
-        return Watchdog(lambda: self._policy().timeout_seconds, lambda: self._policy().memory_mb, blame)
+        policy = self._policy
+        return Watchdog(
+            lambda: policy().timeout_seconds, lambda: policy().memory_mb, self.watcher.trouble, spool.append
+        )
 
     def _policy(self) -> Policy:
         return self.watcher.current.plan.policy if self.watcher.current else _NO_POLICY
@@ -257,6 +252,8 @@ class DataPlane:
             request = await self._readers.read(scope, headers, receive, self._settings.max_body_bytes)
             if caller is not None:
                 request = request._replace(caller=caller)
+            if self._busy >= self._policy().queue and scope["method"] == "POST":
+                raise _overloaded()  # others came while the body did
             self._busy += 1
             try:
                 response = await handler(request, names)

@@ -6,17 +6,23 @@ loop between its arrival and its score, and another between its record and its a
 """
 
 import asyncio
+import threading
 from datetime import datetime
 from typing import NamedTuple
 
+from vitok.errors import Fault
+from vitok.journal.records import FAILED, Prediction
 from vitok.model.schema import Rows
+from vitok.serve.apart import run_apart
 from vitok.serve.deployment import Deployment
 from vitok.serve.http import HttpProblem
 from vitok.serve.mirror import Mirror
-from vitok.serve.predict import Answer, predict, timed_out
+from vitok.serve.predict import Answer, ask, predict, timed_out, told, too_late
 from vitok.serve.recorder import Entry, Recorder
 
 _INLINE_ROWS = 256  # more rows are scored in a thread, so that other requests do not wait
+_PART_ROWS = 1024  # scored at a time: a model that takes longer for them than a request may is in trouble
+_APART = 8  # requests that are scored in threads at the same time
 
 
 class _Job(NamedTuple):
@@ -25,6 +31,11 @@ class _Job(NamedTuple):
     received: datetime
     version: int | None
     done: "asyncio.Future[Answer]"
+
+    @property
+    def moments(self) -> list[datetime]:
+        """When each row arrived."""
+        return [self.received] * len(self.rows)
 
 
 class Batcher:
@@ -42,6 +53,7 @@ class Batcher:
         self._waiting: list[_Job] = []
         self._crowd = 0  # requests of the last turn that were answered together
         self._has_begun = False  # whether a request of this turn went through at once
+        self._room_apart = asyncio.Semaphore(_APART)
 
     async def answer(
         self, deployment: Deployment, rows: Rows, received: datetime, version: int | None = None
@@ -89,12 +101,15 @@ class Batcher:
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         self._crowd = len(waiting) + self._has_begun
-        groups: dict[tuple[int, int | None], list[_Job]] = {}
-        for job in waiting:
-            groups.setdefault((id(job.deployment), job.version), []).append(job)
-        answered = [pair for jobs in groups.values() for pair in self._answers(jobs)]
-        if answered:
-            self._write(answered)
+        try:
+            answered = [pair for jobs in _groups(waiting) for pair in self._answers(jobs)]
+            if answered:
+                self._write(answered)
+        except BaseException as error:  # nobody may wait for ever
+            for job in waiting:
+                if not job.done.done():
+                    job.done.set_exception(_spoken(error))
+            raise
 
     def _write(self, answered: list[tuple[_Job, Answer]]) -> None:
         self._recorder.write([_entry(job, answer) for job, answer in answered])
@@ -104,13 +119,26 @@ class Batcher:
 
     async def _apart(self, job: _Job) -> Answer:
         """The answer to many rows, made in a thread; or the records of their failure in time."""
-        seconds, moments = job.deployment.plan.policy.timeout_seconds, [job.received] * len(job.rows)
-        given = (job.deployment, job.rows, moments, self._worker, job.version)
+        given_up = threading.Event()
         try:
-            return await asyncio.wait_for(asyncio.to_thread(predict, *given), seconds)
+            async with asyncio.timeout(job.deployment.plan.policy.timeout_seconds), self._room_apart:
+                return await run_apart(lambda: self._by_parts(job, given_up))
         except TimeoutError:
-            what = f"the request took longer than {seconds:g} s. Send fewer rows"
-            return Answer([], timed_out(*given), HttpProblem(504, what))
+            given_up.set()
+            records = timed_out(job.deployment, job.rows, job.moments, self._worker, job.version)
+            return Answer([], records, too_late(job.deployment))
+
+    def _by_parts(self, job: _Job, given_up: threading.Event) -> Answer:
+        """Some rows at a time, until all are answered, one fails, or nobody waits any more."""
+        answered: list[Prediction] = []
+        for start in range(0, len(job.rows), _PART_ROWS):
+            if given_up.is_set():
+                break
+            rows = job.rows.part(range(start, min(start + _PART_ROWS, len(job.rows))))
+            answered += ask(job.deployment, rows, [job.received] * len(rows), self._worker, job.version)
+            if answered[-1].action == FAILED:
+                break
+        return told(job.deployment, answered)
 
     def _answers(self, jobs: list[_Job]) -> list[tuple[_Job, Answer]]:
         """What the jobs of one deployment are answered; one that cannot be asked hears of it, and gets none."""
@@ -118,26 +146,47 @@ class Batcher:
         if len(jobs) == 1 or first.deployment.in_trouble:
             return [(job, answer) for job in jobs if (answer := self._alone(job)) is not None]
         rows = Rows(first.rows.schema, [row for job in jobs for row in job.rows.found])
-        moments = [job.received for job in jobs for _ in job.rows.found]
+        moments = [moment for job in jobs for moment in job.moments]
         try:
-            whole = predict(first.deployment, rows, moments, self._worker, first.version, fall_back=False)
+            whole = ask(first.deployment, rows, moments, self._worker, first.version, fall_back=False)
         except Exception:  # one of them is at fault: alone, each learns whether it was
             return [(job, answer) for job in jobs if (answer := self._alone(job)) is not None]
         answered, start = [], 0
         for job in jobs:
             end = start + len(job.rows)
-            answered.append((job, Answer(whole.predictions[start:end], whole.records[start:end])))
+            answered.append((job, told(job.deployment, whole[start:end])))
             start = end
         return answered
 
     def _alone(self, job: _Job) -> Answer | None:
         try:
-            moments = [job.received] * len(job.rows)
-            return predict(job.deployment, job.rows, moments, self._worker, job.version)
+            return predict(job.deployment, job.rows, job.moments, self._worker, job.version)
         except Exception as error:  # the request hears of it, whatever it is
             if not job.done.done():
-                job.done.set_exception(error)
+                job.done.set_exception(_spoken(error))
             return None
+
+
+def _groups(jobs: list[_Job]) -> list[list[_Job]]:
+    """Jobs that can be asked together: of one deployment and version, and not too many rows."""
+    groups: dict[tuple[int, int | None], list[list[_Job]]] = {}
+    sizes: dict[tuple[int, int | None], int] = {}
+    for job in jobs:
+        key = (id(job.deployment), job.version)
+        size = sizes.get(key, _PART_ROWS) + len(job.rows)
+        if size > _PART_ROWS:
+            groups.setdefault(key, []).append([])
+            size = len(job.rows)
+        groups[key][-1].append(job)
+        sizes[key] = size
+    return [group for several in groups.values() for group in several]
+
+
+def _spoken(error: BaseException) -> Exception:
+    """An error as a future can hold it."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return Fault("the request", f"failed: {type(error).__name__}: {error}", "See the server's log.")
 
 
 def _entry(job: _Job, answer: Answer) -> Entry:

@@ -18,6 +18,7 @@ from vitok.model.schema import RequestSchema, Rows
 from vitok.release.decide import Decider
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Policy
+from vitok.serve.apart import run_apart
 from vitok.serve.cache import ScoreCache
 from vitok.serve.http import log
 from vitok.serve.trouble import Breaker, Trouble
@@ -25,6 +26,7 @@ from vitok.store.blobs import Blobs
 
 POLL_SECONDS = 0.5
 _RETRY_SECONDS = 5.0
+_LOAD_SECONDS = 120.0  # a model that does not answer its example by then never will
 
 
 class Served(NamedTuple):
@@ -146,6 +148,7 @@ class PlanWatcher:
         self.trouble = Trouble(folder / "trouble")
         self._seen: tuple[int, int, int] | None = None
         self._retry_at = 0.0
+        self._hangs = False
         self.current: Deployment | None = None
         self.problem: str | None = None
 
@@ -158,12 +161,18 @@ class PlanWatcher:
     async def poll(self) -> None:
         """Looks at the file once and takes a changed plan over; problems are kept in `problem`."""
         mark = self._mark()
-        is_due = self.problem is not None and time.monotonic() >= self._retry_at
+        is_due = self.problem is not None and not self._hangs and time.monotonic() >= self._retry_at
         if mark is None or (mark == self._seen and not is_due):
             return
+        self._hangs = False
         self._seen, self._retry_at = mark, time.monotonic() + _RETRY_SECONDS
         try:
-            self.current = await asyncio.to_thread(self._load)
+            async with asyncio.timeout(_LOAD_SECONDS):
+                self.current = await run_apart(self._load)
+        except TimeoutError:
+            self._hangs = True  # to try it again would only start another thread that never ends
+            self.problem = f"a model of the new release plan did not load in {_LOAD_SECONDS:g} s"
+            log.error("%s", self.problem)
         except (VitokError, OSError) as error:
             if str(error) != self.problem:
                 log.error("the new release plan cannot be served: %s", error)

@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from vitok.kernel.clock import Clock
 from vitok.model.schema import Rows
 from vitok.serve import invocations, v2
 from vitok.serve.about import About, version_of
+from vitok.serve.apart import run_apart
 from vitok.serve.batcher import Batcher
 from vitok.serve.deployment import Deployment, PlanWatcher
 from vitok.serve.explainer import Explainer, require_explainable
 from vitok.serve.http import Handler, Request, Response
 from vitok.serve.intervals import wants_intervals
 from vitok.serve.metrics import Metrics
-from vitok.serve.predict import Answer, require_few
+from vitok.serve.predict import Answer, require_few, too_late
 from vitok.serve.probing import Probing
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 from vitok.serve.v2_extras import EXPLANATION
@@ -71,7 +73,7 @@ class Endpoints:
         rows = require_explainable(await _read(request, deployment.champion.schema.decode, request.body))
         answer = await self._answer(request, deployment, rows, received)
         plain = render_answer(deployment, answer, intervals=intervals)
-        return await asyncio.to_thread(self._explainer.explained, deployment, rows, answer, plain)
+        return await _in_time(deployment, partial(self._explainer.explained, deployment, rows, answer, plain))
 
     async def _infer(self, request: Request, names: list[str]) -> Response:
         deployment, received, version = self._deployment(names), self._clock(), version_of(names)
@@ -82,7 +84,7 @@ class Endpoints:
             return v2.render_answer(deployment, asked, answer, version)
         rows = require_explainable(asked.rows)
         answer = await self._answer(request, deployment, rows, received, version)
-        found = await asyncio.to_thread(self._explainer.explanations, deployment, rows, answer)
+        found = await _in_time(deployment, partial(self._explainer.explanations, deployment, rows, answer))
         return v2.render_answer(deployment, asked, answer, version, found)
 
     async def _invoke(self, request: Request, names: list[str]) -> Response:
@@ -117,6 +119,15 @@ class Endpoints:
         for result, outcomes in found._asdict().items():
             self._metrics.count_outcomes(result, len(outcomes))
         return render_outcomes(found, problems)
+
+
+async def _in_time(deployment: Deployment, work: Callable[[], Read]) -> Read:
+    """What a model is asked beside the answer, in a thread apart; given up when the time of a request is over."""
+    try:
+        async with asyncio.timeout(deployment.plan.policy.timeout_seconds):
+            return await run_apart(work)
+    except TimeoutError:
+        raise too_late(deployment) from None
 
 
 async def _read(request: Request, work: Callable[[*Given], Read], *given: *Given) -> Read:

@@ -13,6 +13,7 @@ from vitok.serve.deployment import Deployment, Served
 from vitok.serve.explain import MAX_ROWS, Row, explain_row, typical_row
 from vitok.serve.http import HttpProblem, Response
 from vitok.serve.predict import Answer
+from vitok.serve.trouble import Asked, Trouble, no_records
 from vitok.store.blobs import Blobs
 
 _KEPT = 16
@@ -58,14 +59,14 @@ class Explainer:
             if served is None or prediction.score is None:
                 found.append(None)
             else:
-                found.append(self._explain(served, row, prediction))
+                found.append(self._explain(deployment.trouble, served, row, prediction))
         return found
 
-    def _explain(self, served: Served, row: Row, prediction: Prediction) -> dict[str, Any]:
+    def _explain(self, trouble: Trouble, served: Served, row: Row, prediction: Prediction) -> dict[str, Any]:
         names = [field.name for field in served.model.manifest.inputs]
         background = self._background(served)
         given = {name: row.get(name) for name in names}
-        found = explain_row(_scorer(served, prediction), given, background, names)
+        found = explain_row(_scorer(trouble, served, prediction), given, background, names)
         explained: dict[str, Any] = {"base": found.base, "contributions": found.contributions}
         if isinstance(prediction.score, list):
             place = int(np.argmax(prediction.score))
@@ -86,12 +87,16 @@ class Explainer:
         return self._typical[digest]
 
 
-def _scorer(served: Served, prediction: Prediction) -> Any:
+def _scorer(trouble: Trouble, served: Served, prediction: Prediction) -> Any:
     """Scores of rows; with several classes, those of the likeliest class of the prediction."""
     place = int(np.argmax(prediction.score)) if isinstance(prediction.score, list) else None
 
     def score(rows: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
-        scores = served.model.score(served.schema.check(rows))
+        trouble.asking(Asked(served.arm.digest, no_records))
+        try:
+            scores = served.model.score(served.schema.check(rows))
+        finally:
+            trouble.answered()
         return scores if place is None else scores[:, place]
 
     return score

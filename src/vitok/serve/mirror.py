@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from vitok.journal.records import Prediction
 from vitok.model.schema import Rows
+from vitok.serve.apart import run_apart
 from vitok.serve.deployment import Deployment
 from vitok.serve.predict import mirror
 from vitok.serve.recorder import Entry, Recorder
 
 MOST_ROWS = 4096  # that wait; under more load shadows see a part of the requests
 _PAUSE_SECONDS = 0.005
+_PART_ROWS = 1024  # asked at a time, as in requests of many rows
+_CLOSING_SECONDS = 5.0
 
 
 class _Asked(NamedTuple):
@@ -51,15 +55,15 @@ class Mirror:
             self._task = asyncio.get_running_loop().create_task(self._drain())
 
     async def close(self) -> None:
-        """Returns when what was taken is recorded."""
+        """Returns when what was taken is recorded, or some seconds later: a shadow that hangs holds nobody up."""
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task], timeout=_CLOSING_SECONDS)
 
     async def _drain(self) -> None:
         while self._waiting:
             await asyncio.sleep(_PAUSE_SECONDS)  # the answers go first
             asked, self._waiting, self._rows = self._waiting, [], 0
-            found = await asyncio.to_thread(self._ask, asked)
+            found = await run_apart(partial(self._ask, asked))
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._recorder.write([Entry(found, None, done, lambda: None)])
             await done
@@ -74,5 +78,9 @@ class Mirror:
         for group in groups.values():
             rows = Rows(group[0].rows.schema, [row for each in group for row in each.rows.found])
             answered = [prediction for each in group for prediction in each.answered]
-            found += mirror(group[0].deployment, rows, answered, self._worker)
+            for start in range(0, len(rows), _PART_ROWS):
+                part = range(start, min(start + _PART_ROWS, len(rows)))
+                found += mirror(
+                    group[0].deployment, rows.part(part), answered[start : part.stop], self._worker
+                )
         return found

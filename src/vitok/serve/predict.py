@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from vitok.errors import Fault, NotFound, RequestMistake
+from vitok.errors import Fault, NotFound, RequestMistake, VitokError
 from vitok.journal.records import FAILED, Prediction, as_text
 from vitok.kernel.clock import parse_time, stopwatch
 from vitok.kernel.ids import new_id
@@ -16,9 +16,10 @@ from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import HttpProblem, log
 from vitok.serve.stand_ins import Batch, by_default, failed_rows, failure_of, in_place_of
-from vitok.serve.trouble import Asked
+from vitok.serve.trouble import Asked, no_records, on_loop
 
 MAX_ROWS = 10_000
+TIMED_OUT, HUNG = "timed out", "hung the worker"  # as the journal has them
 
 
 class Answer:
@@ -49,8 +50,6 @@ def predict(
     received: list[datetime],
     worker: str,
     version: int | None = None,
-    *,
-    fall_back: bool = True,
 ) -> Answer:
     """Routes, scores and decides rows; where a version fails and nobody else can answer, the answer is its error.
 
@@ -63,16 +62,50 @@ def predict(
     Raises:
         Fault: a model fails, and the fallback is not to be asked.
     """
+    return told(deployment, ask(deployment, rows, received, worker, version))
+
+
+def ask(
+    deployment: Deployment,
+    rows: Rows,
+    received: list[datetime],
+    worker: str,
+    version: int | None = None,
+    *,
+    fall_back: bool = True,
+) -> list[Prediction]:
+    """What the journal keeps of rows, in their order: what a version answered, or that it failed.
+
+    Args:
+        fall_back: Whether the fallback answers where a version fails; where it is late it always does.
+
+    Raises:
+        RequestMistake: a row is routed to a version that takes other inputs, and lacks one.
+        Fault: a model fails, and the fallback is not to be asked.
+    """
     asker = served_version(deployment, version)
     batch = _identify(asker, rows, received)
     if version is not None or len(deployment.plan.live) == 1:
-        answered = _guarded(deployment, asker, asker, batch, worker, fall_back=fall_back)
-    else:
-        answered = _predict_routed(deployment, asker, batch, worker, fall_back=fall_back)
+        return _guarded(deployment, asker, asker, batch, worker, fall_back=fall_back)
+    return _predict_routed(deployment, asker, batch, worker, fall_back=fall_back)
+
+
+def told(deployment: Deployment, answered: list[Prediction]) -> Answer:
+    """What a caller hears of the rows of his request: predictions, or the error if one of them has failed."""
     failed = [each for each in answered if each.action == FAILED]
-    if failed:
-        return Answer([], failed, failure_of(failed[0]))
-    return Answer(shown(answered, deployment.plan.policy.decimals), answered)
+    if not failed:
+        return Answer(shown(answered, deployment.plan.policy.decimals), answered)
+    if failed[0].reason == TIMED_OUT:
+        return Answer([], failed, too_late(deployment))
+    return Answer([], failed, failure_of(failed[0]))
+
+
+def too_late(deployment: Deployment) -> HttpProblem:
+    """The answer to a request that takes longer than the charter allows."""
+    seconds = deployment.plan.policy.timeout_seconds
+    return HttpProblem(
+        504, f"the request took longer than {seconds:g} s. Send fewer rows, or try again later"
+    )
 
 
 def mirror(deployment: Deployment, rows: Rows, answered: list[Prediction], worker: str) -> list[Prediction]:
@@ -93,11 +126,24 @@ def mirror(deployment: Deployment, rows: Rows, answered: list[Prediction], worke
     asker = next(askers, deployment.champion)
     found: list[Prediction] = []
     for served in deployment.shadows:
-        try:
-            found += _predict(served, asker, batch, deployment.plan.epoch, worker)
-        except (Fault, RequestMistake) as error:
-            log.warning("shadow version %s failed: %s", served.arm.version, error)
-            found += failed_rows(served.arm, batch, deployment.plan.epoch, worker, str(error))
+        found += _mirrored(deployment, served, asker, batch, worker)
+    return found
+
+
+def _mirrored(
+    deployment: Deployment, served: Served, asker: Served, batch: Batch, worker: str
+) -> list[Prediction]:
+    epoch = deployment.plan.epoch
+    if served.breaker.is_open:
+        return failed_rows(served.arm, batch, epoch, worker, "at rest after failing again and again")
+    hung = Asked(served.arm.digest, partial(failed_rows, served.arm, batch, epoch, worker, HUNG))
+    try:
+        found = _watched(deployment, hung, served, asker, batch, worker)
+    except (Fault, RequestMistake) as error:
+        served.breaker.failed()
+        log.warning("shadow version %s failed: %s", served.arm.version, error)
+        return failed_rows(served.arm, batch, epoch, worker, str(error))
+    served.breaker.succeeded()
     return found
 
 
@@ -118,7 +164,7 @@ def timed_out(
     return [
         each
         for arm, places in arms.items()
-        for each in failed_rows(deployment.served[arm].arm, batch.part(places), epoch, worker, "timed out")
+        for each in failed_rows(deployment.served[arm].arm, batch.part(places), epoch, worker, TIMED_OUT)
     ]
 
 
@@ -220,7 +266,7 @@ def _guarded(
     try:
         found = _asked(deployment, served, asker, batch, worker)
     except Fault as error:
-        if not fall_back:
+        if not fall_back and error.what != TIMED_OUT:
             raise
         served.breaker.failed()
         log.error("%s", error)
@@ -279,20 +325,46 @@ def _fall_back(
         else:
             return [in_place_of(failed.arm, each, str(error)) for each in found]
     if default is None:
-        return failed_rows(failed.arm, batch, epoch, worker, str(error))
+        reason = TIMED_OUT if error.what == TIMED_OUT else str(error)
+        return failed_rows(failed.arm, batch, epoch, worker, reason)
     return by_default(failed.arm, batch, epoch, worker, default, str(error))
 
 
 def _asked(
     deployment: Deployment, served: Served, asker: Served, batch: Batch, worker: str
 ) -> list[Prediction]:
-    """Scores rows; should that never end, the watchdog records them as failed."""
-    epoch, trouble = deployment.plan.epoch, deployment.trouble
-    trouble.asking(
-        Asked(served.arm.digest, partial(failed_rows, served.arm, batch, epoch, worker, "hung the worker"))
+    """Scores rows; should that never end, the watchdog records them as failed.
+
+    Raises:
+        Fault: the version fails, or takes longer than a request may.
+    """
+    hung = Asked(
+        served.arm.digest,
+        # In a thread apart the request is answered, and recorded, when its time is over.
+        partial(failed_rows, served.arm, batch, deployment.plan.epoch, worker, HUNG)
+        if on_loop()
+        else no_records,
     )
+    started, limit = stopwatch(), deployment.plan.policy.timeout_seconds
+    found = _watched(deployment, hung, served, asker, batch, worker)
+    if stopwatch() - started > limit:
+        raise Fault(f"version {served.arm.version}", TIMED_OUT, f"It may take {limit:g} s (serve.timeout).")
+    return found
+
+
+def _watched(
+    deployment: Deployment, hung: Asked, served: Served, asker: Served, batch: Batch, worker: str
+) -> list[Prediction]:
+    trouble = deployment.trouble
+    trouble.asking(hung)
     try:
-        return _predict(served, asker, batch, epoch, worker)
+        return _predict(served, asker, batch, deployment.plan.epoch, worker)
+    except VitokError:
+        raise
+    except BaseException as error:  # a model's code may raise what it likes; others go on
+        log.exception("version %s", served.arm.version)
+        what = f"raised {type(error).__name__}: {error}"
+        raise Fault(f"version {served.arm.version}", what, "Roll back and look at the bundle.") from error
     finally:
         trouble.answered()
 

@@ -44,7 +44,7 @@ class Breaker:
 
 
 class Asked(NamedTuple):
-    """A version that is being asked on the thread of the event loop.
+    """A version that is being asked.
 
     Args:
         digest: Of its bundle.
@@ -53,6 +53,13 @@ class Asked(NamedTuple):
 
     digest: str
     failures: Callable[[], list[Prediction]]
+
+
+class _Apart(NamedTuple):
+    """A version that is asked in a thread apart, and since when on the monotonic clock."""
+
+    asked: Asked
+    since: float
 
 
 class Trouble:
@@ -65,6 +72,10 @@ class Trouble:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._asked: Asked | None = None
+        self._apart: dict[int, _Apart] = {}
+        self._late: set[int] = (
+            set()
+        )  # threads whose answers come too late; they never end, so their ids stay theirs
         self._guard = threading.Lock()
         self._is_ending = False
         self._breakers: dict[str, Breaker] = {}
@@ -78,17 +89,21 @@ class Trouble:
         return self._breakers[digest]
 
     def asking(self, asked: Asked) -> None:
-        """Takes note of whom the next scores are asked of; in a thread apart they hang nobody."""
-        if _on_loop():
+        """Takes note of whom the next scores are asked of, on the event loop or in a thread apart."""
+        if on_loop():
             self._asked = asked
+        else:
+            self._apart[threading.get_ident()] = _Apart(asked, time.monotonic())
 
     def answered(self) -> None:
         """Takes note that the scores came; waits for the end of the process if they are taken for failed already."""
-        if not _on_loop():
-            return
         with self._guard:
-            self._asked = None
-            is_late = self._is_ending
+            if on_loop():
+                self._asked = None
+                is_late = self._is_ending
+            else:
+                self._apart.pop(threading.get_ident(), None)
+                is_late = threading.get_ident() in self._late
         while is_late:
             time.sleep(_REST_SECONDS)
 
@@ -100,6 +115,16 @@ class Trouble:
         with self._guard:
             self._is_ending = self._asked is not None
             return self._asked
+
+    def take_standing(self, seconds: float) -> list[Asked]:
+        """Whom threads apart wait for longer than a time; from now on their answers come too late."""
+        before = time.monotonic() - seconds
+        with self._guard:
+            standing = {thread: each for thread, each in self._apart.items() if each.since < before}
+            for thread in standing:
+                del self._apart[thread]
+                self._late.add(thread)
+            return [each.asked for each in standing.values()]
 
     def mark_hang(self, digest: str) -> None:
         """Leaves a mark that this bundle was being asked when the worker hung."""
@@ -113,7 +138,13 @@ class Trouble:
         return sum(mark.isdigit() and int(mark) >= since for mark in marks)
 
 
-def _on_loop() -> bool:
+def no_records() -> list[Prediction]:
+    """For rows that are recorded otherwise."""
+    return []
+
+
+def on_loop() -> bool:
+    """Whether this thread is that of an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,6 +1,8 @@
 """Ends a worker that hangs or eats memory, so that its supervisor starts another.
 
-A model runs on the thread of the event loop: if it never returns, nothing on that thread can help. This thread can.
+A model runs on the thread of the event loop: if it never returns, nothing on that thread can help. This thread can. A
+model that never returns in a thread apart holds up nobody, but uses the machine up: then the requests in progress are
+answered first.
 """
 
 import asyncio
@@ -13,13 +15,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from vitok.journal.records import Prediction
 from vitok.serve.http import log
 from vitok.serve.observe import flush_logs
+from vitok.serve.trouble import Asked, Trouble
 
 _BEAT_SECONDS = 0.2
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 1.0
+_DRAIN_SECONDS = 15.0
 EXIT_CODE = 70
 _MEMORY = Path("/proc/self/statm")
 
@@ -30,18 +35,21 @@ class Watchdog:
     Args:
         limit_seconds: Gives how long the loop may stand still, at present.
         memory_mb: Gives the memory from which on the worker is replaced, None for no limit.
-        on_hang: Is told before a hanging worker ends; it has a second.
+        trouble: Knows who is being asked.
+        record: Takes the failures of rows that hung the worker; it has a second.
     """
 
     def __init__(
         self,
         limit_seconds: Callable[[], float],
         memory_mb: Callable[[], int | None],
-        on_hang: Callable[[], None],
+        trouble: Trouble,
+        record: Callable[[list[Prediction]], None],
     ) -> None:
         self._limit_seconds = limit_seconds
         self._memory_mb = memory_mb
-        self._on_hang = on_hang
+        self._trouble = trouble
+        self._record = record
         self._beat = time.monotonic()
         self._stop = threading.Event()
 
@@ -59,9 +67,12 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            stood = time.monotonic() - self._beat
-            if stood > self._limit_seconds() + _GRACE_SECONDS:
+            stood, longest = time.monotonic() - self._beat, self._limit_seconds() + _GRACE_SECONDS
+            if stood > longest:
                 self._end(stood)
+            standing = self._trouble.take_standing(longest)
+            if standing:
+                self._replace(standing, longest)
             limit = self._memory_mb()
             if limit is not None and (used := memory_mb()) > limit:
                 log.error("the worker uses %d MB, more than %d: it is replaced", used, limit)
@@ -70,12 +81,31 @@ class Watchdog:
 
     def _end(self, stood: float) -> None:
         log.critical("the worker has not moved for %.1f s: it ends, another takes its place", stood)
-        # The disk may hang too, and whoever reads stderr may be gone: the end waits for neither.
-        for last in (self._on_hang, _say_where):
-            thread = threading.Thread(target=last, daemon=True)
-            thread.start()
-            thread.join(_LAST_WORDS_SECONDS)
+        asked = self._trouble.take_asked()
+        _last_words(lambda: self._blame([] if asked is None else [asked]))
+        _last_words(_say_where)
         os._exit(EXIT_CODE)
+
+    def _replace(self, standing: list[Asked], longest: float) -> None:
+        log.critical("a model has not answered for %.1f s: the worker ends, another takes its place", longest)
+        _last_words(lambda: self._blame(standing))
+        _last_words(_say_where)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_DRAIN_SECONDS)
+        os._exit(EXIT_CODE)
+
+    def _blame(self, standing: list[Asked]) -> None:
+        """Nobody else records the rows: the loop does not turn, or nobody waits for them."""
+        for asked in standing:
+            self._trouble.mark_hang(asked.digest)
+            self._record(asked.failures())
+
+
+def _last_words(said: Callable[[], None]) -> None:
+    """The disk may hang too, and whoever reads stderr may be gone: the end waits for neither."""
+    thread = threading.Thread(target=said, daemon=True)
+    thread.start()
+    thread.join(_LAST_WORDS_SECONDS)
 
 
 def _say_where() -> None:

@@ -1,10 +1,13 @@
 """What workers do when a version fails, the journal cannot be written, or too much is asked at once."""
 
 import asyncio
+import json
+import threading
 import time
 
+import polars as pl
 import pytest
-from test_serve_app import moved, post, scenario, serving
+from test_serve_app import NOW, moved, post, scenario, serving
 
 from examples import FLIGHT, flight_bundle, write_plan
 from vitok.charter.predicates import Compare
@@ -191,6 +194,115 @@ def test_an_answer_that_comes_after_its_rows_were_taken_for_failed_is_never_give
         asyncio.run(late())
 
 
+def test_who_stands_in_a_thread_apart_is_taken_once_and_then_too_late(tmp_path):
+    trouble, asked, gone_on = Trouble(tmp_path), Asked("a" * 64, list), threading.Event()
+
+    def work():
+        trouble.asking(asked)
+        time.sleep(0.2)
+        trouble.answered()  # never returns: its rows are taken for failed
+        gone_on.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    time.sleep(0.1)
+    assert trouble.take_standing(10) == []
+    assert trouble.take_standing(0) == [asked]
+    assert trouble.take_standing(0) == []
+    assert not gone_on.wait(0.5)
+
+
+class Panics(BaseException):
+    """Such as Polars panics, outside of the ordinary exceptions."""
+
+
+@pytest.mark.parametrize(
+    "error", [Panics, SystemExit, KeyboardInterrupt, asyncio.CancelledError, StopIteration]
+)
+def test_whatever_a_model_raises_nobody_waits_for_ever(tmp_path, error):
+    home = planned(tmp_path, Policy(queue=12))
+
+    async def work(app, client):
+        model = app.watcher.current.champion.model
+        run = model._run
+
+        def panics(columns, count):
+            if (columns["distance"] == 666).any():
+                raise error("at the disco")
+            return run(columns, count)
+
+        model._run = panics
+        found = []
+        for _ in range(3):  # also places of the queue must come back
+            rows = [FLIGHT | {"distance": 666 if place == 5 else 500} for place in range(11)]
+            asked = (client.post(PATH, json={"rows": [row]}) for row in rows)
+            found += await asyncio.wait_for(asyncio.gather(*asked), 20)
+        large = await client.post(PATH, json={"rows": [FLIGHT] * 299 + [FLIGHT | {"distance": 666}]})
+        return found, large
+
+    answers, large = scenario(home, work)
+    assert [answer.status_code for answer in answers] == ([200] * 5 + [500] + [200] * 5) * 3
+    failed = next(answer for answer in answers if answer.status_code == 500)
+    assert f"raised {error.__name__}: at the disco" in failed.json()["error"]
+    assert large.status_code == 500
+    assert f"raised {error.__name__}" in large.json()["error"]
+
+
+def slow(app, seconds):
+    """Makes the champion slow for rows of distance 666; gives a list that grows with each time it was."""
+    model, times = app.watcher.current.champion.model, []
+    run = model._run
+
+    def slowly(columns, count):
+        if (columns["distance"] == 666).any():
+            time.sleep(seconds)
+            times.append(seconds)
+        return run(columns, count)
+
+    model._run = slowly
+    return times
+
+
+@pytest.mark.parametrize("spare", [True, False])
+def test_an_answer_that_took_longer_than_a_request_may_is_a_failure(tmp_path, spare):
+    home = planned(tmp_path, Policy(timeout_seconds=0.1), spare=spare)
+
+    async def work(app, client):
+        slow(app, 0.15)
+        row = {"rows": [FLIGHT | {"distance": 666}]}
+        answers = [await client.post(PATH, json=row) for _ in range(6)]
+        return answers, await client.post(PATH, json={"rows": [FLIGHT]}), app.watcher.current.in_trouble
+
+    answers, quick, in_trouble = scenario(home, work)
+    assert in_trouble
+    first, last = answers[0], answers[-1]
+    if spare:
+        assert {answer.status_code for answer in answers} == {200}
+        assert "timed out" in first.json()["predictions"][0]["reason"]
+        assert "at rest" in last.json()["predictions"][0]["reason"]
+        assert quick.json()["predictions"][0]["action"] == "fallback"
+    else:
+        assert (first.status_code, last.status_code) == (504, 500)
+        assert "longer than 0.1 s" in first.json()["error"]
+        failures = moved(home).since(NOW).filter(pl.col("action") == "failed")
+        assert failures["reason"].to_list().count("timed out") == 5
+
+
+def test_rows_that_are_late_together_are_asked_once(tmp_path):
+    """Asked again one by one they would hold the worker up for many times the limit."""
+    home = planned(tmp_path, Policy(timeout_seconds=0.1), spare=True)
+
+    async def work(app, client):
+        times = slow(app, 0.15)
+        rows = [FLIGHT | {"distance": 666 if place == 5 else 500} for place in range(12)]
+        answers = await asyncio.gather(*(client.post(PATH, json={"rows": [row]}) for row in rows))
+        return answers, times
+
+    answers, times = scenario(home, work)
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["predictions"][0].get("action") for answer in answers} >= {"fallback"}
+    assert len(times) == 1
+
+
 @pytest.mark.parametrize("unrecorded", ["refuse", "answer"])
 def test_charter_says_what_happens_when_the_journal_cannot_be_written(tmp_path, monkeypatch, unrecorded):
     def refuses(self, records):
@@ -220,6 +332,33 @@ def test_overload_is_turned_away_early_and_accepted_requests_are_answered(tmp_pa
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.headers["retry-after"] == "1"
     assert moved(home).predictions().height == codes.count(200)
+
+
+def test_requests_whose_bodies_come_together_are_no_more_than_the_queue_holds(tmp_path):
+    home = planned(tmp_path, Policy(queue=2))
+    body = json.dumps({"rows": [FLIGHT]}).encode()
+
+    async def work(app, client):
+        together, statuses = asyncio.Event(), []
+
+        async def receive():
+            await together.wait()
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": [], "query_string": b""}
+        asked = [asyncio.create_task(app(dict(scope), receive, send)) for _ in range(100)]
+        await asyncio.sleep(0.05)  # all have passed the first look at the queue
+        together.set()
+        await asyncio.gather(*asked)
+        return statuses
+
+    statuses = scenario(home, work)
+    assert 1 <= statuses.count(200) <= 10
+    assert statuses.count(429) == 100 - statuses.count(200)
 
 
 def test_callers_see_as_many_decimals_as_the_charter_says_and_the_journal_all(tmp_path):

@@ -7,8 +7,10 @@ from typing import Any
 
 from examples import flight_bundle
 from vitok.kernel.clock import Clock
-from vitok.loop.release import release_at_once
-from vitok.registry import versions
+from vitok.loop import rollout
+from vitok.loop.release import in_force, release_at_once
+from vitok.registry import rollouts, versions
+from vitok.release.rollout import Move
 from vitok.store.blobs import Blobs
 from vitok.wire import open_project
 
@@ -50,3 +52,11 @@ def two_versions(
             versions.register(connection, digest=digest, gates=[], metrics={}, summary={}, **facts)
     release_at_once(project, 1, actor="ada")
     return project
+
+
+def ends(project: Any, state: Any) -> None:
+    """Ends the roll-out under way as the keeper does by its evidence."""
+    with in_force(project) as connection:
+        found = rollouts.current(connection)
+        assert found is not None
+        rollout._make(project, connection, found, Move(state, found.stage, "evidence"), "vitok", None, {})

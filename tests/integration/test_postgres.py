@@ -21,6 +21,15 @@ from alembic.migration import MigrationContext
 from test_rollout_faults import project as rolling  # noqa: F401 - a fixture
 from test_rollout_faults import test_a_good_version_goes_all_the_way as canary
 from test_store_migrations import ROWS, filled
+from test_ways_back import project as three  # noqa: F401 - a fixture
+from test_ways_back import (
+    test_a_promotion_in_the_moment_of_a_rollback_is_taken_back_and_stands_in_the_history as late,
+)
+from test_ways_back import test_a_second_roll_out_cannot_even_be_written as no_second
+from test_ways_back import (
+    test_of_two_operators_at_the_same_moment_one_wins_and_the_other_is_told as two_operators,
+)
+from test_ways_back import test_two_rollbacks_at_the_same_moment_are_one as two_rollbacks
 
 import postgres
 from commands import COMMAND, cancer, edit, run_vitok
@@ -140,6 +149,23 @@ def test_every_repository_gives_the_same_as_on_sqlite(url, tmp_path, opened):
 def test_a_canary_goes_all_the_way(named, rolling):  # noqa: F811
     canary(rolling)
     rolling.engine.dispose()
+
+
+@pytest.mark.parametrize("strategy", ["canary", "immediate"])
+def test_of_two_operators_at_once_one_wins(named, three, monkeypatch, strategy):  # noqa: F811
+    two_operators(three, monkeypatch, strategy)
+
+
+def test_of_two_who_take_back_at_once_one_does(named, three, monkeypatch):  # noqa: F811
+    two_rollbacks(three, monkeypatch)
+
+
+def test_a_rollback_that_meets_a_promotion_takes_it_back(named, three, monkeypatch):  # noqa: F811
+    late(three, monkeypatch, None)
+
+
+def test_a_second_roll_out_is_refused_by_the_database(named, three):  # noqa: F811
+    no_second(three)
 
 
 def test_migrations_make_exactly_the_schema(url, opened):

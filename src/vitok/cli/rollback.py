@@ -13,11 +13,17 @@ from vitok.wire import open_project
 
 
 def rollback(
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            help="The version that is to answer no longer. Default: the one that is rolled out, else the champion."
+        ),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "by hand",
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Ends the roll-out under way, or goes back to the version before.
+    """Ends the roll-out of a version, or goes back from it to the version before; done again it changes nothing.
 
     It works without the database and with a broken charter too: then the plan that the workers follow is changed, and
     the record is made when both are back.
@@ -28,8 +34,9 @@ def rollback(
         system_clock,
         actor=local_user(),
         reason=reason,
+        away=version,
     )
-    show(as_json, payload, describe(payload))
+    show(as_json, payload, "\n".join(filter(None, (payload["note"], describe(payload)))))
 
 
 def register(app: typer.Typer) -> None:

@@ -131,10 +131,11 @@ def _give_first_aid(project: Project, incident: Incident) -> None:
     if tried or not history:
         return
     latest = releases.answers_since(history) if under_way is None else under_way.started
-    is_back = history[-1].strategy == "rollback"
+    is_back = under_way is None and releases.came_back(history)
+    doubtful = history[-1].version if under_way is None else under_way.version
     try:
         if may_roll_back(incident, rules, latest=latest, is_back=is_back):
-            text = _go_back(project, incident)
+            text = _go_back(project, incident, doubtful)
         elif may_fall_back(incident, rules, is_releasing=under_way is not None):
             answer_safely(project, incident.number, actor=ACTOR)
             text = "Every row gets the fallback until this is over or a version is released"
@@ -148,8 +149,9 @@ def _give_first_aid(project: Project, incident: Incident) -> None:
     project.say(f"Incident {incident.number}: {text}")
 
 
-def _go_back(project: Project, incident: Incident) -> str:
-    released = end_by_hand(project, actor=ACTOR, reason=f"first aid of incident {incident.number}")
+def _go_back(project: Project, incident: Incident, away: int) -> str:
+    reason = f"first aid of incident {incident.number}"
+    released = end_by_hand(project, actor=ACTOR, reason=reason, away=away)
     return f"Went back to version {released.release.plan.champion.version}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,17 @@ def release_at_once(
     """
     version, now_released = releasable(project, number)
     if now_released is not None and now_released.version == number:
-        if now_released.plan.policy != policy_of(project.document):
-            evidence = {"verdict": version.turn, "policy": "the charter's rules for answers changed"}
-            return _activate(project, version, Change("immediate", actor, "superseded", evidence))
-        publish_plan(project)
-        return now_released
-    risk = require_agreement(project, version, now_released, Wish(strategy, None, actor))
-    back_up_before_release(project, number)
-    evidence = {"verdict": version.turn, "risk": risk}
-    return _activate(project, version, Change("immediate", actor, "superseded", evidence))
+        if now_released.plan.policy == policy_of(project.document):
+            publish_plan(project)
+            return now_released
+        evidence = {"verdict": version.turn, "policy": "the charter's rules for answers changed"}
+    else:
+        risk = require_agreement(project, version, now_released, Wish(strategy, None, actor))
+        back_up_before_release(project, number)
+        evidence = {"verdict": version.turn, "risk": risk}
+    with in_force(project) as connection:
+        require_still_releasable(project, connection, number, now_released)
+        return give_all(project, connection, version, Change("immediate", actor, "superseded", evidence))
 
 
 def releasable(project: Project, number: int) -> tuple[versions.Version, releases.Release | None]:
@@ -85,10 +87,37 @@ def releasable(project: Project, number: int) -> tuple[versions.Version, release
         Busy: a roll-out is under way.
     """
     with project.engine.connect() as connection:
-        version, now_released = versions.get(connection, number), releases.current(connection)
-        under_way = rollouts.current(connection)
-        if now_released is None or now_released.version != number:
-            require_no_freeze(connection, project.charter, number)
+        version, now_released = _allowed(project, connection, number)
+    require_whole(project, version)
+    return version, now_released
+
+
+def require_still_releasable(
+    project: Project, connection: Connection, number: int, seen: releases.Release | None
+) -> None:
+    """Looks again at what `releasable` has found, in the transaction that writes: of two at once, one wins.
+
+    Args:
+        seen: The release that was in force then.
+
+    Raises:
+        Refused: the verdict was taken back meanwhile, or an incident freezes releases now.
+        Busy: somebody else was faster.
+    """
+    now = _allowed(project, connection, number)[1]
+    if now is not None and (seen is None or now.epoch != seen.epoch):
+        what = f"{now.actor} was faster: version {now.version} ({now.strategy}) is in force since {now.plan.created}"
+        raise Busy("release", what, "Look at `vitok releases`, then try again.")
+
+
+def _allowed(
+    project: Project, connection: Connection, number: int
+) -> tuple[versions.Version, releases.Release | None]:
+    """The version and the release in force, if the registry allows to release the version now."""
+    version, now_released = versions.get(connection, number), releases.current(connection)
+    under_way = rollouts.current(connection)
+    if now_released is None or now_released.version != number:
+        require_no_freeze(connection, project.charter, number)
     if version.verdict != ACCEPTED:
         failed = "; ".join(gate["reason"] for gate in version.gates if not gate["passed"])
         waits = version.verdict == "waiting"
@@ -102,10 +131,9 @@ def releasable(project: Project, number: int) -> tuple[versions.Version, release
     if under_way is not None:
         raise Busy(
             "release",
-            f"the roll-out of version {under_way.version} is {under_way.state}",
-            "Let it end, or end it with `vitok rollback`.",
+            f"the roll-out of version {under_way.version} is {under_way.state}, begun by {under_way.actor}",
+            f"Let it end, or end it with `vitok rollback {under_way.version}`.",
         )
-    require_whole(project, version)
     return version, now_released
 
 
@@ -131,42 +159,16 @@ def require_whole(project: Project, version: versions.Version) -> None:
     load_model(project.blobs, version.digest, version=version.number).warm_up()
 
 
-def go_back(project: Project, *, actor: str = "user", reason: str = "by hand") -> releases.Release:
-    """Goes back to the version that was in production before; done again it changes nothing.
-
-    Raises:
-        NotFound: there is none, or its bundle is gone.
-    """
-    with project.engine.connect() as connection:
-        history = releases.all_releases(connection)
-        if not history:
-            raise NotFound("rollback", "nothing has been released yet", "Release a version first.")
-        now_released = history[-1]
-        if now_released.strategy == "rollback":  # two people in haste must not go back twice
-            publish_plan(project)
-            return now_released
-        earlier = releases.rollback_target(history)
-        if earlier is None:
-            raise NotFound(
-                "rollback",
-                f"there is no version before {now_released.version} to go back to",
-                "Release another version.",
-            )
-        version = versions.get(connection, earlier.version)
-    evidence = {"reason": reason, "from": now_released.version}
-    return _activate(project, version, Change("rollback", actor, "rolled back", evidence))
-
-
-def _activate(project: Project, version: versions.Version, change: Change) -> releases.Release:
-    require_whole(project, version)
-    with in_force(project) as connection:
-        release = put_in_force(
-            project, connection, version, (Arm(version.number, version.digest, "champion", 1.0),), change
-        )
-        mark_released(project, connection, version.number)
-        kind = "rollback" if change.strategy == "rollback" else "release"
-        told = {"epoch": release.epoch, "version": version.number, "actor": change.actor, **change.evidence}
-        emit(connection, project.charter, project.clock(), kind, f"version {version.number}", told)
+def give_all(
+    project: Project, connection: Connection, version: versions.Version, change: Change
+) -> releases.Release:
+    """Gives a version all traffic, by a plan of its own, in a transaction of `in_force`."""
+    arms = (Arm(version.number, version.digest, "champion", 1.0),)
+    release = put_in_force(project, connection, version, arms, change)
+    mark_released(project, connection, version.number)
+    kind = "rollback" if change.strategy == releases.ROLLBACK else "release"
+    told = {"epoch": release.epoch, "version": version.number, "actor": change.actor, **change.evidence}
+    emit(connection, project.charter, project.clock(), kind, f"version {version.number}", told)
     return release
 
 
@@ -174,11 +176,14 @@ def _activate(project: Project, version: versions.Version, change: Change) -> re
 def in_force(project: Project) -> Iterator[Connection]:
     """A transaction that changes the plan; when it is over, the workers are told.
 
+    Nobody else writes meanwhile: what is read in it still holds when it ends.
+
     Raises:
         Busy: another one changed the plan at the same moment.
     """
     try:
         with project.engine.begin() as connection:
+            begin_writing(connection)
             yield connection
     except IntegrityError as error:
         raise Busy(
@@ -202,7 +207,6 @@ def answer_normally(project: Project, incident: int, *, actor: str) -> releases.
 def _replan(project: Project, change: Change, incident: int | None) -> releases.Release:
     """The plan in force once more, with or without first aid."""
     with in_force(project) as connection:
-        begin_writing(connection)
         now_released = releases.current(connection)
         assert now_released is not None
         version = versions.get(connection, now_released.version)
@@ -228,7 +232,7 @@ def put_in_force(
         aid: The incident because of which every row gets the fallback; None for the charter's ordinary rules.
     """
     now, last = project.clock(), releases.current(connection)
-    fallback = _fallback(project, connection, version)
+    fallback = _fallback(project, connection, version, change.before)
     verdicts = {arm.digest: versions.get(connection, arm.version) for arm in arms}
     plan = Plan(
         epoch=1 if last is None else last.epoch + 1,
@@ -256,13 +260,19 @@ def put_in_force(
     return release
 
 
-def _fallback(project: Project, connection: Connection, version: versions.Version) -> versions.Version | None:
-    """The last other version that was in production and whose bundle is whole, if the charter wants one."""
+def _fallback(
+    project: Project, connection: Connection, version: versions.Version, before: str
+) -> versions.Version | None:
+    """The last other version that was in production and whose bundle is whole, if the charter wants one.
+
+    Args:
+        before: The state that the release in force so far takes: what is taken back is no help.
+    """
     if not project.document.decisions.previous:
         return None
-    for release in reversed(releases.all_releases(connection)):
-        if release.version == version.number or release.state == "rolled back":
-            continue
+    history = releases.all_releases(connection)
+    left = [*history[:-1], *(replace(each, state=before) for each in history[-1:])]
+    for release in releases.others_before(left, version.number):
         earlier = versions.get(connection, release.version)
         try:
             files = load_manifest(project.blobs, earlier.digest).files

@@ -59,22 +59,22 @@ def release_desk(project: Project) -> dict[str, Any]:
     Returns:
         Also `candidates`: accepted versions that do not answer everything now, newest first; `under_way`: the number
         of the roll-out that goes on, None if none does; `waiting`: requests that people have not answered;
-        `can_go_back`: whether there is something to take back; `strategy` and `flags` of the charter; all `strategies`.
+        `away`: the version that can be taken back, None if none can; `strategy` and `flags` of the charter; all
+        `strategies`.
     """
     with project.engine.connect() as connection:
         history, ways = releases.all_releases(connection), rollouts.all_rollouts(connection)
         candidates = _candidates(connection, history)
         asked = requests.all_open(connection)
-    under_way = next((each.number for each in ways if each.position.is_open), None)
-    ended = bool(history) and history[-1].strategy == "rollback"
-    earlier = releases.rollback_target(history) if history and not ended else None
+    under_way = next((each for each in ways if each.position.is_open), None)
+    earlier = releases.rollback_target(history) if history else None
     release = project.charter.release
     return {
         **_listed(history, ways),
         "candidates": candidates,
-        "under_way": under_way,
+        "under_way": None if under_way is None else under_way.number,
         "waiting": [{"request": each.name, "version": each.version} for each in asked],
-        "can_go_back": under_way is not None or earlier is not None,
+        "away": under_way.version if under_way else history[-1].version if earlier else None,
         "strategy": release.strategy,
         "flags": sorted(release.flags),
         "strategies": list(STRATEGIES),

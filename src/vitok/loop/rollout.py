@@ -1,11 +1,13 @@
 """The roll-out of a version: begun by a command or a turn, moved on by each look, ended by evidence or by hand."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from vitok.charter.releasing import Strategy
+from vitok.errors import Busy, NotFound
 from vitok.loop.approving import Wish, mark_released, require_agreement
 from vitok.loop.backup import back_up_before_release
 from vitok.loop.journals import JournalReader
@@ -15,12 +17,14 @@ from vitok.loop.policy import require_segment
 from vitok.loop.project import Project
 from vitok.loop.release import (
     Change,
-    go_back,
+    give_all,
     in_force,
+    publish_plan,
     put_in_force,
     releasable,
     release_at_once,
     release_json,
+    require_still_releasable,
     require_whole,
 )
 from vitok.loop.rollout_rows import champion_baseline
@@ -39,7 +43,10 @@ from vitok.release.rollout import (
 )
 
 ACTOR = "vitok"
-_HOUR = 3600.0
+TAKEN = "from"  # in the evidence of a release: the version that somebody took back by it
+HASTE = timedelta(minutes=10)  # within which a second person may not know that the first has ended a roll-out
+HASTE_OF_ONE = timedelta(minutes=1)  # within which nobody may know that it has ended by itself
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,23 @@ class Released:
             return found | told
         share, strategy = rollout.way.stages[rollout.stage].share, rollout.way.strategy
         return found | told | {"version": rollout.version, "share": share, "strategy": strategy}
+
+
+@dataclass(frozen=True)
+class TakenBack(Released):
+    """What a rollback led to.
+
+    Args:
+        taken_back: The version that answers no longer; None if nothing was changed.
+        note: Why nothing was changed, and what to do if something should be.
+    """
+
+    taken_back: int | None = None
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `vitok rollback --json` prints."""
+        return super().as_json() | {"taken_back": self.taken_back, "note": self.note}
 
 
 def release_version(
@@ -115,6 +139,7 @@ def release_version(
         "actor": actor,
     }
     with in_force(project) as connection:
+        require_still_releasable(project, connection, number, now_released)
         rollout = rollouts.begin(connection, **planned, way=way, baseline=baseline)
         rollout, release = _make(project, connection, rollout, first_move(way), actor, None, evidence)
         mark_released(project, connection, number)
@@ -151,20 +176,108 @@ def plans_of(connection: Connection, number: int) -> list[Plan]:
     return [found.plan for found in releases.of_epochs(connection, epochs - {None})]
 
 
-def end_by_hand(project: Project, *, actor: str, reason: str) -> Released:
-    """Ends the roll-out under way, if there is one, and else goes back to the version before.
+def end_by_hand(project: Project, *, actor: str, reason: str, away: int | None = None) -> TakenBack:
+    """Takes a version away: ends its roll-out, or goes back from it to the version before.
+
+    Done again it changes nothing, and so it does if somebody else was faster.
+
+    Args:
+        away: The version that is to answer no longer. None for the one that is rolled out, else for the champion;
+            for none if somebody has gone back to the champion, or a roll-out has just ended: two people in haste must
+            not go back twice, nor one too far.
 
     Raises:
-        NotFound: there is nothing to go back to.
+        NotFound: there is no such version, or nothing to go back to, or its bundle is gone.
+        Busy: others change the plan again and again.
     """
+    for _ in range(_TRIES):
+        with project.engine.connect() as connection:
+            if away is None:
+                away, note = _meant(project, connection)
+            if away is None:
+                break
+            way = _way_back(connection, away)
+            target = None if way.target is None else versions.get(connection, way.target)
+        if target is not None:
+            require_whole(project, target)
+        with in_force(project) as connection:
+            if _way_back(connection, away) == way:
+                return _go_back(project, connection, way, away, actor, reason)
+    else:
+        raise Busy("rollback", "others change the plan again and again", "Look at `vitok releases`.")
+    publish_plan(project)
     with project.engine.connect() as connection:
-        rollout = rollouts.current(connection)
-    if rollout is None:
-        return Released(go_back(project, actor=actor, reason=reason), None)
-    with in_force(project) as connection:
+        return TakenBack(_in_force(connection), None, note=note)
+
+
+class _WayBack(NamedTuple):
+    """How a version is taken away: its roll-out or the one above it that ends, and who gets its traffic."""
+
+    rollout: int | None
+    target: int | None
+
+
+def _meant(project: Project, connection: Connection) -> tuple[int | None, str]:
+    """The version that a rollback without a version takes away; or None, and why it takes none."""
+    under_way = rollouts.current(connection)
+    if under_way is not None:
+        return under_way.version, ""
+    _in_force(connection)
+    history = releases.all_releases(connection)
+    last, ended = history[-1], rollouts.last_ended(connection)
+    if releases.taken_back_just_now(history):
+        back = next(each for each in reversed(history) if each.strategy == releases.ROLLBACK)
+        return None, nothing_done(last.version, f"{back.actor} has taken back what answered before")
+    if ended is not None and last.evidence.get("rollout") == ended.number and ended.version != last.version:
+        haste = HASTE if TAKEN in last.evidence else HASTE_OF_ONE
+        if project.clock() - last.created < haste:
+            why = f"the roll-out of version {ended.version} has just ended ({ended.state}, by {last.actor})"
+            return None, nothing_done(last.version, why)
+    return last.version, ""
+
+
+def nothing_done(version: int, why: str) -> str:
+    """Why a rollback without a version left a champion where it is, and how it is taken away all the same."""
+    return f"Nothing was changed: {why}. To take version {version} away too: vitok rollback {version}"
+
+
+def _way_back(connection: Connection, away: int) -> _WayBack:
+    _in_force(connection)
+    versions.get(connection, away)
+    under_way, history = rollouts.current(connection), releases.all_releases(connection)
+    if under_way is not None and under_way.version == away:
+        return _WayBack(under_way.number, None)
+    if away != (history[-1].version if under_way is None else under_way.champion):
+        return _WayBack(None, None)
+    earlier = releases.rollback_target(history, away)
+    if earlier is None:
+        what = f"there is no version before {away} to go back to"
+        raise NotFound("rollback", what, "Release another version.")
+    return _WayBack(None if under_way is None else under_way.number, earlier.version)
+
+
+def _go_back(
+    project: Project, connection: Connection, way: _WayBack, away: int, actor: str, reason: str
+) -> TakenBack:
+    rollout, taken = None, {"reason": reason, TAKEN: away}
+    if way.rollout is not None:
+        rollout = rollouts.get(connection, way.rollout)
         made = Move("aborted", rollout.stage, reason)
-        rollout, release = _make(project, connection, rollout, made, actor, None, {"reason": reason})
-    return Released(release, rollout)
+        rollout, _ = _make(project, connection, rollout, made, actor, None, taken)
+    if way.target is not None:
+        change = Change(releases.ROLLBACK, actor, "rolled back", taken)
+        give_all(project, connection, versions.get(connection, way.target), change)
+    release = _in_force(connection)
+    if way == (None, None):
+        return TakenBack(release, None, note=f"Nothing was changed: version {away} answers nothing.")
+    return TakenBack(release, rollout, taken_back=away)
+
+
+def _in_force(connection: Connection) -> releases.Release:
+    release = releases.current(connection)
+    if release is None:
+        raise NotFound("rollback", "nothing has been released yet", "Release a version first.")
+    return release
 
 
 def _make(

@@ -14,6 +14,7 @@ from vitok.release.plan import Plan
 from vitok.store.schema import releases
 
 IN_FORCE = "in force"
+ROLLBACK = "rollback"  # the strategy of a plan that leads back
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +82,54 @@ def answers_since(history: list[Release]) -> datetime:
     Args:
         history: All releases, oldest first; at least one.
     """
-    run = takewhile(lambda release: release.version == history[-1].version, reversed(history))
-    return list(run)[-1].created
+    return _run(history)[0].created
 
 
-def rollback_target(history: list[Release]) -> Release | None:
-    """The release that a rollback goes back to: the last of another version that was not taken back itself.
+def came_back(history: list[Release]) -> bool:
+    """Whether the version in production came there by a way back, not by a release of its own.
+
+    The end of a roll-out leads nobody back whose champion answered by default all the time.
 
     Args:
         history: All releases, oldest first; at least one.
     """
-    now = history[-1].version
-    earlier = [each for each in history[:-1] if each.version != now and each.state == "superseded"]
-    return earlier[-1] if earlier else None
+    return _run(history)[0].strategy == ROLLBACK
+
+
+def taken_back_just_now(history: list[Release]) -> bool:
+    """Whether the version in production came there by a way back, and nothing was tried since.
+
+    Args:
+        history: All releases, oldest first; at least one.
+    """
+    return came_back(history) and not any("rollout" in each.evidence for each in _run(history)[1:])
+
+
+def _run(history: list[Release]) -> list[Release]:
+    """The last releases, all of one version by default, oldest first."""
+    run = takewhile(lambda release: release.version == history[-1].version, reversed(history))
+    return list(run)[::-1]
+
+
+def others_before(history: list[Release], version: int) -> list[Release]:
+    """The last release of each other version that was not taken back at its end, newest first.
+
+    Args:
+        history: All releases, oldest first.
+    """
+    last = {each.version: each for each in history}
+    kept = [each for each in last.values() if each.version != version and each.state == "superseded"]
+    return sorted(kept, key=lambda each: -each.epoch)
+
+
+def rollback_target(history: list[Release], version: int | None = None) -> Release | None:
+    """The release that a rollback goes back to: the last of another version that was not taken back itself.
+
+    Args:
+        history: All releases, oldest first; at least one.
+        version: That is to be taken back; None for the one in production.
+    """
+    return next(iter(others_before(history, history[-1].version if version is None else version)), None)
 
 
 def activate(

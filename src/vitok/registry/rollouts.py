@@ -67,6 +67,7 @@ class Transition:
 
 def _rollout(row: Row[Any]) -> Rollout:
     values = dict(row._mapping)
+    del values["going"]  # as its state says
     return Rollout(**{**values, "way": msgspec.convert(values["way"], Way)})
 
 
@@ -86,9 +87,10 @@ def begin(
     way: Way,
     baseline: dict[str, Any],
 ) -> Rollout:
-    """Writes a planned roll-out down."""
+    """Writes a planned roll-out down; fails while another one goes on."""
     values = {"started": now, "version": version, "champion": champion, "state": "planned", "stage": 0}
     values |= {"since": now, "actor": actor, "way": msgspec.to_builtins(way), "baseline": baseline}
+    values["going"] = 1
     result = connection.execute(insert(rollouts).values(**values))
     return get(connection, int(result.inserted_primary_key[0]))  # type: ignore[index]
 
@@ -119,7 +121,7 @@ def move(
     connection.execute(insert(transitions).values(**values, evidence=told, seen=seen))
     changes: dict[str, Any] = {"state": made.state, "stage": made.stage, "since": now}
     if made.state not in OPEN:
-        changes["ended"] = now
+        changes |= {"ended": now, "going": None}
     connection.execute(update(rollouts).where(rollouts.c.number == rollout.number).values(**changes))
     return get(connection, rollout.number)
 
@@ -130,6 +132,12 @@ def current(connection: Connection) -> Rollout | None:
         select(rollouts).where(rollouts.c.state.in_(OPEN)).order_by(rollouts.c.number.desc()).limit(1)
     ).first()
     return None if row is None else _rollout(row)
+
+
+def last_ended(connection: Connection) -> Rollout | None:
+    """The newest roll-out if it has ended, None if it goes on or there was none."""
+    row = connection.execute(select(rollouts).order_by(rollouts.c.number.desc()).limit(1)).first()
+    return None if row is None or row.ended is None else _rollout(row)
 
 
 def get(connection: Connection, number: int) -> Rollout:

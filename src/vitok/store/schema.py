@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0011"
+HEAD = "0012"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -312,6 +313,9 @@ rollouts = Table(
     Column("actor", Words(200), nullable=False),
     Column("way", JSON, nullable=False),
     Column("baseline", JSON, nullable=False),
+    # 1 until it ends, then nothing: no two go on at once, since their effects could not be told apart.
+    Column("going", Integer),
+    Index("one_rollout_going", "going", unique=True),
 )
 
 transitions = Table(

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from rollouts import START, two_versions
+from examples import flight_bundle
+from rollouts import START, ends, two_versions
 from vitok.errors import CharterMistake, NotFound, Refused, UserMistake
 from vitok.govern import audit
 from vitok.journal.ledger import MemoryLedger
@@ -28,9 +29,10 @@ from vitok.loop.notify import list_events
 from vitok.loop.policy import policy_of
 from vitok.loop.postmortem import post_mortem
 from vitok.loop.release import release_at_once
+from vitok.loop.rollout import release_version
 from vitok.loop.way import way_of
 from vitok.monitor.alerts import Alert
-from vitok.registry import incidents, releases, rollouts, turns
+from vitok.registry import incidents, releases, rollouts, turns, versions
 from vitok.registry import windows as remembered
 from vitok.release.decide import Decider
 from vitok.release.plan import Plan
@@ -172,6 +174,25 @@ def test_first_aid_goes_back_once_if_quality_fell_after_the_release(tmp_path):
     texts = [note["text"] for note in show_incident(project, 1)["time_line"]]
     assert "Went back to version 1" in texts
     assert any("first aid of incident 1" in text for text in texts)
+
+
+def test_first_aid_goes_back_from_a_champion_whose_canary_has_ended_by_itself(tmp_path):
+    """The end of a canary is no rollback of the champion, which came before the trouble."""
+    project = made(tmp_path, FIRST_AID)
+    release_at_once(project, 2, actor="ada")
+    later(project)
+    third = flight_bundle(project.blobs, 0.2)
+    with project.engine.begin() as connection:
+        facts = {"gates": [], "metrics": {}, "summary": {}, "created": START, "turn": "t3"}
+        versions.register(connection, digest=third, verdict="accepted", **facts)
+    release_version(project, MemoryLedger(), 3, actor="ada")
+    later(project)
+    ends(project, "rolled back")
+    later(project, 4)
+    alarm(project)
+    look_after_incidents(project)
+    with project.engine.connect() as connection:
+        assert releases.current(connection).version == 1
 
 
 def test_no_first_aid_if_quality_fell_before_the_release(tmp_path):

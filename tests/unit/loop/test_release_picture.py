@@ -11,9 +11,9 @@ from vitok.cli.app import build
 from vitok.errors import NotFound
 from vitok.journal.ledger import MemoryLedger
 from vitok.kernel.clock import VirtualClock
-from vitok.loop.release import go_back, release_at_once
+from vitok.loop.release import release_at_once
 from vitok.loop.release_picture import release_picture, release_story, story_json
-from vitok.loop.rollout import release_version
+from vitok.loop.rollout import end_by_hand, release_version
 from vitok.monitor.alerts import Alert
 from vitok.registry import releases, versions, windows
 
@@ -63,7 +63,7 @@ def test_events_say_who_released_it_and_what_ended_it(project):
         ("immediate", "version 1 answers everything, by ada; nothing was in production before"),
         ("superseded", "version 2 (immediate) by olga"),
     ]
-    go_back(project, actor="ada", reason="late warnings")
+    end_by_hand(project, actor="ada", reason="late warnings")
     _, second = story_of(project, 2)
     assert second.events[-1][1:] == ("rolled back", "version 1 (rollback) by ada")
     _, back = story_of(project, 3)

@@ -134,13 +134,13 @@ def test_a_label_stays_what_it_was(project: Any) -> None:
 def test_what_can_be_released_is_accepted_and_not_in_force(project: Any) -> None:
     found = release_desk(project)
     assert [each["version"] for each in found["candidates"]] == [2]
-    assert (found["under_way"], found["can_go_back"]) == (None, False)
+    assert (found["under_way"], found["away"]) == (None, None)
     assert found["in_force"]["arms"] == [{"version": 1, "role": "champion", "share": 1.0}]
     with pytest.raises(UserMistake, match="is not known"):
         release_as_asked(project, 2, strategy="hope", flag=None, actor="ada")
     release_as_asked(project, 2, strategy=None, flag=None, actor="ada")
     found = release_desk(project)
-    assert (found["under_way"], found["can_go_back"]) == (1, True)
+    assert (found["under_way"], found["away"]) == (1, 2)
     assert [arm["share"] for arm in found["in_force"]["arms"]] == [0.9, 0.1]
 
 

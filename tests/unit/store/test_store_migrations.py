@@ -75,6 +75,35 @@ def test_turns_from_before_they_had_numbers_are_numbered(tmp_path):
         ]
 
 
+def test_of_two_roll_outs_that_both_go_on_the_newest_does(tmp_path):
+    """Before, two operators could begin one each at the same moment."""
+    url = f"sqlite:///{tmp_path / 'state.sqlite'}"
+    engine = new_database(url, "0011")
+    there = sa.MetaData()
+    there.reflect(engine)
+    with engine.begin() as connection:
+        table = there.tables["rollouts"]
+        rows = [{column.name: value_of(column, number) for column in table.c} for number in range(1, 4)]
+        ends = [rows[0]["ended"], None, None]
+        news = [row | {"state": "stepping", "ended": end} for row, end in zip(rows, ends, strict=True)]
+        connection.execute(sa.insert(table), news)
+    engine.dispose()
+    with open_database(url).connect() as connection:
+        after, steps = metadata.tables["rollouts"], metadata.tables["transitions"]
+        found = connection.execute(
+            sa.select(after.c.state, after.c.ended, after.c.going).order_by("number")
+        ).all()
+        assert found == [
+            ("stepping", ends[0], None),
+            ("aborted", rows[2]["started"], None),
+            ("stepping", None, 1),
+        ]
+        (step,) = connection.execute(
+            sa.select(steps.c.rollout, steps.c.number, steps.c.before, steps.c.state)
+        )
+        assert step == (2, 1, "stepping", "aborted")
+
+
 def test_the_rows_of_a_dump_go_into_an_empty_database_as_they_were(tmp_path):
     source = new_database(f"sqlite:///{tmp_path / 'one.sqlite'}", HEAD)
     target = new_database(f"sqlite:///{tmp_path / 'two.sqlite'}", HEAD)

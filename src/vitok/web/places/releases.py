@@ -38,7 +38,7 @@ def _release(project: Project, who: str, values: Values) -> Values:
 
 
 def _take_back(project: Project, who: str, values: Values) -> Values:
-    return roll_back_beside(project, actor=who, reason=values["reason"])
+    return roll_back_beside(project, actor=who, reason=values["reason"], away=values["version"])
 
 
 DEEDS = (
@@ -58,10 +58,15 @@ DEEDS = (
     Deed(
         "/releases/rollback",
         _take_back,
-        "Ends the roll-out under way, or goes back to the version before.",
+        "Ends the roll-out of a version, or goes back from it to the version before.",
         act="release",
         then="/releases",
         said=_("It is taken back: the version before answers."),
-        asks={"reason": _REASON},
+        asks={
+            "reason": _REASON,
+            "version": Ask(
+                int, help="That is to answer no longer. Default: the one rolled out, else the champion."
+            ),
+        },
     ),
 )

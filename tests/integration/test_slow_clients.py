@@ -70,3 +70,34 @@ def test_cancelling_a_request_from_outside_still_cancels_it(app):
         await app.stop()
 
     asyncio.run(work())
+
+
+def test_bodies_are_no_more_together_than_a_worker_can_hold(app, monkeypatch):
+    monkeypatch.setattr(readers, "MOST_BYTES", 3000)
+
+    def piecewise(*parts):
+        left = list(parts)
+
+        async def receive():
+            if not left:
+                await asyncio.sleep(3600)
+            return {"body": left.pop(0), "more_body": True}
+
+        return receive
+
+    async def work():
+        await app.start()
+        held = [asyncio.create_task(ask(app, piecewise(b"{" + b" " * 999))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        refused = await ask(app, piecewise(b"{" + b" " * 999))
+        small = await ask(app, whole)  # comes at once, and is no burden
+        await asyncio.wait_for(asyncio.gather(*held), 5)
+        after = await asyncio.wait_for(ask(app, piecewise(b"{" + b" " * 999)), 5)
+        await app.stop()
+        return refused, small, after
+
+    refused, small, after = asyncio.run(work())
+    assert refused[0] == 429
+    assert "too large together" in refused[1]["error"]
+    assert small[0] == 200
+    assert after[0] == 408  # there is room again

@@ -2,6 +2,7 @@
 
 from vitok import __version__
 from vitok.errors import NotFound
+from vitok.kernel.clock import Clock
 from vitok.model.bundle import Manifest
 from vitok.serve import v2
 from vitok.serve.deployment import Deployment, PlanWatcher
@@ -10,6 +11,7 @@ from vitok.serve.metrics import Metrics
 from vitok.serve.openapi import describe
 from vitok.serve.page import docs_page
 from vitok.serve.predict import served_version
+from vitok.serve.status_page import Standing, status_page
 
 _VERSION_DIGITS = 9
 
@@ -17,7 +19,8 @@ _VERSION_DIGITS = 9
 class About:
     """The handlers of what can be read, and which deployment answers."""
 
-    def __init__(self, watcher: PlanWatcher, metrics: Metrics) -> None:
+    def __init__(self, clock: Clock, watcher: PlanWatcher, metrics: Metrics) -> None:
+        self._clock = clock
         self._watcher = watcher
         self._metrics = metrics
 
@@ -29,6 +32,7 @@ class About:
             "metrics": {"GET": self._show_metrics},
             "openapi.json": {"GET": self._show_openapi},
             "docs": {"GET": self._show_docs},
+            "status": {"GET": self._show_status},
             "v2": {"GET": self._show_server},
             "v2/health/live": {"GET": self._is_live},
             "v2/health/ready": {"GET": self._is_ready},
@@ -107,6 +111,13 @@ class About:
 
     async def _show_docs(self, request: Request, names: list[str]) -> Response:
         return docs_page(*self._described(), request.headers.get(b"host", b""))
+
+    async def _show_status(self, request: Request, names: list[str]) -> Response:
+        return status_page(
+            Standing(
+                self._watcher.current, self._watcher.problem, *self._metrics.standing(), now=self._clock()
+            )
+        )
 
     def _described(self) -> tuple[str, Manifest | None]:
         deployment = self._watcher.current

@@ -35,6 +35,7 @@ NEEDS: dict[str, Scope | None] = {
     "metrics": "read",
     "openapi.json": "read",
     "docs": "read",
+    "status": "read",
     "models/*/predict": "predict",
     "models/*/explain": "predict",
     "models/*/outcomes": "outcomes",

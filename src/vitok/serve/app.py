@@ -29,6 +29,7 @@ from vitok.serve.http import (
     Scope,
     Send,
     error_response,
+    require_same_origin,
     send_response,
 )
 from vitok.serve.invocations import explain_failure
@@ -246,6 +247,8 @@ class DataPlane:
                 return await self._otherwise(scope, receive, send)
             if self._access is not None:
                 caller = await self._access.admit(route, headers)
+            if caller is None and scope["method"] != "GET":
+                require_same_origin(headers)  # a page cannot send a key that it does not have
             handler = _choose(handlers, scope["method"], scope["path"])
             if self._busy >= self._policy().queue and scope["method"] == "POST":
                 raise _overloaded()
@@ -261,6 +264,8 @@ class DataPlane:
                 self._busy -= 1
         except Exception as error:  # whatever fails, the caller gets an answer and others go on
             response = _explain(route, error)
+        finally:
+            self._readers.answered()
         self._metrics.count_request(route, response.status, stopwatch() - started)
         return await send_response(send, response)
 

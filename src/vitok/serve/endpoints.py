@@ -44,7 +44,7 @@ class Endpoints:
         self._desk = desk
         self._metrics = metrics
         self._probing = probing
-        self._about = About(watcher, metrics)
+        self._about = About(clock, watcher, metrics)
         self._deployment = self._about.deployment
         self._explainer = Explainer(watcher.blobs)
 

@@ -13,7 +13,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+MAX_ROWS = 10_000
 log = logging.getLogger("vitok.serve")
+_SAFE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 encode = msgspec.json.Encoder().encode
 
 
@@ -49,6 +51,27 @@ class HttpProblem(Exception):
         super().__init__(message)
 
 
+def too_many_rows(count: int) -> HttpProblem:
+    """The refusal of a request that brings more rows than one may."""
+    return HttpProblem(413, f"rows: {count} rows, at most {MAX_ROWS}. Send several requests")
+
+
+def require_same_origin(headers: dict[bytes, bytes]) -> None:
+    """Refuses what the page of another site lets a browser send; programs name no origin.
+
+    Raises:
+        HttpProblem: 403.
+    """
+    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+    if site is None and origin is None:
+        return
+    differs = origin is not None and origin.rpartition(b"//")[2].lower() != headers.get(b"host", b"").lower()
+    if site in (b"cross-site", b"same-site") or (differs and site != b"same-origin"):
+        raise HttpProblem(
+            403, "this request comes from the page of another site. Let a server of yours send it"
+        )
+
+
 def json_response(content: Any, status: int = 200) -> Response:
     """An answer in JSON."""
     return Response(status, encode(content))
@@ -74,12 +97,15 @@ def error_response(error: Exception) -> Response:
     return Response(status, encode({"error": text}))
 
 
-async def read_request(scope: Scope, headers: dict[bytes, bytes], receive: Receive, limit: int) -> Request:
+async def read_request(
+    scope: Scope, headers: dict[bytes, bytes], receive: Receive, limit: int, hold: Callable[[int], None]
+) -> Request:
     """Reads a request with its whole body.
 
     Args:
         headers: Of the scope.
         limit: Most bytes of the body.
+        hold: Is told of bytes that are held until the rest comes; may refuse them.
 
     Raises:
         HttpProblem: the body is larger than the limit (413) or compressed (415).
@@ -95,12 +121,14 @@ async def read_request(scope: Scope, headers: dict[bytes, bytes], receive: Recei
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
         parts, size = [body], len(body)
+        hold(size)
         while message.get("more_body"):
             message = await receive()
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
                 raise _too_large(limit)
+            hold(len(parts[-1]))
         body = b"".join(parts)
     return Request(scope["method"], scope["path"], headers, body, scope.get("query_string", b""))
 
@@ -115,6 +143,7 @@ async def send_response(send: Send, response: Response) -> None:
     headers = [
         (b"content-type", response.content_type),
         (b"content-length", str(len(response.body)).encode()),
+        *_SAFE,
         *response.headers,
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

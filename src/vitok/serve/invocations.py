@@ -7,6 +7,7 @@ probabilities, `ids` names the predictions, to which outcomes are told later, an
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from vitok.errors import RequestMistake
 from vitok.model.bundle import Manifest
 from vitok.model.schema import RequestSchema, Rows, decode_json
-from vitok.serve.http import HttpProblem, Response, error_response, json_response
+from vitok.serve.http import MAX_ROWS, HttpProblem, Response, error_response, json_response, too_many_rows
 from vitok.serve.predict import Answer
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -142,6 +143,7 @@ def _split_rows(manifest: Manifest, content: Any) -> list[dict[str, Any]]:
         raise RequestMistake(
             "dataframe_split", "has no lists `columns` and `data`", "Send what to_dict(orient='split') gives."
         )
+    _require_few(data)
     if not isinstance(content.get("index", []), list):
         raise RequestMistake("dataframe_split.index", "is no list", "Leave it out, or send a list.")
     if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
@@ -152,6 +154,7 @@ def _split_rows(manifest: Manifest, content: Any) -> list[dict[str, Any]]:
 def _record_rows(manifest: Manifest, content: Any) -> list[dict[str, Any]]:
     if not isinstance(content, list):
         raise RequestMistake("dataframe_records", "is no list", "Send a list of objects.")
+    _require_few(content)
     return content
 
 
@@ -162,12 +165,19 @@ def _instance_rows(manifest: Manifest, content: Any) -> list[dict[str, Any]]:
 def _input_rows(manifest: Manifest, content: Any) -> list[dict[str, Any]]:
     if not isinstance(content, dict):
         return _listed_rows(manifest, "inputs", content)
+    for values in content.values():
+        _require_few(values if isinstance(values, list) else [])
     columns = {name: _column(f"inputs.{name}", values) for name, values in content.items()}
     sizes = {len(values) for values in columns.values()}
     if len(sizes) > 1:
         shown = ", ".join(f"{name} {len(values)}" for name, values in columns.items())
         raise RequestMistake("inputs", f"have different numbers of rows: {shown}", "Make them the same.")
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _require_few(rows: list[Any]) -> None:
+    if len(rows) > MAX_ROWS:
+        raise too_many_rows(len(rows))
 
 
 def _column(place: str, values: Any) -> list[Any]:
@@ -179,6 +189,7 @@ def _column(place: str, values: Any) -> list[Any]:
 def _listed_rows(manifest: Manifest, place: str, content: Any) -> list[dict[str, Any]]:
     if not isinstance(content, list):
         raise RequestMistake(place, "is no list", "Send one object, or one list of values, for each row.")
+    _require_few(content)
     names = [field.name for field in manifest.inputs]
     return [
         row if isinstance(row, dict) else _named(f"{place}[{number}]", names, row)
@@ -206,13 +217,16 @@ _JSON_ROWS: Mapping[str, Callable[[Manifest, Any], list[dict[str, Any]]]] = {
 
 def _csv_rows(schema: RequestSchema, body: bytes) -> list[dict[str, Any]]:
     try:
-        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = list(islice(reader, MAX_ROWS + 2))  # the header, and one row too many
     except UnicodeDecodeError as error:
         raise RequestMistake("body", f"is not UTF-8 (byte {error.start})", "Send it as UTF-8.") from error
     except csv.Error as error:
         raise RequestMistake(
             "body", f"is no CSV: {error}", "Quote cells that hold quotes or line ends."
         ) from error
+    if len(lines) > MAX_ROWS + 1:
+        raise HttpProblem(413, f"rows: more than {MAX_ROWS} lines. Send several requests")
     if not lines or len(set(lines[0])) < len(lines[0]):
         raise RequestMistake("line 1", "has no header of different names", "Name each column once.")
     kinds = {field.name: field.kind for field in schema.manifest.inputs}

@@ -102,11 +102,15 @@ class Metrics:
         from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
         registry = CollectorRegistry(auto_describe=False)
-        waiting, seen = waiting_bytes(self._home / _JOURNAL), read_heartbeat(self._home)
-        registry.register(_Collector(self._total(), epoch or 0, waiting, seen))
+        counts, waiting, seen = self.standing()
+        registry.register(_Collector(counts, epoch or 0, waiting, seen))
         if OPENMETRICS in accept:
             return generate_openmetrics(registry), OPENMETRICS + b"; version=1.0.0; charset=utf-8"
         return generate_latest(registry), b"text/plain; version=0.0.4; charset=utf-8"
+
+    def standing(self) -> tuple[Counts, int, Heartbeat | None]:
+        """The counts of all workers, the bytes that wait in the journal, and the keeper's last sign of life."""
+        return self._total(), waiting_bytes(self._home / _JOURNAL), read_heartbeat(self._home)
 
     def _own(self) -> Counts:
         return Counts(

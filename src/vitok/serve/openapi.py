@@ -159,6 +159,7 @@ def _service_operations() -> list[Operation]:
         get("/metrics", "Figures for Prometheus", "text/plain", "Text"),
         get("/openapi.json", "This description", _JSON, "Any"),
         get("/docs", "This description as a page", "text/html", "Text"),
+        get("/status", "How the server is, as a page", "text/html", "Text"),
     ]
 
 

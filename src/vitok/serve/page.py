@@ -13,9 +13,8 @@ from vitok.model.schema import has_all_levels
 from vitok.serve.http import Response
 from vitok.serve.openapi import Operation, operations
 
-_HEADERS = (
+HEADERS = (
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
 _STYLE = """
@@ -48,26 +47,38 @@ def docs_page(project: str, manifest: Manifest | None, host: bytes) -> Response:
         body = _inputs(manifest) + "".join(
             _group(name, list(members), base) for name, members in groupby(found, lambda one: one.group)
         )
-    title = escape(f"Predictions of {project}")
-    page = f"""<!doctype html>
+    body = (
+        '<p>The same for machines: <a href="/openapi.json">/openapi.json</a>. Refusals are\n'
+        f'<code>{{"error": "..."}}</code> and name the place, the value and the remedy.</p>\n{body}'
+    )
+    content = page_of(f"Predictions of {project}", body)
+    return Response(200, content.encode(), b"text/html; charset=utf-8", HEADERS)
+
+
+def page_of(title: str, body: str, refresh: int | None = None) -> str:
+    """A whole page.
+
+    Args:
+        body: HTML.
+        refresh: After how many seconds it is asked for anew; None for never.
+    """
+    again = "" if refresh is None else f'\n<meta http-equiv="refresh" content="{refresh}">'
+    return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">{again}
+<title>{escape(title)}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>{title}</h1>
-<p>The same for machines: <a href="/openapi.json">/openapi.json</a>. Refusals are
-<code>{{"error": "..."}}</code> and name the place, the value and the remedy.</p>
+<h1>{escape(title)}</h1>
 {body}
 </main>
 </body>
 </html>
 """
-    return Response(200, page.encode(), b"text/html; charset=utf-8", _HEADERS)
 
 
 def _inputs(manifest: Manifest) -> str:

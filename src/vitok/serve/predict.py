@@ -14,11 +14,10 @@ from vitok.model.schema import Rows
 from vitok.release.decide import Decision
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
-from vitok.serve.http import HttpProblem, log
+from vitok.serve.http import MAX_ROWS, HttpProblem, log, too_many_rows
 from vitok.serve.stand_ins import Batch, by_default, failed_rows, failure_of, in_place_of
 from vitok.serve.trouble import Asked, no_records, on_loop
 
-MAX_ROWS = 10_000
 TIMED_OUT, HUNG = "timed out", "hung the worker"  # as the journal has them
 
 
@@ -192,7 +191,7 @@ def require_few(rows: Rows) -> Rows:
         HttpProblem: 413.
     """
     if len(rows) > MAX_ROWS:
-        raise HttpProblem(413, f"rows: {len(rows)} rows, at most {MAX_ROWS}. Send several requests")
+        raise too_many_rows(len(rows))
     return rows
 
 

@@ -14,9 +14,9 @@ from vitok.kernel.clock import parse_time
 from vitok.model.bundle import Manifest
 from vitok.model.schema import decode_json, outcome_value
 from vitok.serve.deployment import Deployment
-from vitok.serve.http import HttpProblem, Response, json_response
+from vitok.serve.http import MAX_ROWS, HttpProblem, Response, json_response
 from vitok.serve.intervals import intervals_of
-from vitok.serve.predict import MAX_ROWS, Answer
+from vitok.serve.predict import Answer
 from vitok.serve.recorder import Recorder
 
 

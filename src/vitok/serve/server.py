@@ -225,6 +225,7 @@ def run_server(
         ssl_keyfile=None if door is None or door.private_key is None else str(door.private_key),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,
+        http="vitok.serve.connections:Connection",
     )
     configure_logs()
     try:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vitok.errors import RequestMistake
 from vitok.model.schema import decode_json
-from vitok.serve.http import Response
+from vitok.serve.http import MAX_ROWS, Response, too_many_rows
 
 LENGTH_HEADER = b"inference-header-content-length"
 MATRIX = "inputs"  # what a matrix of all inputs is called where its shape alone does not tell
@@ -89,6 +89,9 @@ def read_infer(
             "body", f"is no inference request: {error}", "See the Open Inference Protocol V2."
         ) from error
     columns: dict[str, list[Any]] = {}
+    longest = max((tensor.shape[0] for tensor in request.inputs if tensor.shape), default=0)
+    if longest > MAX_ROWS:
+        raise too_many_rows(longest)  # before memory is spent on them
     names = matrix() if len(request.inputs) == 1 else ()
     for place, tensor in enumerate(request.inputs):
         try:
@@ -137,7 +140,7 @@ def _read_tensor(tensor: Tensor, rest: bytes, matrix: Sequence[str], columns: di
             raise _Wrong("has both data and binary_data_size", "Send one of them.")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
             raise _Wrong(f"has binary_data_size {size}, {len(rest)} bytes are left", "Correct it.")
-        values, rest = _binary(tensor.datatype, rest[:size]), rest[size:]
+        values, rest = _binary(tensor, rest[:size], tensor.shape[0] * len(names)), rest[size:]
     else:
         values = _listed(tensor, len(names))
     if len(values) != tensor.shape[0] * len(names):
@@ -172,6 +175,8 @@ def _listed(tensor: Tensor, width: int) -> list[Any]:
         raise _Wrong("has no list `data`", "Send data, or binary_data_size and the bytes.")
     if list not in map(type, data):
         return data
+    if len(data) > tensor.shape[0]:
+        raise _Wrong(f"has {len(data)} rows for shape {tensor.shape}", "Make both the same.")
     if not all(isinstance(row, list) and len(row) == width for row in data):
         raise _Wrong(
             f"has nested data that are not of shape {tensor.shape}", "Send them flat, or row by row."
@@ -179,12 +184,14 @@ def _listed(tensor: Tensor, width: int) -> list[Any]:
     return [value for row in data for value in row]
 
 
-def _binary(datatype: str, content: bytes) -> list[Any]:
+def _binary(tensor: Tensor, content: bytes, count: int) -> list[Any]:
+    datatype = tensor.datatype
     if datatype == "BYTES":
-        return _strings(content)
+        return _strings(content, tensor, count)
     kind: np.dtype[Any] = NUMBERS.get(datatype, np.dtype("u1"))
-    if len(content) % kind.itemsize:
-        raise _Wrong(f"has {len(content)} bytes of {datatype}", f"Send {kind.itemsize} for each value.")
+    if len(content) != count * kind.itemsize:
+        what = f"has {len(content)} bytes of {datatype} for shape {tensor.shape}"
+        raise _Wrong(what, f"Send {kind.itemsize} for each value.")
     array = np.frombuffer(content, dtype=kind)
     if datatype == "BOOL":
         return [bool(value) for value in array.tolist()]
@@ -192,9 +199,12 @@ def _binary(datatype: str, content: bytes) -> list[Any]:
     return [None if value != value else value for value in values] if kind.kind == "f" else values
 
 
-def _strings(content: bytes) -> list[str]:
-    values, start = [], 0
+def _strings(content: bytes, tensor: Tensor, count: int) -> list[str]:
+    values: list[str] = []
+    start = 0
     while start < len(content):
+        if len(values) == count:
+            raise _Wrong(f"has more than {count} values for shape {tensor.shape}", "Make both the same.")
         end = start + 4 + int.from_bytes(content[start : start + 4], "little")
         if start + 4 > len(content) or end > len(content):
             raise _Wrong("ends inside of a string", "Prefix each string with its length (4 bytes).")

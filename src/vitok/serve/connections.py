@@ -1,0 +1,83 @@
+"""Connections that cost little while they bring nothing: heads that never come, heads without end, too many at once."""
+
+import resource
+from asyncio import TimerHandle, Transport
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from vitok.serve.http import log
+
+HEAD_BYTES = 64 * 2**10
+HEAD_SECONDS = 10.0
+_SPARE_FILES = 128  # for the journal, models and pages
+_MANY_FILES = 65_536
+
+
+def most_connections() -> int:
+    """How many connections a worker may hold, after it took as many files as the system gives."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return max(_SPARE_FILES, (_MANY_FILES if soft == resource.RLIM_INFINITY else soft) - _SPARE_FILES)
+
+
+class Connection(HttpToolsProtocol):
+    """A connection whose heads must come whole, soon, and not be endless."""
+
+    _most = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Takes a connection, unless the worker holds too many; the first head must come now."""
+        super().connection_made(transport)
+        Connection._most = Connection._most or most_connections()
+        self._timer: TimerHandle | None = None
+        self._in_head = False
+        self._head_bytes = 0
+        if len(self.connections) > Connection._most:
+            log.warning("more than %d connections: a new one is closed", Connection._most)
+            transport.abort()
+        else:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        self._in_head = False
+        self._head_came()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes, and refuses a head that has become too long."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                return self._refuse()
+        if self._timer is None and (self._in_head or self.cycle is None or self.cycle.response_complete):
+            self._wait_for_head()
+        return None
+
+    def _wait_for_head(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _head_came(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self) -> None:
+        body = b'{"error":"headers: are longer than %d bytes. Send fewer or shorter ones"}' % HEAD_BYTES
+        head = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body))
+        self.transport.close()

@@ -37,6 +37,20 @@ class Rule(msgspec.Struct, frozen=True):
         return bool(columns_of(self.when) & AFTER)
 
 
+class Holdout(msgspec.Struct, frozen=True):
+    """Units that always get the same answer, so that one can tell what the model earns.
+
+    Args:
+        share: Of the units.
+        answer: What one would answer without a model.
+        project: Name of the project, by which it is drawn who they are.
+    """
+
+    share: float
+    answer: Answer
+    project: str
+
+
 class Limit(msgspec.Struct, frozen=True):
     """Rows beyond a limit get the answer.
 

@@ -27,6 +27,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
     yield from _names(document)
     yield from _threshold(document)
     yield from _costs(document)
+    yield from _held_out(document)
     yield from release_contradictions(document)
     yield from _retraining(document)
     yield from _people(document)
@@ -34,6 +35,19 @@ def contradictions(document: Document) -> Iterator[Problem]:
     yield from _directions(document)
     yield from _limits(document)
     yield from _twice(document)
+
+
+def _held_out(document: Document) -> Iterator[Problem]:
+    charter = document.charter
+    if charter.decide.holdout is None:
+        return
+    where = document.place(("decide", "holdout"))
+    if charter.decide.costs is None:
+        what = "units are held out, and nobody will know what the others earn more: no costs are stated"
+        yield Problem(where, what, "State decide.costs, or leave the hold-out.", "warning")
+    if charter.task.entity is None and charter.task.id is None:
+        what = "each row is drawn anew: without task.entity or task.id nobody stays held out"
+        yield Problem(where, what, "Name the column of the unit as task.entity.", "warning")
 
 
 def _times(document: Document) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from vitok.charter.answers import Answer, Limit, Rule
+from vitok.charter.answers import Answer, Holdout, Limit, Rule
 from vitok.charter.model import Charter
 from vitok.charter.planning import Outside
 from vitok.charter.predicates import parse_condition_on_rows
@@ -15,7 +15,7 @@ from vitok.charter.section import Path
 from vitok.errors import CharterMistake
 
 _ANSWER = re.compile(r"\s*(hand_over|default\((.*)\))\s*", re.DOTALL)
-_LIMITED = re.compile(r"(.*?)(?:\s+(within|beyond)\s+(\S+))?\s*", re.DOTALL)
+_LIMITED = re.compile(r"(.*?)(?:\s+(within|beyond|for)\s+(\S+))?\s*", re.DOTALL)
 _NEAR, _STRANGE = 0.05, 0.999
 
 
@@ -34,6 +34,7 @@ class Decisions:
     outlier: Limit | None
     previous: bool
     fallback: Answer | None
+    holdout: Holdout | None = None
 
 
 def parse_decisions(charter: Charter, place: Callable[[Path], str]) -> Decisions:
@@ -72,7 +73,35 @@ def parse_decisions(charter: Charter, place: Callable[[Path], str]) -> Decisions
         _share(decide.outlier, place(("decide", "outlier")), task),
         previous,
         fallback,
+        _holdout(charter, place(("decide", "holdout"))),
     )
+
+
+def _holdout(charter: Charter, place: str) -> Holdout | None:
+    """`default(VALUE) for SHARE%`, of the units."""
+    text = charter.decide.holdout
+    if text is None:
+        return None
+    example = "Write such as default(false) for 5%."
+    match = _LIMITED.fullmatch(text)
+    if match is None or match[2] != "for":
+        raise CharterMistake(place, f"{text!r} names no share of the units", example)
+    share = _percent(match[3])
+    if not 0 < share <= 0.5:
+        raise CharterMistake(place, f"{match[3]!r} is no share above 0% and up to 50%", example)
+    answer = _answer(match[1], place, charter.task.type)
+    if answer.hand_over:
+        what = "hands over: of what people decide nobody knows what it would have been worth"
+        raise CharterMistake(place, what, example)
+    return Holdout(share, answer, charter.project)
+
+
+def _percent(text: str) -> float:
+    """A share in per cent; not a number if it is none."""
+    try:
+        return float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
+    except ValueError:
+        return math.nan
 
 
 def _part_of_scope(entry: Outside, answer: Answer, place: str) -> Rule:
@@ -130,11 +159,8 @@ def _share(text: str | None, place: str, task: str) -> Limit | None:
         return None
     usual = f"{100 * _STRANGE:g}%"
     answer, limit = _limited(text, "beyond", usual, place)
-    try:
-        share = float(limit.removesuffix("%")) / 100
-    except ValueError:
-        share = math.nan
-    if not limit.endswith("%") or not 0.5 <= share < 1:
+    share = _percent(limit)
+    if not 0.5 <= share < 1:
         what = f"{limit!r} is no share from 50% to below 100%"
         raise CharterMistake(place, what, f"Write such as hand_over beyond {usual}.")
     return Limit(share, _answer(answer, place, task))

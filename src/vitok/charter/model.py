@@ -226,6 +226,12 @@ class Decide(Section):
         description="The answer for a row that a condition of `scope.out` describes. Default: `hand_over`.",
         examples=["default(false)"],
     )
+    holdout: str | None = Field(
+        None,
+        description="A share of the units (of `task.entity`, else rows) that always get one answer, and no score: what "
+        "one would do without a model. What the others earn more is what the model earns (`vitok earned`).",
+        examples=["default(false) for 5%"],
+    )
 
 
 Approvers = Literal["auto"] | list[Role]

@@ -45,7 +45,25 @@ def render(payload: dict[str, Any]) -> str:
         for period in payload["periods"]
     ]
     lines = [table(rows, ["from", "labels", "earned", "over flagging nobody", name])]
-    return "\n".join([*lines, *_total(payload), *_incremental(payload), *_advice(payload["advice"])])
+    told = [*_total(payload), *_held_out(payload["against_holdout"]), *_incremental(payload)]
+    return "\n".join([*lines, *told, *_advice(payload["advice"])])
+
+
+def _held_out(found: dict[str, Any] | None) -> list[str]:
+    """What the model earned beyond units that got no answer of it."""
+    if found is None:
+        return []
+    held = found["held"]
+    if found["total"] is None:
+        return [f"Over the units held out: not told, {found['why']}."]
+    total, rate, cost = found["total"], found["per_1000"], found["forgone"]
+    return [
+        f"Over the units held out: {_money(total['value'])} ({_money(total['low'])} to {_money(total['high'])}) "
+        f"on {found['rows']} labelled rows, "
+        f"{rate['value']:+,.1f} per 1 000 ({rate['low']:+,.1f} to {rate['high']:+,.1f}). "
+        f"{found['units']} units, {held['units']} of them held out. Holding out {held['rows']} rows cost about "
+        f"{_money(cost['value'])} ({_money(cost['low'])} to {_money(cost['high'])})."
+    ]
 
 
 def _total(payload: dict[str, Any]) -> list[str]:
@@ -57,6 +75,7 @@ def _total(payload: dict[str, Any]) -> list[str]:
     ]
     if plan is not None:
         roi = plan["roi"]
+        against = " (over the units held out)" if plan["roi_against"] == "holdout" else ""
         wanted = (
             ""
             if plan["planned_benefit"] is None
@@ -65,7 +84,7 @@ def _total(payload: dict[str, Any]) -> list[str]:
         so_far = (
             ""
             if roi["value"] is None
-            else f" ROI so far {roi['value']:.0%}"
+            else f" ROI so far{against} {roi['value']:.0%}"
             + ("." if roi["low"] is None else f" ({roi['low']:.0%} to {roi['high']:.0%}).")
         )
         lines.append(f"Cost until now {_money(plan['cost'])}.{wanted}{so_far}")

@@ -28,7 +28,8 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
         decision: The class or value that was answered; None if a person decides.
         warnings: What the caller was told about the row.
         action: Who decided: `model`, `rule`, `default`, `fallback` (another version), or `hand_over` (a person will);
-            `failed` where nobody could, and the caller got an error.
+            `holdout` (a unit that is held out; its score is kept, and told to nobody); `failed` where nobody could,
+            and the caller got an error.
         reason: The rule, limit or failure behind an action that is not the model's.
         routed: The version that the plan chose, where another one answered; else None.
         micros: Microseconds that the version took for all rows that it scored together; None if it failed.

@@ -20,6 +20,7 @@ from vitok.loop.rejudge import version_in_use
 from vitok.loop.traffic import units_of
 from vitok.model.bundle import load_manifest
 from vitok.release.comparing import Design, Question, as_json, design, told, warnings
+from vitok.release.holdout import HELD_OUT
 from vitok.release.stoprules import stop_rules
 
 _DAY = timedelta(days=1)
@@ -179,7 +180,8 @@ def _of_journal(project: Project, name: str) -> _Base:
     now, version = project.clock(), found[0]
     rows = Ledger(project.lake).labelled(now - _OUTCOME_DAYS * _DAY, now, now)
     rows = rows.filter((pl.col("version") == version.number) & (pl.col("role") != "shadow"))
-    rows = rows.filter(pl.col("decision").is_not_null()).with_columns(is_shadow=pl.lit(False))
+    rows = rows.filter(pl.col("decision").is_not_null() & (pl.col("action") != HELD_OUT))
+    rows = rows.with_columns(is_shadow=pl.lit(False))
     manifest = load_manifest(project.blobs, version.digest)
     figures, spans = row_figures(project, manifest, rows)
     if name not in spans:

@@ -27,6 +27,7 @@ from vitok.loop.batch_rows import (
 from vitok.model.bundle import load_outliers
 from vitok.model.runtime import load_model
 from vitok.release.decide_frame import rows_that_fit
+from vitok.release.holdout import HELD_OUT
 from vitok.release.plan import Arm, Plan
 from vitok.release.route import route_many
 from vitok.store.blobs import Blobs
@@ -107,6 +108,11 @@ class Batch:
         frames = [self._answered(piece) for piece in pieces]
         whole = pl.concat(frames, how="diagonal_relaxed").sort(ROW) if len(frames) > 1 else frames[0]
         output = whole.select(self.columns()).with_columns(pl.col("reason").replace("", None))
+        if self.plan.policy.holdout is not None:  # of units held out the journal alone has the scores
+            told = pl.col("action") != HELD_OUT
+            output = output.with_columns(
+                pl.when(told).then(pl.col(name)).alias(name) for name in self._about_scores()
+            )
         if not is_journalled:
             return output, None
         shadows = list(self._shadows(rows))
@@ -120,8 +126,11 @@ class Batch:
 
     def columns(self) -> list[str]:
         """The columns of the output."""
+        return ["id", *self._about_scores(), "decision", "version", "action", "reason"]
+
+    def _about_scores(self) -> list[str]:
         sure = interval_names(self.manifest) if self._with_intervals else []
-        return ["id", *score_names(self.manifest), *sure, "decision", "version", "action", "reason"]
+        return [*score_names(self.manifest), *sure]
 
     def _answered(self, piece: Piece) -> pl.DataFrame:
         digest = piece.arm.digest

@@ -175,6 +175,7 @@ def decision_type(policy: Policy, manifest: Manifest) -> pl.DataType:
     limits = (limit.answer for limit in (policy.unsure, policy.outlier) if limit is not None)
     rules = (rule.answer for rule in (*policy.scope, *policy.before, *policy.after))
     answers = [*limits, *rules, *([] if policy.default is None else [policy.default])]
+    answers += [] if policy.holdout is None else [policy.holdout.answer]
     if not manifest.classes:
         return pl.Float64()
     types: set[type] = {type(value) for value in manifest.classes}
@@ -202,7 +203,8 @@ def _decisions(
         levels = [level_surprises(piece.rows[each.name], each) for each in outliers.levels]
         strange = outliers.judge(columns, levels)
     threshold = manifest.threshold if manifest.positive is not None else None
-    found = decide_frame(policy, piece.rows, scores, own, threshold, strange)
+    units = piece.rows[UNIT].to_list() if policy.holdout is not None else []
+    found = decide_frame(policy, piece.rows, scores, own, threshold, strange, units)
     said = {"action": found.action, "reason": found.reason}
     if piece.error:
         said = _said(len(scores), "fallback", piece.error)

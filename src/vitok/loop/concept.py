@@ -19,6 +19,7 @@ from vitok.loop.project import Project
 from vitok.model.bundle import Manifest, load_manifest
 from vitok.registry import windows as remembered
 from vitok.registry.versions import Version
+from vitok.release.holdout import HELD_OUT
 from vitok.stats.change_detectors import Detector, first_change
 from vitok.stats.edetectors import bernoulli_e_values, shiryaev_roberts
 from vitok.stats.scores import Floats, Undecidable
@@ -65,6 +66,7 @@ def project_concept(
     version = version_in_production(project, "concept")
     manifest = load_manifest(project.blobs, version.digest)
     known = (journal or Ledger(project.lake)).labelled(start, end, as_of=project.clock())
+    known = known.filter(pl.col("action") != HELD_OUT)  # no decision of a model
     rows = usable_labels(known.filter(answered_by(version.digest)), manifest).sort("label_time", "time", "id")
     errors = _errors(rows, manifest)
     limit = project.charter.monitor.drift.false_alarms

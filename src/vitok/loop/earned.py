@@ -18,12 +18,13 @@ from vitok.journal.ledger import Ledger
 from vitok.journal.records import as_text
 from vitok.kernel.clock import format_time, parse_duration
 from vitok.loop.assemble import cost_tuple
-from vitok.loop.incremental import against_champion
+from vitok.loop.incremental import against_champion, against_holdout
 from vitok.loop.journals import JournalReader, scored_rows
 from vitok.loop.outcome_values import row_figures
 from vitok.loop.project import Project
 from vitok.model.bundle import Manifest, load_manifest
 from vitok.registry import releases
+from vitok.release.holdout import HELD_OUT
 from vitok.stats.estimates import Estimate, estimate
 from vitok.stats.groups import independent_difference
 from vitok.stats.intervals import wilson
@@ -56,8 +57,9 @@ def project_earned(
     Returns:
         periods (start, rows, earned, over_nobody, kpi), total (over_nobody with its interval, None without costs),
         against_champion (money of new versions over the champion while both shared the traffic; empty without costs),
-        plan (cost and benefit that the charter states until now, ROI so far with its interval; None without economics),
-        kpi, advice.
+        against_holdout (money over units that are held out; None without such, or without costs),
+        plan (cost and benefit that the charter states until now, ROI so far with its interval, over the units held out
+        if there are enough; None without economics), kpi, advice.
 
     Raises:
         NotFound: nothing has been released.
@@ -76,14 +78,17 @@ def project_earned(
     rows = _with_money(project, manifest, known.filter(pl.col("role") != "shadow"))
     kpi = project.charter.goal.kpi
     metric = None if kpi is None else kpi.metric
+    total = _total(rows)
+    kept_out = against_holdout(history, rows) if total is not None else None
     return {
         "periods": [
             _period(project, manifest, time, part, metric)
             for (time,), part in rows.group_by(pl.col("time").dt.truncate(_EVERY[by]), maintain_order=True)
         ],
-        "total": (total := _total(rows)),
+        "total": total,
         "against_champion": against_champion(history, rows) if total is not None else [],
-        "plan": _against_plan(project.charter, rows, total),
+        "against_holdout": kept_out,
+        "plan": _against_plan(project.charter, rows, total, kept_out),
         "kpi": None
         if kpi is None
         else {"name": kpi.name, "base": kpi.base, "target": kpi.target, "metric": kpi.metric},
@@ -149,9 +154,12 @@ def _total(rows: pl.DataFrame) -> dict[str, Any] | None:
 
 
 def _against_plan(
-    charter: Charter, rows: pl.DataFrame, total: dict[str, Any] | None
+    charter: Charter, rows: pl.DataFrame, total: dict[str, Any] | None, held: dict[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Costs and benefit that the charter states for the time of these rows, and ROI so far."""
+    """Costs and benefit that the charter states for the time of these rows, and ROI so far.
+
+    The benefit is what was earned over the units held out, where there are enough of them; else over flagging nobody.
+    """
     economics = charter.economics
     if economics is None or total is None or rows.height == 0:
         return None
@@ -164,9 +172,12 @@ def _against_plan(
     planned = None
     if benefit.events_per_year is not None and benefit.prevented is not None:
         planned = middle(benefit.value) * middle(benefit.events_per_year) * middle(benefit.prevented) * years
+    earned = {"value": total["over_nobody"], "low": total["low"], "high": total["high"]}
+    if held is not None and held["total"] is not None:
+        earned = held["total"]
     roi = {
-        name: None if cost <= 0 or total[key] is None else round((total[key] - cost) / cost, 4)
-        for name, key in (("value", "over_nobody"), ("low", "low"), ("high", "high"))
+        name: None if cost <= 0 or figure is None else round((figure - cost) / cost, 4)
+        for name, figure in earned.items()
     }
     return {
         "since": format_time(first),
@@ -174,6 +185,7 @@ def _against_plan(
         "cost": round(cost, 2),
         "planned_benefit": None if planned is None else round(planned, 2),
         "roi": roi,
+        "roi_against": "holdout" if held is not None and held["total"] is not None else "nobody",
     }
 
 
@@ -185,6 +197,7 @@ def _advice(rows: pl.DataFrame) -> dict[str, Any] | None:
     """
     if "flagged" not in rows.columns:
         return None
+    rows = rows.filter(pl.col("action") != HELD_OUT)
     told = rows.filter(pl.col("flagged") & pl.col("followed").is_not_null())
     if told.height == 0:
         return None

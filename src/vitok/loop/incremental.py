@@ -1,7 +1,7 @@
-"""What a new version earned beyond the champion while both had a share of the traffic: an experiment, no guess.
+"""What a new version earned beyond the champion, and the model beyond units that are held out: experiments, no guess.
 
-Units are dealt to versions by chance, so that the champion's rows of the same time say what the new version's rows
-would have earned without it.
+Units are dealt by chance, so that the other side's rows of the same time say what these rows would have earned without
+the new version, or without any.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from vitok.charter.answers import Holdout
 from vitok.kernel.clock import format_time
 from vitok.registry.releases import Release
+from vitok.release.holdout import held_out
 from vitok.release.plan import Plan
 from vitok.stats.scores import Floats
 
@@ -47,7 +49,45 @@ def against_champion(history: Sequence[Release], rows: pl.DataFrame) -> list[dic
             )
             if min(each["unit"].n_unique() for each in pair) >= _LEAST_UNITS:
                 found.setdefault((arm.version, plan.champion.version), []).append((pair[0], pair[1]))
-    return [_told(*versions, parts) for versions, parts in found.items()]
+    return [{"version": new, "champion": old, **experiment(parts)} for (new, old), parts in found.items()]
+
+
+def against_holdout(history: Sequence[Release], rows: pl.DataFrame) -> dict[str, Any] | None:
+    """Money of all units that the system answered over those held out, while the same share of them was.
+
+    Rows count for the side that their unit was drawn for, whoever answered in the end: rows of units held out whose
+    version failed are among these too.
+
+    Args:
+        history: All releases, oldest first.
+        rows: Labelled rows of the journal with `profit`.
+
+    Returns:
+        As `against_champion` of one version, with `held` (rows and units held out), `forgone` (what holding them out
+        cost: value, low, high), and `why` there are no figures, if so; None if no unit was ever held out.
+    """
+    parts, held_rows, units = list[tuple[pl.DataFrame, pl.DataFrame]](), 0, set[str]()
+    known: dict[Holdout, list[int]] = {}
+    for release in history:
+        if release.plan.policy.holdout is not None:
+            known.setdefault(release.plan.policy.holdout, []).append(release.plan.epoch)
+    if not known:
+        return None
+    answered = rows.filter(pl.col("role") != "shadow")
+    for holdout, epochs in known.items():
+        part = answered.filter(pl.col("epoch").is_in(epochs))
+        is_held = pl.Series(held_out(holdout, part["unit"].to_list()), dtype=pl.Boolean)
+        model, held = part.filter(~is_held), part.filter(is_held)
+        held_rows, units = held_rows + held.height, units | set(held["unit"])
+        if min(each["unit"].n_unique() for each in (model, held)) >= _LEAST_UNITS:
+            parts.append((model, held))
+    found: dict[str, Any] = {"held": {"rows": held_rows, "units": len(units)}, "why": None}
+    if not parts:
+        why = f"labels of {len(units)} units held out are too few, {_LEAST_UNITS} are needed"
+        return found | {"rows": 0, "per_1000": None, "total": None, "forgone": None, "why": why}
+    found |= experiment(parts)
+    cost = {name: round(figure * held_rows / 1000, 2) for name, figure in found["per_1000"].items()}
+    return found | {"forgone": cost}
 
 
 def _shared(history: Sequence[Release]) -> list[Plan]:
@@ -55,7 +95,12 @@ def _shared(history: Sequence[Release]) -> list[Plan]:
     return [plan for plan in plans.values() if all(arm.when is None for arm in plan.arms)]
 
 
-def _told(version: int, champion: int, parts: Sequence[tuple[pl.DataFrame, pl.DataFrame]]) -> dict[str, Any]:
+def experiment(parts: Sequence[tuple[pl.DataFrame, pl.DataFrame]]) -> dict[str, Any]:
+    """What rows earned over what they would have earned on the other side, with an interval by units.
+
+    Args:
+        parts: For each span in which the shares stayed the same the rows of both sides, with `unit`, `time`, `profit`.
+    """
     from scipy.special import stdtrit  # slow to import
 
     rows = sum(new.height for new, _ in parts)
@@ -75,8 +120,6 @@ def _told(version: int, champion: int, parts: Sequence[tuple[pl.DataFrame, pl.Da
     half = float(stdtrit(count - 1, (1 + _LEVEL) / 2)) * error
     total = {"value": value, "low": value - half, "high": value + half}
     return {
-        "version": version,
-        "champion": champion,
         "since": format_time(min(_first(new) for new, _ in parts)),
         "rows": rows,
         "units": count,

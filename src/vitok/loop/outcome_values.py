@@ -15,6 +15,7 @@ from vitok.model.bundle import Manifest, load_manifest
 from vitok.registry import versions
 from vitok.registry.rollouts import Rollout
 from vitok.release.guards import Values, judge_split
+from vitok.release.holdout import HELD_OUT
 from vitok.stats.scores import Floats
 
 _UNIT_SPAN = timedelta(days=1)  # of a unit that comes again and again its first day counts, as one value
@@ -88,7 +89,8 @@ def unit_values(
         digest = versions.get(connection, rollout.champion).digest
     manifest = load_manifest(project.blobs, digest)
     due = rows.filter(pl.col("time") + (project.charter.task.label_delay or timedelta()) <= now)
-    due = due.filter(pl.col("decision").is_not_null() & ~pl.col("failed"))
+    # What units that are held out were answered is nobody's merit and nobody's fault.
+    due = due.filter(pl.col("decision").is_not_null() & ~pl.col("failed") & (pl.col("action") != HELD_OUT))
     reported = journal.reported(due.select("id"), now)
     labelled = due.join(reported, on="id", how="inner", maintain_order="left")
     figures, spans = row_figures(project, manifest, labelled)

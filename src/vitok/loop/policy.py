@@ -30,6 +30,7 @@ def policy_of(document: Document) -> Policy:
         cache_seconds=0.0 if serve.cache is None else serve.cache.age.total_seconds(),
         decimals=serve.decimals,
         memory_mb=serve.memory,
+        holdout=found.holdout,
     )
 
 

@@ -20,6 +20,7 @@ from vitok.loop.version_faults import (
 )
 from vitok.model.runtime import Model, load_model
 from vitok.release.decide_frame import rows_that_fit
+from vitok.release.holdout import HELD_OUT, REASON, held_out
 from vitok.release.plan import Arm, Plan
 from vitok.release.policy import Policy
 from vitok.stats.scores import Floats
@@ -58,6 +59,7 @@ class Workers:
         live = pl.concat(frames, how="vertical_relaxed").sort(_PLACE)
         mirrored = [frame for arm in plan.shadows for frame in self._mirrored(arm, batch)]
         found = pl.concat([live, *mirrored], how="vertical_relaxed").drop(_PLACE)
+        found = _held_out(plan.policy, found)
         return found.with_columns(epoch=pl.lit(plan.epoch))
 
     def _asked(self, plan: Plan, arm: Arm, rows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -133,6 +135,21 @@ class Workers:
         if digest not in self._models:
             self._models[digest] = load_model(self._blobs, digest, threads=2)
         return self._models[digest]
+
+
+def _held_out(policy: Policy, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of which a version told a score, as the workers answer those of units that are held out."""
+    if policy.holdout is None:
+        return rows
+    held = pl.lit(pl.Series(held_out(policy.holdout, rows["unit"].to_list())))
+    is_kept = held & pl.col("action").is_in(["model", "fallback"])
+    said = pl.lit(as_text(policy.holdout.answer.value))
+    return rows.with_columns(
+        decision=pl.when(is_kept).then(said).otherwise("decision"),
+        action=pl.when(is_kept).then(pl.lit(HELD_OUT)).otherwise("action"),
+        # Where another version stood in, the journal says why.
+        reason=pl.when(is_kept & (pl.col("action") == "model")).then(pl.lit(REASON)).otherwise("reason"),
+    )
 
 
 def _failure(arm: Arm) -> pl.Expr:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vitok.charter.predicates import Read, Test, compile_condition
+from vitok.release.holdout import HELD_OUT, REASON, is_held_out
 from vitok.release.policy import Answer, Policy, Rule
 from vitok.stats.outliers import Outliers, Strangeness
 
@@ -13,7 +14,7 @@ class Decision(NamedTuple):
 
     Args:
         value: The decision; None if a person decides.
-        action: Who decided: `model`, `rule`, `default`, or `hand_over`.
+        action: Who decided: `model`, `rule`, `default`, `hand_over`, or `holdout` (nobody: what one would do without).
         reason: The rule or the limit, in words; empty for the model.
     """
 
@@ -55,6 +56,7 @@ class Decider:
         scores: Sequence[Any],
         decisions: Sequence[Any],
         strange: Strangeness | None,
+        units: Sequence[str],
     ) -> list[Decision]:
         """Decides rows.
 
@@ -62,11 +64,16 @@ class Decider:
             rows: As `read` reads them.
             scores, decisions: Of the model.
             strange: How strange the rows are; None if nobody asks.
+            units: That the rows belong to.
         """
         if self.policy.is_plain:
             return [Decision(decision, "model", "") for decision in decisions]
+        holdout = self.policy.holdout
+        kept = None if holdout is None else Decision(holdout.answer.value, HELD_OUT, REASON)
         return [
-            self._one(place, row, score, decision, strange)
+            kept
+            if kept is not None and is_held_out(holdout, units[place])
+            else self._one(place, row, score, decision, strange)
             for place, (row, score, decision) in enumerate(zip(rows, scores, decisions, strict=True))
         ]
 

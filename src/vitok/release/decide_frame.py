@@ -3,7 +3,7 @@
 A property test holds the two against each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import and_, or_
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from vitok.charter.predicates import AllOf, AnyOf, Condition, IsIn, IsNull, Not, Value
+from vitok.release.holdout import HELD_OUT, REASON, held_out
 from vitok.release.policy import Answer, Policy
 from vitok.stats.outliers import Strangeness
 
@@ -50,6 +51,7 @@ def decide_frame(
     decisions: pl.Series,
     threshold: float | None,
     strange: Strangeness | None,
+    units: Sequence[str],
 ) -> Decided:
     """Decides the rows of a frame.
 
@@ -59,8 +61,11 @@ def decide_frame(
         decisions: Of the model.
         threshold: Of the model; None where scores are not cut.
         strange: How strange the rows are; None if nobody asks.
+        units: That the rows belong to.
     """
     sheet, rows = _Sheet(len(scores)), _as_requests_have_it(frame)
+    if policy.holdout is not None:
+        sheet.give(held_out(policy.holdout, units), policy.holdout.answer, HELD_OUT, REASON)
     for rule in policy.scope:
         sheet.give(_fits(rows, rule.when), rule.answer, "default", rule.name)
     for rule in policy.before:

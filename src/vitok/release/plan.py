@@ -10,7 +10,7 @@ from vitok.release.policy import Policy
 
 Role = Literal["champion", "challenger", "variant", "shadow", "fallback"]
 ACCEPTED = "accepted"
-FORMAT = 2
+FORMAT = 3
 
 
 class _Head(msgspec.Struct):

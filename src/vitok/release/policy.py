@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from vitok.charter.answers import Answer, Limit, Rule
+from vitok.charter.answers import Answer, Holdout, Limit, Rule
 
-__all__ = ["Answer", "Limit", "Policy", "Rule"]
+__all__ = ["Answer", "Holdout", "Limit", "Policy", "Rule"]
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -24,6 +24,7 @@ class Policy(msgspec.Struct, frozen=True):
         unrecorded: What happens when the journal cannot be written: `refuse`, or `answer` and mark it.
         cache_rows, cache_seconds: How many scores a version remembers, and how long; 0 for none.
         decimals: Of the scores that callers see; None for all.
+        holdout: Units that get the answer that one would give without a model.
         memory_mb: Memory of a worker from which on it is replaced; None for no limit.
     """
 
@@ -41,8 +42,9 @@ class Policy(msgspec.Struct, frozen=True):
     cache_seconds: float = 0.0
     decimals: int | None = None
     memory_mb: int | None = None
+    holdout: Holdout | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether every row simply gets the model's decision."""
-        return not (self.scope or self.before or self.after or self.unsure or self.outlier)
+        return not (self.scope or self.before or self.after or self.unsure or self.outlier or self.holdout)

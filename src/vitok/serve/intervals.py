@@ -8,6 +8,7 @@ import numpy as np
 
 from vitok.journal.records import Prediction
 from vitok.model.bundle import Manifest
+from vitok.release.holdout import HELD_OUT
 from vitok.serve.deployment import Deployment
 from vitok.serve.http import HttpProblem
 from vitok.stats.conformal import Intervals
@@ -49,7 +50,9 @@ def intervals_of(deployment: Deployment, recorded: Sequence[Prediction]) -> list
         if served is None or table is None:
             continue
         places = [
-            place for place, each in enumerate(recorded) if each.version == version and each.score is not None
+            place
+            for place, each in enumerate(recorded)
+            if each.version == version and each.score is not None and each.action != HELD_OUT
         ]
         scores = np.array([recorded[place].score for place in places], dtype=np.float64)
         manifest, decimals = served.model.manifest, deployment.plan.policy.decimals

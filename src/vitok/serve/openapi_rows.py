@@ -80,7 +80,7 @@ def predictions_schema(manifest: Manifest) -> dict[str, Any]:
             **score,
             "decision": decision,
             "action": {
-                "enum": ["model", "rule", "default", "fallback", "hand_over"],
+                "enum": ["model", "rule", "default", "fallback", "hand_over", "holdout"],
                 "default": "model",
                 "description": "Who decided",
             },

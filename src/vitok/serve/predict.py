@@ -12,6 +12,8 @@ from vitok.kernel.clock import parse_time, stopwatch
 from vitok.kernel.ids import new_id
 from vitok.model.schema import Rows
 from vitok.release.decide import Decision
+from vitok.release.holdout import HELD_OUT
+from vitok.release.policy import Policy
 from vitok.release.route import route_many
 from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import MAX_ROWS, HttpProblem, log, too_many_rows
@@ -93,7 +95,7 @@ def told(deployment: Deployment, answered: list[Prediction]) -> Answer:
     """What a caller hears of the rows of his request: predictions, or the error if one of them has failed."""
     failed = [each for each in answered if each.action == FAILED]
     if not failed:
-        return Answer(shown(answered, deployment.plan.policy.decimals), answered)
+        return Answer(shown(answered, deployment.plan.policy), answered)
     if failed[0].reason == TIMED_OUT:
         return Answer([], failed, too_late(deployment))
     return Answer([], failed, failure_of(failed[0]))
@@ -167,15 +169,17 @@ def timed_out(
     ]
 
 
-def shown(predictions: list[Prediction], decimals: int | None) -> list[Prediction]:
-    """Predictions as callers see them.
-
-    Args:
-        decimals: Of the scores; None for all.
-    """
-    if decimals is None:
+def shown(predictions: list[Prediction], policy: Policy) -> list[Prediction]:
+    """Predictions as callers see them: scores rounded, if the charter wants that, and none of units held out."""
+    if policy.decimals is None and policy.holdout is None:
         return predictions
-    return [structs.replace(each, score=_rounded(each.score, decimals)) for each in predictions]
+    return [structs.replace(each, score=_score_shown(each, policy.decimals)) for each in predictions]
+
+
+def _score_shown(prediction: Prediction, decimals: int | None) -> float | list[float] | None:
+    if prediction.action == HELD_OUT:
+        return None
+    return prediction.score if decimals is None else _rounded(prediction.score, decimals)
 
 
 def _rounded(score: float | list[float] | None, decimals: int) -> float | list[float] | None:
@@ -382,7 +386,7 @@ def _predict(served: Served, asker: Served, batch: Batch, epoch: int, worker: st
         batch.received,
         rows.as_json(),
         values,
-        _decisions(served, rows, values, model.decide(scores)),
+        _decisions(served, rows, values, model.decide(scores), batch.units),
         rows.warnings(),
         strict=True,
     )
@@ -418,10 +422,12 @@ def _known(served: Served, row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name in served.schema.attributes}
 
 
-def _decisions(served: Served, rows: Rows, scores: list[Any], decided: list[Any]) -> list[Decision]:
+def _decisions(
+    served: Served, rows: Rows, scores: list[Any], decided: list[Any], units: list[str]
+) -> list[Decision]:
     decider = served.decider
     outliers, strange = decider.outliers, None
     if outliers is not None:
         numbers = list(rows.matrix(outliers.number_names, float).T)
         strange = outliers.judge(numbers, [each.of(rows.values(each.name)) for each in outliers.levels])
-    return decider.decide(rows.found, scores, decided, strange)
+    return decider.decide(rows.found, scores, decided, strange, units)

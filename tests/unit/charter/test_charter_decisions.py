@@ -1,7 +1,7 @@
 import pytest
 
 from examples import CHARTER
-from vitok.charter.answers import Answer, Limit
+from vitok.charter.answers import Answer, Holdout, Limit
 from vitok.charter.load import load_charter
 from vitok.errors import CharterMistake
 
@@ -31,6 +31,13 @@ def test_rules_come_before_or_after_the_model_by_what_they_look_at():
     assert found.fallback == Answer(hand_over=False, value=False)
 
 
+def test_a_share_of_the_units_may_be_held_out_by_the_project():
+    found = decisions("decide: {holdout: default(false) for 2.5%}")
+    assert found.holdout == Holdout(0.025, Answer(hand_over=False, value=False), "flights")
+    assert decisions("").holdout is None
+    assert decisions("decide: {holdout: default(12.5) for 10%}", "regression").holdout.answer.value == 12.5
+
+
 def test_silence_means_the_model_decides_and_the_version_before_helps():
     found = decisions("")
     assert (found.scope, found.rules, found.unsure, found.outlier) == ((), (), None, None)
@@ -53,6 +60,11 @@ def test_silence_means_the_model_decides_and_the_version_before_helps():
         ("decide: {outlier: hand_over within 99%}", "decide.outlier: cannot read"),
         ("decide: {unsure: hand_over within far}", "decide.unsure: 'far' is no number"),
         ("decide: {outlier: perhaps}", "decide.outlier: 'perhaps' is no answer"),
+        ("decide: {holdout: default(false)}", "decide.holdout: 'default(false)' names no share of the units"),
+        ("decide: {holdout: default(false) for 60%}", "'60%' is no share above 0% and up to 50%"),
+        ("decide: {holdout: default(false) for some}", "'some' is no share"),
+        ("decide: {holdout: default(false) within 5%}", "names no share"),
+        ("decide: {holdout: hand_over for 5%}", "hands over: of what people decide"),
         ("decide: {out_of_scope: nothing}", "decide.out_of_scope: 'nothing' is no answer"),
         ("scope: {out: [{what: hops, where: distance <}]}", "scope.out[0]: cannot read the condition"),
         ("serve: {fallback: [hand_over, previous]}", "serve.fallback[1]: 'previous' is never asked"),

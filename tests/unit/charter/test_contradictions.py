@@ -70,6 +70,13 @@ def test_sound_charter_has_no_remark():
             "warning",
         ),
         (
+            "decide: {costs: {tp: 40, fp: -10, fn: 0, tn: 0}}",
+            "decide: {holdout: default(false) for 5%}",
+            "decide.holdout",
+            "no costs are stated",
+            "warning",
+        ),
+        (
             "decide:",
             "retrain: {on: [schedule(4h)]}\ndecide:",
             "retrain.on[0]",

@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
+from msgspec import structs
 
 from examples import FLIGHT, flight_bundle
 from vitok.charter.predicates import parse_condition_on_rows
 from vitok.errors import Fault
 from vitok.journal.tables import with_json
 from vitok.loop.batch import Batch
-from vitok.loop.batch_rows import Run
+from vitok.loop.batch_rows import Run, score_names
+from vitok.release.holdout import HELD_OUT
 from vitok.release.plan import Arm, Plan
-from vitok.release.policy import Answer, Limit, Policy, Rule
+from vitok.release.policy import Answer, Holdout, Limit, Policy, Rule
 from vitok.serve.deployment import load_deployment
 from vitok.serve.predict import mirror, predict
 from vitok.serve.trouble import Trouble
@@ -36,6 +38,9 @@ POLICY = Policy(
     after=(rule("score > 0.7 and departure < '2013-03-01T03'", HAND_OVER),),
     unsure=Limit(0.02, HAND_OVER),
 )
+
+
+HELD = structs.replace(POLICY, holdout=Holdout(0.25, NO, "flights"))
 
 
 def plan_of(*arms, **changes):
@@ -89,13 +94,18 @@ def blobs(tmp_path):
     return Blobs(tmp_path / "blobs")
 
 
-@pytest.mark.parametrize("policy", [Policy(), POLICY], ids=["plain", "rules"])
+@pytest.mark.parametrize("policy", [Policy(), POLICY, HELD], ids=["plain", "rules", "held out"])
 @pytest.mark.parametrize("output", ["binary", "three"])
 def test_batch_and_server_answer_and_record_alike(tmp_path, blobs, policy, output):
     classes = {"classes": ["a", "b", "c"], "positive": None, "task": "multiclass", "threshold": None}
     changes = classes if output == "three" else {}
     if output == "three" and not policy.is_plain:
-        policy = Policy(scope=(rule("distance < 300", Answer(False, "a")),), unsure=Limit(0.1, HAND_OVER))
+        holdout = policy.holdout and structs.replace(policy.holdout, answer=Answer(False, "b"))
+        policy = Policy(
+            scope=(rule("distance < 300", Answer(False, "a")),),
+            unsure=Limit(0.1, HAND_OVER),
+            holdout=holdout,
+        )
     one, two, three = (flight_bundle(blobs, bias, output, **changes) for bias in (0.0, 0.4, -0.2))
     plan = plan_of((one, "champion", 0), (two, "challenger", 0.3), (three, "shadow", 0), policy=policy)
     answer, records = served(plan, blobs, rows(), tmp_path)
@@ -105,6 +115,13 @@ def test_batch_and_server_answer_and_record_alike(tmp_path, blobs, policy, outpu
     given = found["decision"]
     assert list(zip(found["version"], given, found["action"], found["reason"], strict=True)) == wanted
     assert len({each.version for each in answer.predictions}) == 2
+    shown = found.select(score_names(Batch(plan, blobs).manifest)).null_count().row(0)
+    hidden = [each.score is None for each in answer.predictions]
+    assert set(shown) == {
+        sum(hidden)
+    }  # of units held out callers see no score; the journal has them all, below
+    assert hidden == [each.action == HELD_OUT for each in answer.predictions]
+    assert any(hidden) == (policy.holdout is not None)
     by_key = {(each.id, each.version): each for each in records}
     assert journal.height == len(by_key) == 800
     for row in journal.iter_rows(named=True):

@@ -13,8 +13,9 @@ from vitok.loop.feed import ID, TIME, UNIT
 from vitok.loop.replay_answers import Workers
 from vitok.loop.traffic_faults import TrafficFault
 from vitok.loop.version_faults import NewVersion
+from vitok.release.holdout import HELD_OUT, REASON, held_out
 from vitok.release.plan import Arm, Plan
-from vitok.release.policy import Answer, Policy
+from vitok.release.policy import Answer, Holdout, Policy
 from vitok.store.blobs import Blobs
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -157,3 +158,23 @@ def test_in_an_incident_the_charters_default_answers(store, feed):
     rows = answered(store, feed, "good", policy=policy, traffic=[TrafficFault("", "incident", START, 1.0)])
     assert set(rows["action"]) == {"default"}
     assert set(rows["role"]) == {"fallback"}
+
+
+@pytest.mark.parametrize("kind", ["good", "failing"])
+def test_units_held_out_are_those_of_the_workers_with_their_scores_in_the_journal(store, feed, kind):
+    holdout = Holdout(0.2, Answer(hand_over=False, value=False), "flights")
+    rows = answered(store, feed, kind, policy=Policy(holdout=holdout), share=0.5)
+    held = pl.lit(pl.Series(held_out(holdout, rows["unit"].to_list())))
+    assert set(rows.filter(held)["action"]) == {HELD_OUT}
+    assert set(rows.filter(held)["decision"]) == {"false"}
+    assert rows.filter(held)["score"].null_count() == 0
+    assert HELD_OUT not in set(rows.filter(~held)["action"])
+    plain = answered(store, feed, kind, share=0.5)
+    kept = ["id", "version", "role", "score", "routed"]
+    assert rows.select(kept).equals(plain.select(kept))  # nothing else depends on it
+    stood_in = rows.filter(held & (pl.col("role") == "fallback"))
+    assert (
+        stood_in.height == 0 if kind == "good" else set(stood_in["reason"]) == {"version 2 failed (injected)"}
+    )
+    alone = rows.filter(held & (pl.col("role") != "fallback"))
+    assert set(alone["reason"]) == {REASON}

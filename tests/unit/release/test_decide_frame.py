@@ -13,7 +13,7 @@ from vitok.charter.predicates import AllOf, AnyOf, Compare, IsIn, IsNull, Not, c
 from vitok.kernel.clock import format_time
 from vitok.release.decide import Decider
 from vitok.release.decide_frame import decide_frame, expression, rows_that_fit
-from vitok.release.policy import Answer, Limit, Policy, Rule
+from vitok.release.policy import Answer, Holdout, Limit, Policy, Rule
 from vitok.stats.outliers import Strangeness
 
 NAMES = ["size", "name", "flag", "at", "gone"]
@@ -56,7 +56,18 @@ RULES = {
     for kind, names in {"early": NAMES, "late": [*NAMES, "score", "decision"]}.items()
 }
 LIMITS = st.none() | st.builds(Limit, st.sampled_from([0.05, 0.1, 1, 2]), ANSWERS)
-POLICIES = st.builds(Policy, RULES["early"], RULES["early"], RULES["late"], unsure=LIMITS, outlier=LIMITS)
+KEPT = ANSWERS.filter(lambda answer: not answer.hand_over)
+HOLDOUTS = st.none() | st.builds(Holdout, st.sampled_from([0.05, 0.3, 0.5]), KEPT, st.sampled_from("ab"))
+POLICIES = st.builds(
+    Policy,
+    RULES["early"],
+    RULES["early"],
+    RULES["late"],
+    unsure=LIMITS,
+    outlier=LIMITS,
+    holdout=HOLDOUTS,
+)
+UNITS = st.text(max_size=3)
 
 
 def frame_of(rows):
@@ -92,19 +103,21 @@ def test_condition_on_columns_is_the_condition_on_each_row(condition, rows):
 @given(
     POLICIES,
     st.lists(
-        st.tuples(ROW, st.sampled_from([0.0, 0.45, 0.5, 0.52, 1.0]), st.sampled_from([0.0, 0.05, 0.99, 1.0])),
+        st.tuples(
+            ROW, st.sampled_from([0.0, 0.45, 0.5, 0.52, 1.0]), st.sampled_from([0.0, 0.05, 0.99, 1.0]), UNITS
+        ),
         min_size=1,
         max_size=5,
     ),
 )
 def test_decisions_on_columns_are_those_on_each_row(policy, cases):
-    rows, scores, odd = zip(*cases, strict=True)
+    rows, scores, odd, units = zip(*cases, strict=True)
     own = [score >= 0.5 for score in scores]
     strange = Strangeness(np.array(odd), ["size"] * len(odd))
     expected = Decider(policy, reader, 0.5, None).decide(
-        [as_request(row) for row in rows], scores, own, strange
+        [as_request(row) for row in rows], scores, own, strange, units
     )
-    found = decide_frame(policy, frame_of(rows), np.array(scores), pl.Series(own), 0.5, strange)
+    found = decide_frame(policy, frame_of(rows), np.array(scores), pl.Series(own), 0.5, strange, units)
     values = [
         own[place] if code < 0 else found.given[code].value
         for place, code in enumerate(found.answer.tolist())
@@ -118,8 +131,8 @@ def test_several_classes_are_unsure_alike(limit):
     policy = Policy(unsure=Limit(limit, Answer(hand_over=True)))
     scores = np.array([[0.45, 0.4, 0.15], [0.8, 0.1, 0.1], [1 / 3, 1 / 3, 1 / 3]])
     own = scores.argmax(axis=1).tolist()
-    expected = Decider(policy, itemgetter, None, None).decide([{}] * 3, scores.tolist(), own, None)
-    found = decide_frame(policy, pl.DataFrame({"a": [1, 2, 3]}), scores, pl.Series(own), None, None)
+    expected = Decider(policy, itemgetter, None, None).decide([{}] * 3, scores.tolist(), own, None, "abc")
+    found = decide_frame(policy, pl.DataFrame({"a": [1, 2, 3]}), scores, pl.Series(own), None, None, "abc")
     assert found.action.to_list() == [each.action for each in expected]
     assert found.reason.to_list() == [each.reason for each in expected]
 

@@ -20,6 +20,7 @@ def decide(policy, row, score=0.8, odd=0.0, threshold=0.5):
         [score],
         [score >= 0.5 if isinstance(score, float) else "a"],
         Strangeness(np.array([odd]), ["temp"]),
+        ["N14228"],
     )
     return found
 
@@ -65,7 +66,9 @@ def test_plain_policy_is_the_model():
 
 def test_nobody_is_an_outlier_of_a_model_that_cannot_tell():
     decider = Decider(EVERYTHING, lambda name: lambda row: row.get(name), 0.5, None)
-    assert decider.decide([{"distance": 80}], [0.8], [True], None) == [Decision(True, "model", "")]
+    assert decider.decide([{"distance": 80}], [0.8], [True], None, ["N14228"]) == [
+        Decision(True, "model", "")
+    ]
 
 
 def test_rule_on_the_score_of_several_classes_is_unknown():

@@ -118,8 +118,8 @@ def test_only_challengers_are_limited_to_rows(role):
 
 
 def test_plan_of_a_newer_vitok_is_not_served():
-    text = plan(0.25).to_json().replace(b'"format":2', b'"format":3,"roles":["judge"]')
-    with pytest.raises(Fault, match="has format 3, this Vitok reads up to 2"):
+    text = plan(0.25).to_json().replace(b'"format":3', b'"format":4,"roles":["judge"]')
+    with pytest.raises(Fault, match="has format 4, this Vitok reads up to 3"):
         Plan.from_json(text)
 
 

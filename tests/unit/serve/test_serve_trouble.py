@@ -13,8 +13,9 @@ from examples import FLIGHT, flight_bundle, write_plan
 from vitok.charter.predicates import Compare
 from vitok.errors import Fault
 from vitok.journal.spool import Spool
+from vitok.release.holdout import HELD_OUT, held_out
 from vitok.release.plan import Arm
-from vitok.release.policy import Answer, Limit, Policy, Rule
+from vitok.release.policy import Answer, Holdout, Limit, Policy, Rule
 from vitok.serve.trouble import Asked, Breaker, Trouble
 from vitok.store.blobs import Blobs
 
@@ -369,3 +370,27 @@ def test_callers_see_as_many_decimals_as_the_charter_says_and_the_journal_all(tm
 
     assert {answer.json()["predictions"][0]["score"] for answer in scenario(home, work)} == {0.7}
     assert set(moved(home).predictions()["score"].round(6)) == {0.700567}
+
+
+def test_units_held_out_get_the_charters_answer_and_no_score_through_every_door(tmp_path):
+    home = planned(tmp_path, Policy(holdout=Holdout(0.5, Answer(False, False), "flights")))
+    rows = [FLIGHT | {"tail": f"N{number}"} for number in range(40)]
+    held = held_out(Holdout(0.5, Answer(False, False), "flights"), [row["tail"] for row in rows])
+
+    async def work(app, client):
+        paths = (PATH, f"{PATH}?interval=true", PATH.replace("predict", "explain"))
+        return [await client.post(path, json={"rows": rows[:30]}) for path in paths]
+
+    for answer in scenario(home, work):
+        for told, is_held in zip(answer.json()["predictions"], held, strict=False):
+            if is_held:
+                assert (told["decision"], told["action"]) == (False, HELD_OUT)
+                assert not {"score", "interval", "explanation"} & set(told)
+            else:
+                assert told["score"] > 0
+                assert "action" not in told
+    kept = moved(home).predictions()
+    assert kept["score"].null_count() == 0
+    assert set(kept.filter(pl.col("action") == HELD_OUT)["unit"]) == {
+        row["tail"] for row, is_held in zip(rows[:30], held, strict=False) if is_held
+    }

@@ -1,7 +1,6 @@
 """The command line as a user has it: processes, files, exit codes."""
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 import polars as pl
 import yaml
+
+import forked
 
 COMMAND = [sys.executable, "-m", "vitok.cli"]
 
@@ -41,8 +42,7 @@ class Answer:
 
 def run_vitok(*words: Any, as_json: bool = True, **how: Any) -> Answer:
     """Runs one command to its end."""
-    command = [*COMMAND, *map(str, words), *(["--json"] if as_json else [])]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False, **how)
+    done = forked.run([*map(str, words), *(["--json"] if as_json else [])], timeout=120, **how)
     out, err = done.stdout.decode(), done.stderr.decode()
     found = None
     if as_json and done.returncode in (0, 2, 3) and out:

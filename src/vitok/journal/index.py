@@ -5,6 +5,7 @@ looks into the spools first and into the index second finds every record, also o
 """
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from vitok.journal.sqlite import connect, open_reader
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS predictions(id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs(run TEXT, first INTEGER, last INTEGER, PRIMARY KEY (run, first)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcomes(
     id TEXT PRIMARY KEY, value TEXT NOT NULL, replaced INTEGER NOT NULL, received REAL NOT NULL
 ) WITHOUT ROWID;
@@ -31,6 +33,8 @@ WHERE (excluded.replaced AND (NOT outcomes.replaced OR excluded.received >= outc
    OR (NOT excluded.replaced AND NOT outcomes.replaced AND excluded.received < outcomes.received)
 """
 
+MADE_DIGITS = 10
+MADE = re.compile(rf"(.+)-([0-9]{{{MADE_DIGITS}}})", re.DOTALL)
 _AT_ONCE = 500  # ids in a statement: more than twice as fast as one by one
 
 
@@ -50,6 +54,22 @@ class Index:
                 marks = ",".join(["(?)"] * len(part))
                 self._connection.execute(f"INSERT OR IGNORE INTO predictions VALUES {marks}", part)
             self._connection.executemany(_KEEP_STANDING, rows)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def add_range(self, run: str, first: int, last: int) -> None:
+        """Adds the made ids of rows in a row, as one entry; adding them again changes nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            known = "SELECT 1 FROM runs WHERE run = ? AND first <= ? AND last >= ?"
+            if self._connection.execute(known, (run, first, last)).fetchone() is None:
+                longer = "UPDATE runs SET last = ? WHERE run = ? AND last = ?"
+                if self._connection.execute(longer, (last, run, first - 1)).rowcount == 0:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", (run, first, last)
+                    )
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")
@@ -101,6 +121,8 @@ class Lookup:
         if self._reader is None and self._path.exists():
             self._reader = open_reader(self._path)
         standing: dict[str, tuple[bool, float, Value]] = {}
+        if self._reader is not None and _has_table(self._reader, "runs"):
+            predicted.update(_made_by_runs(self._reader, wanted))
         if self._reader is not None and _has_table(self._reader, "outcomes"):
             for part in _parts(sorted(wanted)):
                 among = f"WHERE id IN ({','.join('?' * len(part))})"
@@ -117,6 +139,17 @@ class Lookup:
             if old is None or _stands_over(new, old):
                 standing[outcome.id] = new
         return {key: value for key, (_, _, value) in standing.items()}
+
+
+def _made_by_runs(reader: sqlite3.Connection, wanted: set[str]) -> Iterator[str]:
+    """The ids that batches made for their rows."""
+    by_run: dict[str, list[tuple[int, str]]] = {}
+    for key in wanted:
+        if (made := MADE.fullmatch(key)) is not None:
+            by_run.setdefault(made[1], []).append((int(made[2]), key))
+    for run, numbers in by_run.items():
+        ranges = reader.execute("SELECT first, last FROM runs WHERE run = ?", (run,)).fetchall()
+        yield from (key for number, key in numbers if any(low <= number <= high for low, high in ranges))
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from vitok.data.scans import Wanted
 from vitok.errors import DataMistake, Fault
+from vitok.journal.made_ids import made_ids
 from vitok.loop.batch_rows import (
     ID,
     ROW,
@@ -36,7 +37,6 @@ _KINDS: dict[str, Any] = {"number": "number", "category": "text", "boolean": "bo
 _TRIES = (
     64  # a version that fails on more pieces of a part than this has not met a few odd rows: it is broken
 )
-_DIGITS = 10
 PREDICTING = (
     2  # parts at once, each with one thread of the model: two threads on one part wait for each other
 )
@@ -146,8 +146,7 @@ class Batch:
         """The rows with their number, id, unit and time."""
         manifest = self.manifest
         number = pl.int_range(first, first + rows.height, dtype=pl.Int64)
-        # Of one width, so that their order is that of the rows: the index of ids then only grows at its end.
-        made = pl.format("{}-{}", pl.lit(run.id), number.cast(pl.String).str.zfill(_DIGITS))
+        made = made_ids(run.id, number)
         key = made if manifest.id not in rows.columns else pl.coalesce(_text(manifest.id), made)
         unit = key if manifest.entity not in rows.columns else pl.coalesce(_text(manifest.entity), key)
         now = pl.lit(run.started, dtype=pl.Datetime("us", "UTC"))

@@ -9,6 +9,7 @@ import polars as pl
 
 from vitok.errors import Busy
 from vitok.journal.index import Index
+from vitok.journal.made_ids import made_range
 from vitok.journal.mover import become_mover
 from vitok.journal.tables import batch_table, batch_tables
 from vitok.kernel.clock import stopwatch
@@ -54,9 +55,12 @@ class BatchJournal:
             self._remember(ids)
 
     def _remember(self, ids: pl.Series) -> None:
-        index = Index(self._folder)
+        index, numbers = Index(self._folder), made_range(self._run.id, ids)
         try:
-            index.add(ids.sort().to_list(), ())  # in the order of the index: several times faster
+            if numbers is None:
+                index.add(ids.sort().to_list(), ())  # in the order of the index: several times faster
+            else:
+                index.add_range(self._run.id, *numbers)
         finally:
             index.close()
 

@@ -89,9 +89,6 @@ def read_infer(
             "body", f"is no inference request: {error}", "See the Open Inference Protocol V2."
         ) from error
     columns: dict[str, list[Any]] = {}
-    longest = max((tensor.shape[0] for tensor in request.inputs if tensor.shape), default=0)
-    if longest > MAX_ROWS:
-        raise too_many_rows(longest)  # before memory is spent on them
     names = matrix() if len(request.inputs) == 1 else ()
     for place, tensor in enumerate(request.inputs):
         try:
@@ -140,11 +137,9 @@ def _read_tensor(tensor: Tensor, rest: bytes, matrix: Sequence[str], columns: di
             raise _Wrong("has both data and binary_data_size", "Send one of them.")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
             raise _Wrong(f"has binary_data_size {size}, {len(rest)} bytes are left", "Correct it.")
-        values, rest = _binary(tensor, rest[:size], tensor.shape[0] * len(names)), rest[size:]
+        values, rest = _binary(tensor, rest[:size], len(names)), rest[size:]
     else:
         values = _listed(tensor, len(names))
-    if len(values) != tensor.shape[0] * len(names):
-        raise _Wrong(f"has {len(values)} values for shape {tensor.shape}", "Make both the same.")
     if len(names) == 1:
         columns[names[0]] = values
     else:
@@ -174,9 +169,9 @@ def _listed(tensor: Tensor, width: int) -> list[Any]:
     if not isinstance(data, list):
         raise _Wrong("has no list `data`", "Send data, or binary_data_size and the bytes.")
     if list not in map(type, data):
+        _require_values(tensor, len(data), width)
         return data
-    if len(data) > tensor.shape[0]:
-        raise _Wrong(f"has {len(data)} rows for shape {tensor.shape}", "Make both the same.")
+    _require_values(tensor, len(data) * width, width)
     if not all(isinstance(row, list) and len(row) == width for row in data):
         raise _Wrong(
             f"has nested data that are not of shape {tensor.shape}", "Send them flat, or row by row."
@@ -184,14 +179,26 @@ def _listed(tensor: Tensor, width: int) -> list[Any]:
     return [value for row in data for value in row]
 
 
-def _binary(tensor: Tensor, content: bytes, count: int) -> list[Any]:
+def _require_values(tensor: Tensor, count: int, width: int) -> None:
+    """Checks how many values there are, before memory is spent on them.
+
+    Raises:
+        HttpProblem: they are those of more rows than a request may bring (413).
+    """
+    if count != tensor.shape[0] * width:
+        raise _Wrong(f"has {count} values for shape {tensor.shape}", "Make both the same.")
+    if tensor.shape[0] > MAX_ROWS:
+        raise too_many_rows(tensor.shape[0])
+
+
+def _binary(tensor: Tensor, content: bytes, width: int) -> list[Any]:
     datatype = tensor.datatype
     if datatype == "BYTES":
-        return _strings(content, tensor, count)
+        return _strings(tensor, content)
     kind: np.dtype[Any] = NUMBERS.get(datatype, np.dtype("u1"))
-    if len(content) != count * kind.itemsize:
-        what = f"has {len(content)} bytes of {datatype} for shape {tensor.shape}"
-        raise _Wrong(what, f"Send {kind.itemsize} for each value.")
+    if len(content) % kind.itemsize:
+        raise _Wrong(f"has {len(content)} bytes of {datatype}", f"Send {kind.itemsize} for each value.")
+    _require_values(tensor, len(content) // kind.itemsize, width)
     array = np.frombuffer(content, dtype=kind)
     if datatype == "BOOL":
         return [bool(value) for value in array.tolist()]
@@ -199,7 +206,10 @@ def _binary(tensor: Tensor, content: bytes, count: int) -> list[Any]:
     return [None if value != value else value for value in values] if kind.kind == "f" else values
 
 
-def _strings(content: bytes, tensor: Tensor, count: int) -> list[str]:
+def _strings(tensor: Tensor, content: bytes) -> list[str]:
+    count = tensor.shape[0]
+    if MAX_ROWS < count <= len(content) // 4:  # each has four bytes at least
+        raise too_many_rows(count)
     values: list[str] = []
     start = 0
     while start < len(content):
@@ -213,6 +223,7 @@ def _strings(content: bytes, tensor: Tensor, count: int) -> list[str]:
         except UnicodeDecodeError as error:
             raise _Wrong(f"value {len(values)} is not UTF-8", "Send text as UTF-8.") from error
         start = end
+    _require_values(tensor, len(values), 1)
     return values
 
 

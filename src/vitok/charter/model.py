@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from vitok.charter.backups import Backups
+from vitok.charter.dataset import Data
 from vitok.charter.incidents import Incidents
 from vitok.charter.planning import Experiment, Plan, Risk, Scope
 from vitok.charter.releasing import Release
@@ -72,61 +73,6 @@ class Task(Section):
         description="Column with the moment at which the label became known, if the data has it.",
         examples=["landed"],
     )
-
-
-class Split(Section):
-    """How rows are divided into training, validation and test."""
-
-    by: Literal["time", "random", "stratified"] | None = Field(
-        None,
-        description="By time (the last rows are the test), at random, or with equal class shares. Default: "
-        "time if there is a time column, else stratified, else random.",
-        examples=["time"],
-    )
-    test: Share | Period = Field(
-        0.2,
-        description="Share of the rows held out for the verdict, or (by time) the length of the last period.",
-        examples=["20%"],
-        union_mode="left_to_right",
-    )
-    validation: Share = Field(
-        0.1,
-        description="Share of the rows used for early stopping, tuning and the threshold.",
-        examples=["10%"],
-    )
-
-
-class Data(Section):
-    """Where the rows come from and what must hold for them."""
-
-    sources: dict[str, str] = Field(
-        description="Name of each table and its file (CSV, Parquet), relative to the project.",
-        examples=[{"flights": "data/flights.parquet"}],
-        min_length=1,
-    )
-    query: str | None = Field(
-        None,
-        description="SQL over the sources that gives the rows. Default: all rows of the only source.",
-        examples=["SELECT * FROM flights"],
-    )
-    personal: list[str] = Field(
-        [],
-        description="Columns with personal data: never features, never in reports.",
-        examples=[["tail_number"]],
-    )
-    exclude: list[str] = Field([], description="Columns that are no features.", examples=[["arr_time"]])
-    trusted: list[str] = Field(
-        [],
-        description="Features that nearly determine the target and are truly known at "
-        "the moment of the decision.",
-        examples=[["sensor"]],
-    )
-    expect: str = Field(
-        "expectations.yaml",
-        description="File with the expectations that every snapshot must meet.",
-        examples=["expectations.yaml"],
-    )
-    split: Split = Field(Split(), description="Training, validation and test.")
 
 
 class Tune(Section):

@@ -14,6 +14,7 @@ from vitok.data.target import Classes, find_classes
 from vitok.errors import DataMistake, UserMistake, did_you_mean
 from vitok.model.bundle import Field
 from vitok.stats.catalogue import TaskKind
+from vitok.stats.images import EXAMPLE, is_image
 from vitok.store.lake import Lake
 
 # Names that no log has: a colon is no part of theirs.
@@ -176,6 +177,8 @@ def fields_of(then: pl.DataFrame, log: Log) -> list[Field]:
             fields.append(Field(name, "boolean", nullable=True))
         elif kind.is_numeric():
             fields.append(Field(name, "number", nullable=True))
+        elif is_image(then[name]):
+            fields.append(Field(name, "category", nullable=True, example=EXAMPLE))
         else:
             common = then[name].drop_nulls().cast(pl.String).value_counts(sort=True)[name].head(_LEVELS)
             fields.append(Field(name, "category", nullable=True, levels=common.to_list()))

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from vitok.charter.model import Charter, Split
+from vitok.charter.dataset import Split
+from vitok.charter.model import Charter
 from vitok.data.leakage import find_leaks
 from vitok.data.snapshot import TABLE, Snapshot, load_expectations, take_snapshot, time_column
 from vitok.data.splits import Parts, split
 from vitok.data.target import Classes, find_classes
-from vitok.errors import DataMistake, NotFound
+from vitok.errors import DataMistake, NotFound, did_you_mean
 from vitok.loop.project import Project
 from vitok.model.bundle import Field
 from vitok.model.features import encode, load_feature_function, slots
 from vitok.model.runtime import input_frame
 from vitok.stats.catalogue import TaskKind
+from vitok.stats.images import EXAMPLE, is_image, require_images
 from vitok.train.columns import Columns, choose_features
 from vitok.train.fit import TrainingSet
 
@@ -156,6 +158,8 @@ def prepare_snapshot(snapshot: Snapshot, charter: Charter, code: FeatureCode = N
     parts = divide(frame, truth, classes, charter.task.time, charter.data.split, charter.train.seed)
     source, name, function = code
     raw = frame.select(input_columns(frame, charter))
+    for image in charter.data.images:
+        _require_image(raw, image)
     fields = describe_inputs(raw)
     raw = input_frame(fields, raw)
     derived = raw if function is None else function(raw)
@@ -233,6 +237,13 @@ def describe_inputs(raw: pl.DataFrame) -> list[Field]:
     return [_field(series) for series in raw]
 
 
+def _require_image(raw: pl.DataFrame, name: str) -> None:
+    if name not in raw.columns:
+        what = f"there is no input {name!r}"
+        raise DataMistake("data.images", what, f"{did_you_mean(name, raw.columns)}Name a column of the data.")
+    require_images(raw[name], "data.images")
+
+
 def _field(series: pl.Series) -> Field:
     present = series.drop_nulls()
     example: Any = present[0] if len(present) else None
@@ -244,6 +255,8 @@ def _field(series: pl.Series) -> Field:
         example = None if example is None else example.isoformat()
     elif series.dtype.is_numeric():
         kind, integer = "number", bool(series.dtype.is_integer())
+    elif is_image(series):
+        example = EXAMPLE  # one of a user's would fill every page that shows it
     else:
         counts = present.value_counts(sort=True).head(_LEVELS)
         levels = counts[series.name].to_list()

@@ -8,16 +8,17 @@ import numpy as np
 import polars as pl
 
 from vitok.charter.model import Charter
-from vitok.errors import VitokError
+from vitok.errors import UserMistake, VitokError
 from vitok.journal.frames import decode_inputs
-from vitok.journal.profiles import WHOLE, Part, ProfileStore, smallest_window
+from vitok.journal.profiles import WHOLE, Part, ProfilesFault, ProfileStore, smallest_window
 from vitok.journal.records import FAILED, as_text
 from vitok.loop.journals import JournalReader
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.project import Project
-from vitok.loop.reference import by_window, with_texts
+from vitok.loop.reference import by_window, with_summaries
 from vitok.model.bundle import REFERENCE, Manifest, load_manifest
 from vitok.monitor.drift import SCORE
+from vitok.stats import images
 from vitok.stats.bins import Bins, CategoryBins, NumericBins
 from vitok.stats.packed import pack
 from vitok.stats.profiles import Profile, Reference
@@ -119,7 +120,7 @@ class Profiler:
         groups = rows.with_columns(role=role).partition_by("digest", "version", "role", as_dict=True)
         for (digest, version, role_of), group in groups.items():
             manifest, bins = self._version(digest)
-            frame = with_texts(_columns(group, manifest), summarised(list(bins)))
+            frame = _with_summaries(_columns(group, manifest), list(bins))
             for part, (some, times) in self._sliced(frame, group["time"], manifest):
                 found = by_window(some, times, bins, self.store.smallest)
                 for start, content in found.items():
@@ -169,6 +170,18 @@ def counted_by(reference: Reference, manifest: Manifest) -> Bins:
     if manifest.classes:
         bins[DECISION] = CategoryBins(tuple(map(as_text, manifest.classes)), (), True, 0.0)
     return {**bins, **_SERVICE}
+
+
+def _with_summaries(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """With what profiles count of texts and images.
+
+    Raises:
+        ProfilesFault: the package that decodes images is missing here; the rows are counted once it is there.
+    """
+    try:
+        return with_summaries(frame, summarised(columns), images.summarised(columns))
+    except UserMistake as error:
+        raise ProfilesFault("profiles", error.what, error.remedy) from error
 
 
 def _columns(rows: pl.DataFrame, manifest: Manifest | None) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from vitok.loop.project import Project
 from vitok.model.bundle import FORETELLING, REFERENCE, USUAL, Field
 from vitok.monitor.drift import SCORE
 from vitok.monitor.windows import window_start
+from vitok.stats import images
 from vitok.stats.bins import Bins, fit_bins
 from vitok.stats.profiles import Profile, Reference, profile
 from vitok.stats.scores import Scored
@@ -52,11 +53,16 @@ def profile_files(
         width: Length of the windows that they will be compared with.
     """
     names = {kind: [f.name for f in fields if f.kind == kind] for kind in ("number", "category", "boolean")}
-    texts = [name for name in names["category"] if is_text(inputs[0][name])]
-    frame = with_texts(inputs[0], texts)
-    numbers = [*names["number"], *(name for name in frame.columns if name not in inputs[0].columns)]
-    levels = [name for name in names["category"] if name not in texts]
-    ins = _referred(frame, fit_bins(frame, numbers, levels + names["boolean"]))
+    pictures = [
+        name for name in names["category"] if images.is_image(inputs[0][name]) and images.can_decode()
+    ]
+    texts = [name for name in names["category"] if name not in pictures and is_text(inputs[0][name])]
+    frame = with_summaries(inputs[0], texts, pictures)
+    made = [name for name in frame.columns if name not in inputs[0].columns]
+    decoded = [f"{name}:{images.DECODED}" for name in pictures]
+    numbers = [*names["number"], *(name for name in made if name not in decoded)]
+    levels = [name for name in names["category"] if name not in texts and name not in pictures]
+    ins = _referred(frame, fit_bins(frame, numbers, levels + decoded + names["boolean"]))
     outs = _referred(scores[0], fit_bins(scores[0], [SCORE], []))
     files = {REFERENCE: _bytes(ins.beside(outs).to_json())}
     if inputs[1] is not None and scores[1] is not None:
@@ -80,9 +86,15 @@ def score_frame_of(scores: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame({SCORE: flat.astype(np.float64)})
 
 
-def with_texts(frame: pl.DataFrame, texts: list[str]) -> pl.DataFrame:
-    """A frame with the summaries of its texts beside them."""
-    return pl.concat([frame, summaries(frame, texts)], how="horizontal") if texts else frame
+def with_summaries(frame: pl.DataFrame, texts: list[str], pictures: list[str]) -> pl.DataFrame:
+    """A frame with the summaries of its texts and images beside them.
+
+    Raises:
+        UserMistake: there are images, and the package that decodes them is missing.
+    """
+    found = [summaries(frame, texts)] if texts else []
+    found += [images.summaries(frame, pictures)] if pictures else []
+    return pl.concat([frame, *found], how="horizontal") if found else frame
 
 
 def by_window(frame: pl.DataFrame, times: pl.Series, bins: Bins, width: timedelta) -> dict[datetime, Profile]:

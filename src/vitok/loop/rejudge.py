@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from sqlalchemy import Connection
 
-from vitok.charter.model import Split, Task
+from vitok.charter.dataset import Split
+from vitok.charter.model import Task
 from vitok.charter.review import main_metric
 from vitok.data.snapshot import TABLE
 from vitok.data.splits import Parts

@@ -22,7 +22,7 @@ from vitok.serve.probing import Probing
 from vitok.serve.rows import OutcomeDesk, render_answer, render_outcomes
 from vitok.serve.v2_extras import EXPLANATION
 
-_INLINE_BYTES = 16 * 2**10  # a larger body is read in a thread, so that other requests do not wait
+_INLINE_BYTES = 64 * 2**10  # a larger body is read in a thread, so that other requests do not wait
 Given = TypeVarTuple("Given")
 Read = TypeVar("Read")
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from msgspec import structs
@@ -9,7 +10,7 @@ from msgspec import structs
 from vitok.errors import Fault, NotFound, RequestMistake, VitokError
 from vitok.journal.records import FAILED, Prediction, as_text
 from vitok.kernel.clock import parse_time, stopwatch
-from vitok.kernel.ids import new_id
+from vitok.kernel.ids import new_ids
 from vitok.model.schema import Rows
 from vitok.release.decide import Decision
 from vitok.release.holdout import HELD_OUT
@@ -215,10 +216,7 @@ def served_version(deployment: Deployment, version: int | None) -> Served:
 
 def _identify(asker: Served, rows: Rows, received: list[datetime]) -> Batch:
     manifest = asker.model.manifest
-    ids = [
-        new_id(moment) if key is None else key
-        for key, moment in zip(_texts(rows, manifest.id), received, strict=True)
-    ]
+    ids = _ids(rows, manifest.id, received)
     units = ids
     if manifest.entity is not None:
         named = _texts(rows, manifest.entity)
@@ -230,6 +228,16 @@ def _identify(asker: Served, rows: Rows, received: list[datetime]) -> Batch:
             moment if time is None else parse_time(time) for time, moment in zip(given, received, strict=True)
         ]
     return Batch(rows, ids, units, times, received)
+
+
+def _ids(rows: Rows, name: str | None, received: list[datetime]) -> list[str]:
+    """The ids that rows bring, and new ones for the others."""
+    given = _texts(rows, name)
+    if name is not None and None not in given:
+        return [key for key in given if key is not None]
+    # Rows of one request came at one moment, and those of several requests follow each other.
+    made = [key for moment, group in groupby(received) for key in new_ids(moment, len(list(group)))]
+    return [new if key is None else key for key, new in zip(given, made, strict=True)]
 
 
 def _texts(rows: Rows, name: str | None) -> list[str | None]:

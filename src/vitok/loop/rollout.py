@@ -10,6 +10,7 @@ from vitok.charter.releasing import Strategy
 from vitok.errors import Busy, NotFound
 from vitok.loop.approving import Wish, mark_released, require_agreement
 from vitok.loop.backup import back_up_before_release
+from vitok.loop.demands import new_demands
 from vitok.loop.journals import JournalReader
 from vitok.loop.notify import emit
 from vitok.loop.observe import Observed, observe
@@ -56,14 +57,16 @@ class Released:
     Args:
         release: The plan in force now.
         rollout: The roll-out that it belongs to, None if the version got all traffic at once.
+        warnings: What callers or keepers must do now.
     """
 
     release: releases.Release
     rollout: Rollout | None
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that `vitok release --json` prints."""
-        found = release_json(self.release)
+        found = release_json(self.release) | {"warnings": list(self.warnings)}
         rollout = self.rollout
         if rollout is None:
             return found | {"rollout": None, "candidate": None}
@@ -113,14 +116,20 @@ def release_version(
         Refused: its verdict is not *accepted*, or it needs approvals.
         Busy: a roll-out is under way, or another release came first.
         CharterMistake: a rule or a segment names a column that requests do not have.
-        UserMistake: the strategy lacks something that the charter must state.
+        UserMistake: the strategy lacks something that the charter must state, or the version demands what callers of
+            today do not send.
     """
     chosen = strategy or project.charter.release.strategy
     version, now_released = releasable(project, number)
-    if chosen == "immediate" or now_released is None or now_released.version == number:
+    if now_released is None or now_released.version == number:
         return Released(release_at_once(project, number, actor=actor, strategy=strategy), None)
     with project.engine.connect() as connection:
         champion = versions.get(connection, now_released.version)
+    warnings = tuple(new_demands(project, champion, version, chosen, is_asked=strategy is not None))
+    for line in warnings:
+        project.say(f"warning: {line}")
+    if chosen == "immediate":
+        return Released(release_at_once(project, number, actor=actor, strategy=strategy), None, warnings)
     require_whole(project, champion)  # the way back must be there before it is needed
     way = way_of(project, chosen, flag)
     manifest = load_manifest(project.blobs, version.digest)
@@ -143,7 +152,7 @@ def release_version(
         rollout = rollouts.begin(connection, **planned, way=way, baseline=baseline)
         rollout, release = _make(project, connection, rollout, first_move(way), actor, None, evidence)
         mark_released(project, connection, number)
-    return Released(release, rollout)
+    return Released(release, rollout, warnings)
 
 
 def advance(project: Project, journal: JournalReader) -> Rollout | None:

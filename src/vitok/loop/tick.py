@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from vitok.charter.expressions import Trigger
 from vitok.errors import Busy, Refused, UserMistake, VitokError
 from vitok.loop.approving import settle_requests
+from vitok.loop.beside import Beside
 from vitok.loop.deciding import came_of, decide, note_decision
 from vitok.loop.incidents import look_after_incidents
 from vitok.loop.journals import JournalReader
@@ -14,11 +15,11 @@ from vitok.loop.project import Project
 from vitok.loop.reweighing import Reweigher
 from vitok.loop.rollout import Released, advance, release_version
 from vitok.loop.turn import TurnResult, run_turn
-from vitok.loop.turns import resume_cut_off
+from vitok.loop.turns import is_cut_off, resume_cut_off
 from vitok.loop.users import require_act
 from vitok.loop.watch import Watched, watch
 from vitok.monitor.triggers import Decision
-from vitok.registry import turns, wanted
+from vitok.registry import decisions, turns, wanted
 from vitok.registry.rollouts import Rollout
 
 ACTOR = "vitok"
@@ -63,6 +64,7 @@ def tick(
     triggers: Sequence[Trigger],
     profiler: Profiler | None = None,
     reweigher: Reweigher | None = None,
+    beside: Beside | None = None,
 ) -> Tick:
     """Watches, moves a roll-out on, looks after incidents, releases what was agreed to, starts a turn if one is due.
 
@@ -72,6 +74,7 @@ def tick(
         triggers: The charter's, or those of a policy that is replayed.
         profiler: Of this journal; None opens the project's own.
         reweigher: As `watch` takes it.
+        beside: Takes the turn, so that the look ends at once; None to wait for the turn's end.
     """
     watched = watch(project, journal, profiler, reweigher)
     moved = advance(project, journal)
@@ -79,6 +82,8 @@ def tick(
     agreed = _release_agreed(project, journal)
     if agreed is not None:
         return Tick(watched, Decision(False, ""), agreed.event, agreed.version, agreed.message, moved)
+    if beside is not None:
+        return Tick(watched, _begin_beside(project, journal, watched, triggers, beside), rollout=moved)
     going = _go_on(project, journal)
     if going is not None:
         return Tick(watched, Decision(False, ""), going.event, going.version, going.message, moved, "cut off")
@@ -87,15 +92,66 @@ def tick(
         return Tick(
             watched, Decision(True, asked.message), asked.event, asked.version, asked.message, moved, "by API"
         )
-    decision = decide(project, journal, watched.open, triggers)
-    if not decision.reason:
-        return Tick(watched, decision, rollout=moved)
-    project.say(f"{'Turn starts' if decision.start else 'No turn'}: {decision.reason}")
-    noted = note_decision(project, decision)
+    decision, noted = _decide(project, journal, watched, triggers)
     end = _run(project, journal, decision.reason, noted) if decision.start else None
     if end is None:
         return Tick(watched, replace(decision, start=False), rollout=moved)
     return Tick(watched, decision, end.event, end.version, end.message, moved, decision.reason)
+
+
+def work(project: Project, journal: JournalReader, decision: str | None = None) -> str:
+    """Takes one turn: the one that was decided, else one that was cut off, else the oldest that was asked for.
+
+    Args:
+        decision: The line of the decision.
+
+    Returns:
+        What came of it, in a sentence.
+
+    Raises:
+        NotFound: there is no such decision.
+    """
+    if decision is not None:
+        with project.engine.connect() as connection:
+            reason = decisions.get(connection, decision).reason
+        end = _run(project, journal, reason, decision)
+    else:
+        end = _go_on(project, journal) or _start_wanted(project)
+    if end is None:
+        return "There is nothing to do now."
+    about = "" if end.version is None else f"version {end.version}, "
+    return f"Turn ended: {about}{end.event}. {end.message}"
+
+
+def _begin_beside(
+    project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Trigger], beside: Beside
+) -> Decision:
+    """Lets another process take the turn that is due."""
+    is_free = not beside.is_at_work(project)
+    if is_free and (is_cut_off(project) or _wanted(project) is not None):
+        beside.start(project)
+        return Decision(False, "")
+    if beside.has_process:
+        return Decision(False, "")  # what it comes to may be what is asked for
+    decision, noted = _decide(project, journal, watched, triggers)
+    if decision.start and not is_free:
+        reason = f"{decision.reason}; but another turn is running in this project"
+        came_of(project, noted, started=False, reason=reason)
+        return replace(decision, start=False)
+    if decision.start:
+        beside.start(project, noted)
+    return decision
+
+
+def _decide(
+    project: Project, journal: JournalReader, watched: Watched, triggers: Sequence[Trigger]
+) -> tuple[Decision, str]:
+    """Whether a turn is due, said and on record; the line of the record is empty if nothing asked for one."""
+    decision = decide(project, journal, watched.open, triggers)
+    if not decision.reason:
+        return decision, ""
+    project.say(f"{'Turn starts' if decision.start else 'No turn'}: {decision.reason}")
+    return decision, note_decision(project, decision)
 
 
 def _run(project: Project, journal: JournalReader, reason: str, noted: str) -> _End | None:
@@ -124,8 +180,7 @@ def _start_wanted(project: Project) -> _End | None:
 
     Its version is released by whoever may, as after `vitok run`: who may train need not be who may release.
     """
-    with project.engine.begin() as connection:
-        found = wanted.oldest(connection)
+    found = _wanted(project)
     if found is None:
         return None
     project.say(f"Turn starts: {found.trigger}")
@@ -142,6 +197,11 @@ def _start_wanted(project: Project) -> _End | None:
     with project.engine.begin() as connection:
         wanted.led_to(connection, found.number, result.turn)
     return _End("accepted" if result.accepted else "refused", result.version.number, found.trigger)
+
+
+def _wanted(project: Project) -> wanted.Wanted | None:
+    with project.engine.begin() as connection:
+        return wanted.oldest(connection)
 
 
 def _go_on(project: Project, journal: JournalReader) -> _End | None:

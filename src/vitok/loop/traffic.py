@@ -33,6 +33,11 @@ class Units(NamedTuple):
         """New units a day."""
         return self.seen / self.days
 
+    @property
+    def source(self) -> str:
+        """Where that is from, for people."""
+        return f"journal: {self.seen} unit{'' if self.seen == 1 else 's'} in {self.days:.1f} days"
+
 
 def units_of(lake: Lake, now: datetime, days: int) -> Units | None:
     """The units of the last days, by the journal; None if there are none."""

@@ -81,10 +81,10 @@ def resume_cut_off(project: Project, *, actor: str) -> TurnResult | None:
 
     A turn that has ended its process several times in the same step is left to people.
     """
-    if is_held(project.state / LOCK):
+    if not is_cut_off(project):
         return None
     with project.engine.connect() as connection:
-        cut = next((turn for turn in turns.in_state(connection, "running") if turn.pins), None)
+        cut = _cut_off(connection)
         tries = 0 if cut is None else _tries(connection, cut)
     if cut is None:
         return None
@@ -99,6 +99,18 @@ def resume_cut_off(project: Project, *, actor: str) -> TurnResult | None:
     raise Fault(
         f"turn {cut.number}", message, "See whether memory suffices; `vitok turns resume` tries once more."
     )
+
+
+def is_cut_off(project: Project) -> bool:
+    """Whether there is a turn whose process died."""
+    if is_held(project.state / LOCK):
+        return False
+    with project.engine.connect() as connection:
+        return _cut_off(connection) is not None
+
+
+def _cut_off(connection: Connection) -> turns.Turn | None:
+    return next((turn for turn in turns.in_state(connection, "running") if turn.pins), None)
 
 
 def _tries(connection: Connection, turn: turns.Turn) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from vitok.errors import NotFound
 from vitok.kernel.ids import new_id
 from vitok.store.schema import decisions
 from vitok.store.writing import begin_writing
@@ -59,6 +60,18 @@ def note(
 def change(connection: Connection, decision: str, **changes: Any) -> None:
     """Changes columns of a decision."""
     connection.execute(update(decisions).where(decisions.c.id == decision).values(**changes))
+
+
+def get(connection: Connection, decision: str) -> Decided:
+    """One decision.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    row = connection.execute(select(decisions).where(decisions.c.id == decision)).first()
+    if row is None:
+        raise NotFound(f"decision {decision!r}", "does not exist", "See `vitok turns decisions`.")
+    return _decided(row)
 
 
 def newest(connection: Connection, limit: int) -> list[Decided]:

@@ -80,8 +80,8 @@ def _grouped(
     grouped: list[list[Mapping[str, Any]]] = [[] for _ in columns]
     for each in found:
         quality = {} if each["quality"] is None else {metric: each["quality"]}
-        told = {**each, "quality": quality, "details": details.get(each["start"], {})}
-        grouped[(each["start"] - since) // length].append(told)
+        each["quality"], each["details"] = quality, details.get(each["start"], {})
+        grouped[(each["start"] - since) // length].append(each)
     return columns, grouped
 
 

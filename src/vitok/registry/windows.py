@@ -145,7 +145,9 @@ def metric_series(connection: Connection, metric: str, since: datetime) -> list[
         windows.c.version,
         windows.c.quality[metric].label("quality"),
     ).where(windows.c.start >= since)
-    return [dict(row) for row in connection.execute(query.order_by(windows.c.start)).mappings()]
+    found = connection.execute(query.order_by(windows.c.start)).all()
+    names = ("start", "end", "state", "rows", "labelled", "version", "quality")
+    return [dict(zip(names, row, strict=True)) for row in found]  # faster than the rows' own mappings
 
 
 def metric_details(connection: Connection, metric: str, since: datetime) -> dict[datetime, dict[str, Any]]:

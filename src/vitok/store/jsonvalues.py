@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any
 
+import msgspec
+
 _MARK, _NAMES = "$float", ("inf", "-inf", "nan")
 
 
@@ -26,7 +28,8 @@ def read_json(text: str | bytes) -> Any:
     {'high': inf, 'low': 0.5}
     """
     mark: Any = _MARK if isinstance(text, str) else _MARK.encode()
-    return json.loads(text, object_hook=_unmarked) if mark in text else json.loads(text)
+    # Several times faster than the standard library's; values are the same.
+    return json.loads(text, object_hook=_unmarked) if mark in text else msgspec.json.decode(text)
 
 
 def _marked(value: Any) -> Any:

@@ -127,6 +127,24 @@ def test_a_key_gives_no_more_than_its_scopes_and_without_a_person_it_only_reads(
     assert call(project, "POST", "/api/turns", None) == 403
 
 
+def test_each_address_opens_to_a_key_with_the_scope_of_its_act_and_to_no_other(project):
+    """For a person who may do everything: what the roles allow, the scopes still limit."""
+    everything = {**project.charter.team, "all@example.org": list(MAY)}
+    charter = project.charter.model_copy(update={"team": everything})
+    open_to_all = replace(project, document=replace(project.document, charter=charter))
+    acts = set()
+    for (method, path), act in addresses(project).items():
+        if not path.startswith("/api/"):
+            continue
+        acts.add(act)
+        for scope in SCOPES:
+            allowed = scope == ("pages" if act == "read" else act)
+            status = call(open_to_all, method, path, "all@example.org", scope)
+            assert (status != 403) == allowed, (method, path, scope, status)
+            assert status < 500, (method, path, scope, status)
+    assert acts >= {"read", "label", "train", "approve", "release", "operate", "manage"}
+
+
 def test_at_this_machine_a_team_reads_and_without_one_everything_goes(project):
     assert ask(project, "GET", "/api/status", guarded=False).status_code == 200
     assert ask(project, "POST", "/api/turns", guarded=False, json={}).status_code == 403

@@ -13,12 +13,7 @@ from vitok.loop.users import log_in, log_in_by_issuer, log_out, session_of
 from vitok.registry.marks import mark
 from vitok.release.keys import Key
 
-_ACTS_OF_SCOPES: dict[str, Act] = {
-    "pages": "read",
-    "train": "train",
-    "approve": "approve",
-    "release": "release",
-}
+_ACTS_OF_SCOPES: dict[str, Act] = {"pages": "read", **{act: act for act in ACTS if act != "read"}}
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,7 @@ def add_key(
     """Makes a key; it is told this once, and only its hash is kept.
 
     Args:
-        scopes: What it may ask, of `predict`, `outcomes`, `read`, `pages`, and for a person `train`, `approve`,
-            `release`.
+        scopes: What it may ask, of `predict`, `outcomes`, `read`, `pages`, and for a person those of `ACTING`.
         expires: How long it lives; None for ever.
         rate, quota: Requests a second, and a day.
         person: For whom it acts: no more than the person's roles allow, at the moment of the act.

@@ -1,12 +1,15 @@
 """The file of keys that commands write and workers read."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-Scope = Literal["predict", "outcomes", "read", "pages", "train", "approve", "release"]
-SCOPES: tuple[Scope, ...] = ("predict", "outcomes", "read", "pages", "train", "approve", "release")
-ACTING: frozenset[Scope] = frozenset({"train", "approve", "release"})  # what only a person does
+Scope = Literal[
+    "predict", "outcomes", "read", "pages",
+    "label", "train", "approve", "release", "operate", "personal", "manage",
+]  # fmt: skip
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+ACTING: frozenset[Scope] = frozenset(SCOPES[4:])  # what only a person does
 KEYS_FILE = "keys.json"
 
 

@@ -220,7 +220,7 @@ def test_the_fallback_answers_if_going_back_is_no_help_until_it_is_over(tmp_path
     assert (release.version, release.strategy, release.evidence) == (1, "fallback", {"incident": 1})
     plan = Plan.from_json((project.state / "plan.json").read_bytes())
     judge = Decider(plan.policy, lambda name: lambda row: row[name], 0.5, None)
-    (decision,) = judge.decide([{}], [0.9], [True], [0])
+    (decision,) = judge.decide([{}], [0.9], [True], None, ["N14228"])
     assert (decision.action, decision.reason) == ("hand_over", "first aid of incident 1")
     resolve(project, key)
     look_after_incidents(project)

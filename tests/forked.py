@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -34,7 +34,12 @@ _context.set_forkserver_preload(
 
 
 def run(
-    words: Sequence[str], *, timeout: float, cwd: Path | None = None, env: dict[str, str] | None = None
+    words: Sequence[str],
+    *,
+    timeout: float,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    preexec_fn: Callable[[], None] | None = None,
 ) -> "subprocess.CompletedProcess[bytes]":
     """Runs `vitok WORDS` to its end.
 
@@ -42,8 +47,9 @@ def run(
         subprocess.TimeoutExpired: it takes longer; it is killed.
     """
     command = [sys.executable, "-m", "vitok.cli", *words]
-    if _APART.intersection(words[:1]):
-        return subprocess.run(command, capture_output=True, timeout=timeout, check=False, cwd=cwd, env=env)
+    if preexec_fn is not None or _APART.intersection(words[:1]):
+        how = {"cwd": cwd, "env": env, "preexec_fn": preexec_fn}
+        return subprocess.run(command, capture_output=True, timeout=timeout, check=False, **how)
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         surroundings = dict(os.environ) if env is None else env

@@ -88,10 +88,18 @@ def _interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except KeyboardInterrupt as error:
-            raise interrupted() from error
+        except BaseException as error:
+            if _is_interrupt(error):
+                raise interrupted() from error
+            raise
 
     return wrapped
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it is Ctrl-C, also where Polars noticed it first and panics."""
+    is_panic = type(error).__name__ == "PanicException"
+    return isinstance(error, KeyboardInterrupt) or (is_panic and "KeyboardInterrupt" in str(error))
 
 
 def _root(

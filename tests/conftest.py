@@ -19,3 +19,8 @@ if "VITOK_SLOTS" not in os.environ:
 # No test is about time, and on a busy machine a deadline fails one that is right.
 settings.register_profile("vitok", deadline=None)
 settings.load_profile("vitok")
+
+
+def pytest_make_parametrize_id(config, val, argname):
+    """Short names for cases with long values: the name of a test is handed to every process that it starts."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 200 else None

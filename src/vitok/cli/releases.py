@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vitok.cli import releases_by_hand
 from vitok.cli.charts import PlotOption, require_plot, write_chart
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
 from vitok.errors import UserMistake
@@ -200,4 +201,5 @@ def register(app: typer.Typer) -> None:
     group.command("propose", epilog="Example: vitok releases propose --error-cost 60 --rollback-cost 2000")(
         propose
     )
+    releases_by_hand.register(group)
     app.add_typer(group, name="releases", epilog="Example: vitok releases --json")

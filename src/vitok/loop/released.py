@@ -14,6 +14,7 @@ from vitok.loop.keep import collect
 from vitok.loop.project import Project
 from vitok.loop.release import release_json
 from vitok.loop.rollout import release_version
+from vitok.loop.rollout_by_hand import promote_rollout
 from vitok.loop.rollout_paths import kept_path, points_at
 from vitok.loop.rollout_story import rollout_head, rollout_json
 from vitok.registry import releases, requests, rollouts, versions
@@ -51,6 +52,15 @@ def release_as_asked(
         project.say(f"warning: {missing}")
         found["warnings"].append(missing)
     return found
+
+
+def promote_as_asked(project: Project, *, actor: str, reason: str) -> dict[str, Any]:
+    """Promotes the version that is rolled out, with all that has been predicted until now taken into account.
+
+    Returns, raises: The object that `vitok releases promote --json` prints; and as `promote_rollout`.
+    """
+    collect(project)
+    return promote_rollout(project, Ledger(project.lake), actor=actor, reason=reason).as_json()
 
 
 def _keeper_missing(project: Project) -> str | None:
@@ -108,7 +118,7 @@ def rollout_page(project: Project, number: int) -> dict[str, Any]:
 
     Returns:
         Also `stages`: the shares it goes through; `shares`: since when the new version answered which; `path`: its
-        evidence through time, or at its steps until the keeper has reckoned that; `can_end`.
+        evidence through time, or at its steps until the keeper has reckoned that; `can_end`; `is_paused`.
 
     Raises:
         NotFound: there is no such roll-out.
@@ -127,6 +137,7 @@ def rollout_page(project: Project, number: int) -> dict[str, Any]:
         "until": found["ended"] or format_time(project.clock()),
         "stages": [{"share": stage.share, "shadow": stage.is_shadow} for stage in way.stages],
         "can_end": rollout.position.is_open,
+        "is_paused": rollout.state == "paused",
     }
 
 

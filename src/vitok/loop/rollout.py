@@ -150,7 +150,7 @@ def release_version(
     with in_force(project) as connection:
         require_still_releasable(project, connection, number, now_released)
         rollout = rollouts.begin(connection, **planned, way=way, baseline=baseline)
-        rollout, release = _make(project, connection, rollout, first_move(way), actor, None, evidence)
+        rollout, release = make_move(project, connection, rollout, first_move(way), actor, None, evidence)
         mark_released(project, connection, number)
     return Released(release, rollout, warnings)
 
@@ -174,7 +174,7 @@ def advance(project: Project, journal: JournalReader) -> Rollout | None:
     with in_force(project) as connection:
         if rollouts.get(connection, rollout.number).position != rollout.position:
             return None  # somebody else was faster: a rollback by hand, or another keeper
-        rollout, _ = _make(project, connection, rollout, made, ACTOR, seen, {})
+        rollout, _ = make_move(project, connection, rollout, made, ACTOR, seen, {})
     project.say(f"Version {rollout.version} {rollout.state}: {made.reason}")
     return rollout
 
@@ -272,7 +272,7 @@ def _go_back(
     if way.rollout is not None:
         rollout = rollouts.get(connection, way.rollout)
         made = Move("aborted", rollout.stage, reason)
-        rollout, _ = _make(project, connection, rollout, made, actor, None, taken)
+        rollout, _ = make_move(project, connection, rollout, made, actor, None, taken)
     if way.target is not None:
         change = Change(releases.ROLLBACK, actor, "rolled back", taken)
         give_all(project, connection, versions.get(connection, way.target), change)
@@ -289,7 +289,7 @@ def _in_force(connection: Connection) -> releases.Release:
     return release
 
 
-def _make(
+def make_move(
     project: Project,
     connection: Connection,
     rollout: Rollout,
@@ -298,7 +298,12 @@ def _make(
     seen: Observed | None,
     evidence: dict[str, Any],
 ) -> tuple[Rollout, releases.Release]:
-    """Makes a move: its plan, its line, its event, all in one transaction."""
+    """Makes a move: its plan, its line, its event, all in one transaction.
+
+    Args:
+        seen: What the move was decided by; None for one by hand that needs nothing.
+        evidence: What else the release tells of itself.
+    """
     before = rollout
     new, old = (versions.get(connection, number) for number in (rollout.version, rollout.champion))
     position = Position(made.state, made.stage, rollout.since, rollout.started)

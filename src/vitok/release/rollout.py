@@ -11,9 +11,9 @@ from vitok.release.guards import Finding, Limits
 from vitok.release.plan import Arm
 
 State = Literal[
-    "planned", "shadow", "stepping", "holding", "promoted", "rolled back", "aborted", "inconclusive"
+    "planned", "shadow", "stepping", "holding", "paused", "promoted", "rolled back", "aborted", "inconclusive"
 ]
-OPEN: tuple[State, ...] = ("planned", "shadow", "stepping", "holding")
+OPEN: tuple[State, ...] = ("planned", "shadow", "stepping", "holding", "paused")
 LEAST_UNITS = 30  # that a share must have answered before the next one
 MOST_HANGS = 2  # workers that a version may hang; more is no accident
 
@@ -123,7 +123,7 @@ def next_move(way: Way, position: Position, evidence: Evidence, now: datetime) -
     """What a roll-out does next; None while it stays where it is.
 
     Promotion needs every limit kept; a broken limit, a wrong split, an obstacle and the end of time all lead back to
-    the champion.
+    the champion. A paused one gets no further share, but the ways back stay open.
     """
     if not position.is_open:
         return None
@@ -132,14 +132,45 @@ def next_move(way: Way, position: Position, evidence: Evidence, now: datetime) -
     if ended is not None:
         return Move(*ended[:1], stage, ended[1])
     is_last = stage == len(way.stages) - 1
-    if is_last and way.promotes and _is_good(way, evidence):
+    is_paused = position.state == "paused"
+    if is_last and way.promotes and not is_paused and _is_good(way, evidence):
         return Move("promoted", stage, _praise(way, evidence))
     if now - position.started >= timedelta(seconds=way.longest_seconds):
         return _time_is_over(way, position, evidence)
     due = now - position.since >= timedelta(seconds=way.step_seconds)
-    if is_last or not due or evidence.units < LEAST_UNITS:
+    if is_last or is_paused or not due or evidence.units < LEAST_UNITS:
         return None
     return _enter(way, stage + 1, f"{evidence.units} units answered, no limit broken")
+
+
+def paused(position: Position, reason: str) -> Move:
+    """Somebody holds a roll-out at its share."""
+    return Move("paused", position.stage, f"held by hand: {reason}")
+
+
+def resumed(way: Way, position: Position, reason: str) -> Move:
+    """A paused roll-out goes on at its share."""
+    return _enter(way, position.stage, f"goes on by hand: {reason}")
+
+
+def promoted(position: Position, reason: str) -> Move:
+    """Somebody gives a version all traffic; only where nothing `against_promotion` is left."""
+    return Move("promoted", position.stage, f"promoted by hand: {reason}")
+
+
+def against_promotion(way: Way, evidence: Evidence) -> list[str]:
+    """What forbids a promotion also by hand: whatever ends the roll-out, and limits that are not known to be kept."""
+    ended = _ended(way, evidence)
+    if ended is not None:
+        return [ended[1]]
+    if _is_good(way, evidence):
+        return []
+    if way.primary is not None:
+        return ["nothing was asked yet" if evidence.primary is None else evidence.primary.sentence]
+    left = [finding.sentence for finding in evidence.findings if not finding.kept]
+    judged = {finding.guard.partition(" ")[0] for finding in evidence.findings}
+    left += [f"{name}: nothing to compare yet" for name in way.limits.names if name not in judged]
+    return left or ["the charter states no limit under release.guard that could be kept"]
 
 
 def arms_of(

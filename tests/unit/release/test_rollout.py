@@ -20,9 +20,13 @@ from vitok.release.rollout import (
     Position,
     Stage,
     Way,
+    against_promotion,
     arms_of,
     first_move,
     next_move,
+    paused,
+    promoted,
+    resumed,
 )
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
@@ -249,6 +253,34 @@ class Life(RuleBasedStateMachine):
     def give_up(self):
         self._go(Move("aborted", self.position.stage, "by hand"))
 
+    @precondition(lambda self: self.position.is_open and self.position.state != "paused")
+    @rule()
+    def hold(self):
+        self._go(paused(self.position, "odd day"))
+
+    @precondition(lambda self: self.position.state == "paused")
+    @rule()
+    def go_on(self):
+        made = resumed(self.way, self.position, "over")
+        assert made.stage == self.position.stage
+        assert made.state in ("shadow", "stepping", "holding")
+        self._go(made)
+
+    @precondition(lambda self: self.position.is_open)
+    @rule(seen=EVIDENCE)
+    def promote(self, seen):
+        left = against_promotion(self.way, seen)
+        assert all(left)
+        if not left:
+            self._is_excluded(seen)
+            self._go(promoted(self.position, "agreed"))
+
+    @precondition(lambda self: self.position.state == "paused")
+    @rule(seen=EVIDENCE)
+    def what_is_paused_goes_nowhere_but_back(self, seen):
+        made = next_move(self.way, self.position, seen, self.now)
+        assert made is None or made.state in ("rolled back", "aborted", "inconclusive")
+
     @precondition(lambda self: not self.position.is_open)
     @rule(seen=EVIDENCE)
     def nothing_moves_what_is_over(self, seen):
@@ -259,9 +291,13 @@ class Life(RuleBasedStateMachine):
 
     def _was_earned(self, before, seen):
         assert before.stage == len(self.way.stages) - 1
+        assert before.state != "paused"
+        assert self.way.promotes
+        self._is_excluded(seen)
+
+    def _is_excluded(self, seen):
         assert not any(each.broken for each in seen.findings)
         assert not seen.obstacle
-        assert self.way.promotes
         if self.way.primary is not None:
             assert seen.primary.kept
         else:

@@ -1,8 +1,9 @@
 """Releases: what is in force, how it came there, and bringing versions into production or taking them back."""
 
 from vitok.loop.project import Project
-from vitok.loop.released import STRATEGIES, release_as_asked, release_desk, rollout_page
+from vitok.loop.released import STRATEGIES, promote_as_asked, release_as_asked, release_desk, rollout_page
 from vitok.loop.rollback import roll_back_beside
+from vitok.loop.rollout_by_hand import pause_rollout, resume_rollout
 from vitok.report.page_charts_releases import evidence_chart, shares_chart
 from vitok.web.language import marked as _
 from vitok.web.naming import number_of
@@ -41,7 +42,46 @@ def _take_back(project: Project, who: str, values: Values) -> Values:
     return roll_back_beside(project, actor=who, reason=values["reason"], away=values["version"])
 
 
+def _pause(project: Project, who: str, values: Values) -> Values:
+    return pause_rollout(project, actor=who, reason=values["reason"]).as_json()
+
+
+def _resume(project: Project, who: str, values: Values) -> Values:
+    return resume_rollout(project, actor=who, reason=values["reason"]).as_json()
+
+
+def _promote(project: Project, who: str, values: Values) -> Values:
+    return promote_as_asked(project, actor=who, reason=values["reason"])
+
+
 DEEDS = (
+    Deed(
+        "/releases/pause",
+        _pause,
+        "Holds the roll-out that goes on at its share.",
+        act="release",
+        then="/releases",
+        said=_("It stays at its share until somebody lets it go on."),
+        asks={"reason": _REASON},
+    ),
+    Deed(
+        "/releases/resume",
+        _resume,
+        "Lets a paused roll-out go on.",
+        act="release",
+        then="/releases",
+        said=_("It goes on."),
+        asks={"reason": _REASON},
+    ),
+    Deed(
+        "/releases/promote",
+        _promote,
+        "Gives the version that is rolled out all traffic, if harm is excluded.",
+        act="release",
+        then="/releases",
+        said=_("It answers everything now."),
+        asks={"reason": _REASON},
+    ),
     Deed(
         "/releases",
         _release,

@@ -212,6 +212,59 @@ def test_engineer_asks_for_a_turn_and_starts_a_replay(kept, window, server):
     page.context.close()
 
 
+def test_engineer_rolls_a_version_out_holds_it_and_ends_it(kept, window, server):
+    """The place of releases, as who may release works in it: nothing is promoted without evidence, whatever is said."""
+
+    def act(name, said, reason="timetable changes"):
+        form = page.locator(f"form[action='/releases/{name}']")
+        form.locator("[name=reason]").fill(reason)
+        form.locator("button").click()
+        assert said in page.inner_text("main"), page.inner_text("main")
+
+    page = person(window, server, "ml_engineer")
+    page.goto(f"{server.url}/releases")
+    if page.locator("form[action='/releases'] select[name=version]").count() == 0:
+        act("rollback", "It is taken back")  # what the weeks left under way
+    page.goto(f"{server.url}/releases")
+    page.select_option("form[action='/releases'] select[name=strategy]", "canary")
+    page.click("form[action='/releases'] button")
+    assert "The release has begun." in page.inner_text("main")
+    page.get_by_text("The roll-out that goes on").click()
+    address = page.url
+    act("pause", "It stays at its share")
+    page.goto(address)
+    assert "held at its share" in page.inner_text("main")
+    page.locator("form[action='/releases/promote'] [name=reason]").fill("agreed")
+    page.click("form[action='/releases/promote'] button")
+    assert "harm is not excluded" in page.inner_text("main")
+    page.goto(address)
+    act("resume", "It goes on.")
+    page.goto(address)
+    act("rollback", "It is taken back")
+    page.goto(address)
+    told = page.inner_text(".timeline")
+    for each in ("held by hand: timetable changes", "goes on by hand", "ml_engineer@example.org"):
+        assert each in told
+    page.wrong = [said for said in page.wrong if "403" not in said]  # the refused promotion
+    assert not page.wrong
+    page.context.close()
+
+
+def test_who_lets_people_in_makes_a_key_and_revokes_it(window, server):
+    page = person(window, server, "project_manager")
+    page.goto(f"{server.url}/people")
+    form = page.locator("form[action='/people/keys']")
+    form.locator("[name=name]").fill("gate-7")
+    form.locator("[name=scopes]").first.fill("predict")
+    form.locator("button").click()
+    assert re.search(r"vitok_[\w-]{43}", page.inner_text("main"))
+    page.goto(f"{server.url}/people")
+    assert "gate-7" in page.inner_text("main")
+    page.click("form[action='/people/keys/gate-7/revoke'] button")
+    assert "gate-7" not in page.inner_text("main table")
+    page.context.close()
+
+
 def test_no_model_yet_says_what_to_do_next(window, tmp_path):
     write_example(tmp_path / "empty")
     project = open_project(tmp_path / "empty")

@@ -52,7 +52,6 @@ BREACHES = {
     "one person for two roles": ("vitok.loop.approving.hindrance", lambda *_: None),
     "everything counts as agreed": ("vitok.loop.approving.standing", lambda *_: "approved"),
     "turns that are cut off stay so": ("vitok.loop.tick.resume_cut_off", lambda *_, **__: None),
-    "two roll-outs at once": ("vitok.loop.release.rollouts.current", lambda _: None),
     "a plan that workers never learn of": ("vitok.loop.release.write_atomically", lambda *_: None),
 }
 

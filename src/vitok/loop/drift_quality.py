@@ -43,10 +43,10 @@ def segments_of(
     metric: str, accepted: float | None, columns: Sequence[Span], by_column: Windows
 ) -> dict[str, Any]:
     """A metric by segment and time; `why` says why there is nothing, if so."""
-    parts = sorted({part for windows in by_column for each in windows for part in _slices(each)})
+    sliced = [[cut for each in windows if (cut := _slices(each))] for windows in by_column]
     cells = []
-    for part in parts:
-        found = [[_slices(each).get(part, {}).get(metric) for each in windows] for windows in by_column]
+    for part in sorted({part for windows in sliced for each in windows for part in each}):
+        found = [[each.get(part, {}).get(metric) for each in windows] for windows in sliced]
         cells += [{"segment": part, **_point(*each)} for each in _series(columns, found)]
     why = None if cells else "No window has been measured by segment: name columns under monitor.slices."
     return {"metric": metric, "accepted": accepted, "cells": cells, "why": why}

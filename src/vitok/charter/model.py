@@ -274,7 +274,8 @@ class Retrain(Section):
     )
     poisoned: Literal["wait", "train"] = Field(
         "wait",
-        description="While an input looks broken and nobody acknowledged the alarm: `wait`, or `train` all the same.",
+        description="While an input looks broken and nobody acknowledged the alarm, or new labels contradict the "
+        "scores: `wait`, or `train` all the same.",
         examples=["wait"],
     )
     cooldown: Duration | None = Field(None, description="Shortest time between two turns.", examples=["7d"])

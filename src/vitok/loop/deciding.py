@@ -1,12 +1,14 @@
 """Whether a turn is due: the facts that triggers look at, and the record of each decision."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vitok.charter.changes import criteria_changes
 from vitok.charter.expressions import Changed, Comparison, Trigger
 from vitok.kernel.clock import format_time
 from vitok.loop.journals import JournalReader
+from vitok.loop.label_trust import labels_distrusted
 from vitok.loop.pins import fingerprint
 from vitok.loop.project import Project
 from vitok.loop.rules import judge_rules
@@ -34,7 +36,8 @@ def decide(
         return Decision(False, "")
     retrain = project.charter.retrain
     guards = Guards(retrain.cooldown, retrain.budget, retrain.confirmed, retrain.poisoned == "train")
-    return decide_turn(triggers, _facts(project, journal, alerts, triggers, release), guards)
+    decision = decide_turn(triggers, _facts(project, journal, alerts, triggers, release), guards)
+    return _with_labels(project, journal, decision, guards) if decision.start else decision
 
 
 def note_decision(project: Project, decision: Decision) -> str:
@@ -45,7 +48,7 @@ def note_decision(project: Project, decision: Decision) -> str:
             project.clock(),
             started=decision.start,
             triggers=decision.triggers,
-            reason=decision.reason,
+            reason="; ".join(filter(None, (decision.reason, decision.remarks))),
         )
 
 
@@ -73,6 +76,17 @@ def list_decisions(project: Project, limit: int = 50) -> dict[str, Any]:
             for each in found
         ]
     }
+
+
+def _with_labels(project: Project, journal: JournalReader, decision: Decision, guards: Guards) -> Decision:
+    """Holds a turn back whose newest labels contradict the champion's scores; read only when a turn would start."""
+    why, remarks = labels_distrusted(project, journal)
+    if why is not None and not guards.trains_suspect:
+        reason = (
+            f"{decision.reason}; but {why}, and a turn would learn that: mend the labels, or start it by hand"
+        )
+        return replace(decision, start=False, reason=reason)
+    return replace(decision, remarks="; ".join(filter(None, (why, remarks))))
 
 
 def _facts(

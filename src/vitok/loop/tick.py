@@ -113,7 +113,7 @@ def work(project: Project, journal: JournalReader, decision: str | None = None) 
     """
     if decision is not None:
         with project.engine.connect() as connection:
-            reason = decisions.get(connection, decision).reason
+            reason = ", ".join(decisions.get(connection, decision).triggers)
         end = _run(project, journal, reason, decision)
     else:
         end = _go_on(project, journal) or _start_wanted(project)

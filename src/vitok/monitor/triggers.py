@@ -70,11 +70,13 @@ class Decision:
         start: The decision.
         reason: The triggers that held, and what held them back; empty if nothing asked for a turn.
         triggers: Those that held.
+        remarks: What else is to be known of it, such as labels that are still coming.
     """
 
     start: bool
     reason: str
     triggers: tuple[str, ...] = ()
+    remarks: str = ""
 
 
 def decide_turn(triggers: Sequence[Trigger], facts: Facts, guards: Guards) -> Decision:

@@ -245,7 +245,7 @@ def _language() -> str:
             "A comparison under `monitor.alerts` says what must not happen: it raises an alert on quality when "
             "the labelled rows of windows are evidence enough that it holds. Any trigger that "
             "holds starts a turn, unless something holds it back: `retrain.cooldown` or `retrain.budget`, a release "
-            "that is under way, inputs that look broken (`retrain.poisoned`), or nothing new to learn; "
+            "that is under way, inputs or labels that look broken (`retrain.poisoned`), or nothing new to learn; "
             "`vitok turns decisions` tells which. Both speak of the "
             "version that answers now, compare with a number, `accepted` or another slice, and know no figures of "
             "the bundle; slices need columns that are inputs of the model, since production records no others.",

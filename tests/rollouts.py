@@ -59,4 +59,4 @@ def ends(project: Any, state: Any) -> None:
     with in_force(project) as connection:
         found = rollouts.current(connection)
         assert found is not None
-        rollout._make(project, connection, found, Move(state, found.stage, "evidence"), "vitok", None, {})
+        rollout.make_move(project, connection, found, Move(state, found.stage, "evidence"), "vitok", None, {})

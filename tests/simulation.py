@@ -27,6 +27,7 @@ from examples import flight_bundle
 from vitok.errors import VitokError
 from vitok.evaluate.gates import Gate
 from vitok.govern import audit
+from vitok.journal.ledger import MemoryLedger
 from vitok.journal.mover import move
 from vitok.journal.records import Outcome, Prediction
 from vitok.journal.spool import Spool
@@ -167,6 +168,10 @@ class NoJournal:
 
     def labels_since(self, since: datetime, until: datetime) -> int:
         return self.labels
+
+    def labelled(self, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
+        """No rows: whether labels can be trusted is not drawn."""
+        return MemoryLedger().labelled(start, end, as_of)
 
 
 class Kept:
@@ -495,6 +500,7 @@ class World:
                 "vitok.loop.turn.tracking_stage": lambda *_: None,
                 "vitok.loop.turn_stages._importance": lambda *_: {},
                 "vitok.loop.tick.watch": lambda *_: Watched([], {}, {}, dict(self.alerts)),
+                "vitok.loop.deciding.labels_distrusted": lambda *_: (None, ""),
                 "vitok.loop.rollout.observe": self._observe,
                 "vitok.loop.rollout.champion_baseline": lambda *_: {},
                 "vitok.loop.release.load_model": lambda *_, **__: SimpleNamespace(warm_up=lambda: None),

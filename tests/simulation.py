@@ -160,18 +160,22 @@ class MemoryLake:
         return Counter(key for frame in self.tables.get(table, []) for key in frame["id"].to_list())
 
 
+_NO_ROWS = MemoryLedger().labelled()
+
+
 class NoJournal:
     """What a look asks the journal besides what is drawn."""
 
     def __init__(self) -> None:
         self.labels = 1
+        self.none = _NO_ROWS
 
     def labels_since(self, since: datetime, until: datetime) -> int:
         return self.labels
 
     def labelled(self, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
         """No rows: whether labels can be trusted is not drawn."""
-        return MemoryLedger().labelled(start, end, as_of)
+        return self.none
 
 
 class Kept:

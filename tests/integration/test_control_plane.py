@@ -310,7 +310,7 @@ def test_the_team_holds_from_the_moment_that_the_charter_changes(made):
     path = made.folder / "vitok.yaml"
     before = path.read_text()
     path.write_text(before.replace("[ml_engineer]", "[data_annotator]"))
-    assert control.visitor(is_guarded=True, key=key, session=None).acts == {"read"}
+    assert control.visitor(is_guarded=True, key=key, session=None).acts == {"read", "label"}
     path.write_text("project: [broken")
-    assert control.visitor(is_guarded=True, key=key, session=None).acts == {"read"}
+    assert control.visitor(is_guarded=True, key=key, session=None).acts == {"read", "label"}
     path.write_text(before)

@@ -60,6 +60,7 @@ DAILY = [Cron("0 0 * * *")]
 def test_flipped_and_constant_labels_hold_a_turn_back_and_it_is_on_record(setting):
     project, digest = setting
     for labels, reason in ((np.logical_not, "flipped"), (np.zeros_like, "fewer labels are positive")):
+        project.clock.move_to(project.clock() + timedelta(minutes=1))  # decisions are listed by their time
         decision = decide(project, journal(digest, labels), {}, DAILY)
         assert not decision.start
         note_decision(project, decision)

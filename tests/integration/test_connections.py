@@ -1,20 +1,80 @@
 """Connections that bring nothing: heads without end, heads that never come, more than a worker can hold."""
 
+import asyncio
 import json
+import resource
 import socket
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from examples import FLIGHT, flight_bundle, write_plan
 from serving import running
+from vitok.serve import connections
 from vitok.serve.connections import HEAD_SECONDS
 from vitok.store.blobs import Blobs
 
 pytestmark = pytest.mark.xdist_group("serving")
 PATH = "/models/flights/predict"
+
+
+def test_a_worker_takes_as_many_files_as_the_system_gives_and_keeps_some(monkeypatch):
+    limits, taken = {"soft": 1024, "hard": 4096}, []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limits["soft"], limits["hard"]))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: taken.append(pair))
+    assert connections.most_connections() == 4096 - 128
+    assert taken == [(4096, 4096)]
+    limits.update(soft=resource.RLIM_INFINITY, hard=resource.RLIM_INFINITY)
+    assert connections.most_connections() == 65_536 - 128
+    limits.update(soft=100, hard=100)
+    assert connections.most_connections() == 128
+
+
+def test_more_connections_than_a_worker_can_hold_are_closed_and_told_once(monkeypatch, caplog):
+    monkeypatch.setattr(connections.Connection, "_most", 2)
+    monkeypatch.setattr(connections.Connection, "_told_until", 0.0)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def work():
+        config = uvicorn.Config(app, lifespan="off")
+        config.load()
+        state, loop = ServerState(), asyncio.get_running_loop()
+        listening = await loop.create_server(
+            lambda: connections.Connection(config, state, {}, loop), "127.0.0.1", 0
+        )
+        port = listening.sockets[0].getsockname()[1]
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+        ended = [await asyncio.wait_for(_first_byte(*each), 5) for each in opened]
+        for _, writer in opened:
+            writer.close()
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        again = await asyncio.wait_for(_first_byte(reader, writer), 5)
+        writer.close()
+        await writer.wait_closed()
+        listening.close()
+        return ended, again
+
+    ended, again = asyncio.run(work())
+    assert ended == [b"H", b"H", b"", b""]
+    assert again == b"H"  # there is room when others have gone
+    assert [each.message for each in caplog.records].count(
+        "more than 2 connections: new ones are closed"
+    ) == 1
+
+
+async def _first_byte(reader, writer):
+    with suppress(OSError):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        return await reader.read(1)
+    return b""
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +153,9 @@ def test_connections_whose_head_does_not_come_are_ended_and_others_stay(server):
 def test_second_head_on_a_connection_has_to_come_too(server):
     with connected(server) as connection:
         connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        answer = b""
+        while not answer.endswith(b'{"live":true}'):
+            answer += connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200")
         connection.sendall(b"GET /health")
         assert read_all(connection) == b""

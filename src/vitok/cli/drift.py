@@ -8,6 +8,7 @@ import typer
 from vitok.cli.charts import PlotOption, require_plot, write_chart
 from vitok.cli.files import require_file, write_file
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.cli.period import WindowsFromOption, WindowsToOption, period
 from vitok.errors import UserMistake, did_you_mean
 from vitok.journal.ledger import StillLedger
 from vitok.kernel.clock import parse_time
@@ -28,12 +29,8 @@ def drift(
     last: Annotated[
         int | None, typer.Option("--last", metavar="N", help="The last N windows together.")
     ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="All windows from this moment on.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="All windows up to this moment.")
-    ] = None,
+    start: WindowsFromOption = None,
+    end: WindowsToOption = None,
     feature: Annotated[
         list[str] | None,
         typer.Option("--feature", metavar="COLUMN", help="Only this column, or `score`; repeat for more."),
@@ -72,11 +69,12 @@ def drift(
     require_plot(plot)
     if html is not None:
         require_file("--html", html, "page", (".html", ".htm"))
+    first, final = period(start, end)
     asked = Asked(
         window=None if window is None else parse_time(window, "--window"),
         last=last,
-        start=None if start is None else parse_time(start, "--from"),
-        end=None if end is None else parse_time(end, "--to"),
+        start=first,
+        end=final,
         features=tuple(feature or ()),
         against=_against(against),
         part=part or "",

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from vitok.cli.output import HERE, JsonOption, ProjectOption, say, show, table
+from vitok.cli.period import WindowsFromOption, WindowsToOption, period
 from vitok.errors import UserMistake
-from vitok.kernel.clock import parse_time
 from vitok.loop.keep import collect
 from vitok.loop.performance_table import COMPARED, LATEST, Wanted, in_words, performance_table
 from vitok.wire import open_project
@@ -17,12 +17,8 @@ def performance(
         int | None,
         typer.Option("--last", metavar="N", help=f"The last N windows with labels. Default: {LATEST}."),
     ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="All windows from this moment on.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="All windows up to this moment.")
-    ] = None,
+    start: WindowsFromOption = None,
+    end: WindowsToOption = None,
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", metavar="NAME", help="Only this metric; repeat for more."),
@@ -39,10 +35,11 @@ def performance(
     """
     if last is not None and (start is not None or end is not None):
         raise UserMistake("--last", "does not go with --from and --to", "Name the windows in one way.")
+    first, final = period(start, end)
     wanted = Wanted(
         last=LATEST if last is None else last,
-        start=None if start is None else parse_time(start, "--from"),
-        end=None if end is None else parse_time(end, "--to"),
+        start=first,
+        end=final,
         metrics=tuple(metric or ()),
         parts=tuple(part or ()),
     )

@@ -1,4 +1,4 @@
-"""The period of predictions that a command looks at."""
+"""The period of predictions, or of windows, that a command looks at."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,6 +9,12 @@ from vitok.kernel.clock import parse_time
 
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="First prediction. Default: all.")
+]
+WindowsFromOption = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="All windows from this moment on.")
+]
+WindowsToOption = Annotated[
+    str | None, typer.Option("--to", metavar="TIME", help="All windows up to this moment.")
 ]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Last prediction. Default: all.")]
 

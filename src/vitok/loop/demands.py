@@ -32,18 +32,19 @@ def new_demands(project: Project, old: Version, new: Version, strategy: str, *, 
         for field in inputs
         if field.name not in lacking and field.name in before and before[field.name].nullable > field.nullable
     ]
+    requires = f"requires {', '.join(lacking)}, which requests for version {old.number} do not have"
     if lacking and strategy in AT_ONCE and not is_asked:
-        what = f"requires {', '.join(lacking)}, which requests for version {old.number} do not have"
-        remedy = (
-            "Release it with --strategy canary: rows without it are then answered by the version before. Or"
+        raise UserMistake(
+            f"version {new.number}",
+            f"{requires}: all of them would be refused",
+            "Release it with --strategy canary: rows without it are then answered by the version before. Or name "
+            f"--strategy {strategy}, if every caller sends it from now on.",
         )
-        remedy += f" name --strategy {strategy}, if every caller sends it from now on."
-        raise UserMistake(f"version {new.number}", f"{what}: all of them would be refused", remedy)
-    found = []
-    if lacking:
-        found.append(f"it requires {', '.join(lacking)}, which requests for version {old.number} do not have")
+    found = [f"it {requires}"] if lacking else []
     if strict:
         found.append(f"it does not take rows without {', '.join(strict)}, which version {old.number} does")
-    so = "such rows are answered by the champion, and count as failures of the new version"
-    so = "such requests are refused" if strategy in AT_ONCE else so
+    if strategy in AT_ONCE:
+        so = "such requests are refused"
+    else:
+        so = "such rows are answered by the champion, and count as failures of the new version"
     return [f"Version {new.number}: {each}; {so}." for each in found]

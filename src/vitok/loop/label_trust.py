@@ -14,7 +14,7 @@ from vitok.release.holdout import HELD_OUT
 from vitok.stats.label_trust import LEAST_ROWS, distrust
 from vitok.stats.scores import Undecidable
 
-_MOST_ROWS, _MOST_WINDOWS = 500, 1000
+_MOST_ROWS = 500
 _LEAST_BACK, _WINDOWS_BACK = timedelta(days=30), 10  # older rows are not new
 
 
@@ -30,11 +30,11 @@ def labels_distrusted(project: Project, journal: JournalReader) -> tuple[str | N
     now = project.clock()
     with project.engine.connect() as connection:
         release = releases.current(connection)
-        waiting = remembered.last_windows(connection, _MOST_WINDOWS, state="maturing")
+        states = remembered.window_states(connection)
         accepted = {} if release is None else versions.get(connection, release.version).metrics
-    remarks = []
+    waiting, remarks = [start for start, (state, _) in states.items() if state == "maturing"], []
     if waiting:
-        remarks.append(f"labels of rows since {format_time(waiting[-1]['start'])} are still coming")
+        remarks.append(f"labels of rows since {format_time(min(waiting))} are still coming")
     if release is None:
         return None, "; ".join(remarks)
     digest = release.plan.champion.digest

@@ -74,11 +74,11 @@ def performance_table(project: Project, wanted: Wanted | None = None) -> dict[st
         version = versions.get(connection, judged[-1]["version"])
     span = _span(judged, version.number, wanted)
     names = _metrics(project, judged, version, wanted.metrics)
-    lines = [
-        _line(name, part, span, version, judged)
-        for part in _parts(judged, version, wanted.parts)
-        for name in names
-    ]
+    lines = []
+    for part in _parts(judged, version, wanted.parts):
+        of_part = [{**each, "quality": each["slices"].get(part, {})} for each in judged] if part else judged
+        if span is not None:
+            lines += [_line(name, part, span, version, of_part) for name in names]
     lines = [line for line in lines if line["now"] is not None]
     return {
         "version": version.number,
@@ -140,13 +140,13 @@ def _parts(judged: Windows, version: Version, asked: Sequence[str]) -> list[str]
     return list(dict.fromkeys(asked)) or [ALL_ROWS, *known]
 
 
-def _line(metric: str, part: str, span: Span | None, version: Version, judged: Windows) -> dict[str, Any]:
-    """One metric of all rows or of a slice."""
-    if part:
-        judged = [{**each, "quality": each["slices"].get(part, {})} for each in judged]
+def _line(metric: str, part: str, span: Span, version: Version, judged: Windows) -> dict[str, Any]:
+    """One metric of all rows or of a slice.
+
+    Args:
+        judged: All windows, with the quality of these rows.
+    """
     line: dict[str, Any] = {"metric": metric, "slice": part or None}
-    if span is None:
-        return line | {"now": None}
     found = quality_compared(metric, span, version.number, judged, _accepted(version, metric, part))
     mine = [each for each in judged if each["version"] == version.number and metric in each["quality"]]
     inside, limits_from = _with_limits(metric, span, mine)

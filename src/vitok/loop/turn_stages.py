@@ -225,6 +225,27 @@ def _importance(project: Project, prepared: Prepared, assembled: Assembled) -> d
     return {name: each.as_json() for name, each in found.items()}
 
 
+def _summary(
+    project: Project, prepared: Prepared, assembled: Assembled, verdict: Verdict, charter: int | None
+) -> dict[str, Any]:
+    """What a version keeps of its turn."""
+    return {
+        "algorithm": assembled.manifest.algorithm,
+        "task": assembled.manifest.task,
+        "charter": project.document.digest,
+        "charter_version": charter,
+        "data": assembled.manifest.data,
+        "test_rows": len(prepared.parts.test),
+        "left_out": prepared.snapshot.left_out,
+        "lost_cells": prepared.snapshot.lost_cells,
+        "not_features": prepared.columns.left_out,
+        "parity": assembled.manifest.parity,
+        "champion": None if verdict.champion is None else verdict.champion["version"],
+        "importance": _importance(project, prepared, assembled),
+        "slices": verdict.slices_json(),
+    }
+
+
 def _register(stages: Stages, prepared: Prepared, assembled: Assembled, verdict: Verdict) -> versions.Version:
     """Version, end of the turn and audit line in one transaction; done again it gives what is there."""
     project, turn = stages.project, stages.turn
@@ -236,21 +257,6 @@ def _register(stages: Stages, prepared: Prepared, assembled: Assembled, verdict:
     now, snapshot = project.clock(), prepared.snapshot
     state = verdict.state
     failed = [gate.name for gate in verdict.gates if not gate.passed]
-    summary = {
-        "algorithm": assembled.manifest.algorithm,
-        "task": assembled.manifest.task,
-        "charter": project.document.digest,
-        "charter_version": charter,
-        "data": assembled.manifest.data,
-        "test_rows": len(prepared.parts.test),
-        "left_out": snapshot.left_out,
-        "lost_cells": snapshot.lost_cells,
-        "not_features": prepared.columns.left_out,
-        "parity": assembled.manifest.parity,
-        "champion": None if verdict.champion is None else verdict.champion["version"],
-        "importance": _importance(project, prepared, assembled),
-        "slices": verdict.slices_json(),
-    }
     with project.engine.begin() as connection:
         version = versions.register(
             connection,
@@ -260,7 +266,7 @@ def _register(stages: Stages, prepared: Prepared, assembled: Assembled, verdict:
             verdict=state,
             gates=[gate.as_json() for gate in verdict.gates],
             metrics={name: found.as_json() for name, found in verdict.metrics.items()},
-            summary=summary,
+            summary=_summary(project, prepared, assembled, verdict, charter),
         )
         if state == "waiting":
             asked = verdict.asked(project)

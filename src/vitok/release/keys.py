@@ -4,12 +4,11 @@ from typing import Literal, get_args
 
 import msgspec
 
-Scope = Literal[
-    "predict", "outcomes", "read", "pages",
-    "label", "train", "approve", "release", "operate", "personal", "manage",
-]  # fmt: skip
-SCOPES: tuple[Scope, ...] = get_args(Scope)
-ACTING: frozenset[Scope] = frozenset(SCOPES[4:])  # what only a person does
+Asking = Literal["predict", "outcomes", "read", "pages"]
+Acting = Literal["label", "train", "approve", "release", "operate", "personal", "manage"]
+Scope = Asking | Acting
+SCOPES: tuple[Scope, ...] = (*get_args(Asking), *get_args(Acting))
+ACTING: frozenset[Acting] = frozenset(get_args(Acting))  # what only a person does
 KEYS_FILE = "keys.json"
 
 

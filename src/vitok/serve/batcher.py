@@ -135,8 +135,9 @@ class Batcher:
             if given_up.is_set():
                 break
             rows = job.rows.part(range(start, min(start + _PART_ROWS, len(job.rows))))
-            answered += ask(job.deployment, rows, [job.received] * len(rows), self._worker, job.version)
-            if answered[-1].action == FAILED:
+            part = ask(job.deployment, rows, [job.received] * len(rows), self._worker, job.version)
+            answered += part
+            if any(each.action == FAILED for each in part):
                 break
         return told(job.deployment, answered)
 

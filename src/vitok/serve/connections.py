@@ -11,6 +11,7 @@ HEAD_BYTES = 64 * 2**10
 HEAD_SECONDS = 10.0
 _SPARE_FILES = 128  # for the journal, models and pages
 _MANY_FILES = 65_536
+_TELL_SECONDS = 60.0
 
 
 def most_connections() -> int:
@@ -27,6 +28,7 @@ class Connection(HttpToolsProtocol):
     """A connection whose heads must come whole, soon, and not be endless."""
 
     _most = 0
+    _told_until = 0.0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Takes a connection, unless the worker holds too many; the first head must come now."""
@@ -36,7 +38,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         if len(self.connections) > Connection._most:
-            log.warning("more than %d connections: a new one is closed", Connection._most)
+            self._tell_of_too_many()
             transport.abort()
         else:
             self._wait_for_head()
@@ -67,6 +69,12 @@ class Connection(HttpToolsProtocol):
         if self._timer is None and (self._in_head or self.cycle is None or self.cycle.response_complete):
             self._wait_for_head()
         return None
+
+    def _tell_of_too_many(self) -> None:
+        """Now and then, not for each: whoever sends too many would fill the log too."""
+        if self.loop.time() >= Connection._told_until:
+            Connection._told_until = self.loop.time() + _TELL_SECONDS
+            log.warning("more than %d connections: new ones are closed", Connection._most)
 
     def _wait_for_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)

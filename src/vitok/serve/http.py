@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from vitok.errors import Busy, NotFound, Refused, UserMistake
+from vitok.kernel.origins import comes_from_elsewhere
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -62,14 +63,12 @@ def require_same_origin(headers: dict[bytes, bytes]) -> None:
     Raises:
         HttpProblem: 403.
     """
-    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
-    if site is None and origin is None:
+    if b"sec-fetch-site" not in headers and b"origin" not in headers:
         return
-    differs = origin is not None and origin.rpartition(b"//")[2].lower() != headers.get(b"host", b"").lower()
-    if site in (b"cross-site", b"same-site") or (differs and site != b"same-origin"):
-        raise HttpProblem(
-            403, "this request comes from the page of another site. Let a server of yours send it"
-        )
+    told = {name: value.decode("latin-1") for name, value in headers.items()}
+    if comes_from_elsewhere(told.get(b"sec-fetch-site"), told.get(b"origin"), told.get(b"host", "")):
+        text = "this request comes from the page of another site. Let a server of yours send it"
+        raise HttpProblem(403, text)
 
 
 def json_response(content: Any, status: int = 200) -> Response:

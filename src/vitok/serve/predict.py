@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 from msgspec import structs
 
@@ -20,7 +20,9 @@ from vitok.serve.deployment import Deployment, Served
 from vitok.serve.http import MAX_ROWS, HttpProblem, log, too_many_rows
 from vitok.serve.stand_ins import Batch, by_default, failed_rows, failure_of, in_place_of
 from vitok.serve.trouble import Asked, no_records, on_loop
+from vitok.stats.outliers import Outliers, Strangeness
 
+_FEW = 16  # rows that are judged one by one faster than as columns
 TIMED_OUT, HUNG = "timed out", "hung the worker"  # as the journal has them
 
 
@@ -234,7 +236,7 @@ def _ids(rows: Rows, name: str | None, received: list[datetime]) -> list[str]:
     """The ids that rows bring, and new ones for the others."""
     given = _texts(rows, name)
     if name is not None and None not in given:
-        return [key for key in given if key is not None]
+        return cast("list[str]", given)
     # Rows of one request came at one moment, and those of several requests follow each other.
     made = [key for moment, group in groupby(received) for key in new_ids(moment, len(list(group)))]
     return [new if key is None else key for key, new in zip(given, made, strict=True)]
@@ -430,12 +432,21 @@ def _known(served: Served, row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name in served.schema.attributes}
 
 
+def _strangeness(outliers: Outliers, rows: Rows) -> Strangeness:
+    levels = [rows.values(each.name) for each in outliers.levels]
+    if len(rows) <= _FEW:
+        return outliers.judge_few([rows.values(name) for name in outliers.number_names], levels)
+    numbers = list(rows.matrix(outliers.number_names, float).T)
+    return outliers.judge(
+        numbers, [table.of(column) for table, column in zip(outliers.levels, levels, strict=True)]
+    )
+
+
 def _decisions(
     served: Served, rows: Rows, scores: list[Any], decided: list[Any], units: list[str]
 ) -> list[Decision]:
     decider = served.decider
     outliers, strange = decider.outliers, None
     if outliers is not None:
-        numbers = list(rows.matrix(outliers.number_names, float).T)
-        strange = outliers.judge(numbers, [each.of(rows.values(each.name)) for each in outliers.levels])
+        strange = _strangeness(outliers, rows)
     return decider.decide(rows.found, scores, decided, strange, units)

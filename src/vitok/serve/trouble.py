@@ -73,9 +73,8 @@ class Trouble:
         self._folder = folder
         self._asked: Asked | None = None
         self._apart: dict[int, _Apart] = {}
-        self._late: set[int] = (
-            set()
-        )  # threads whose answers come too late; they never end, so their ids stay theirs
+        # Threads whose answers come too late; they never end, so that their ids stay theirs.
+        self._late: set[int] = set()
         self._guard = threading.Lock()
         self._is_ending = False
         self._breakers: dict[str, Breaker] = {}
@@ -92,7 +91,8 @@ class Trouble:
         """Takes note of whom the next scores are asked of, on the event loop or in a thread apart."""
         if on_loop():
             self._asked = asked
-        else:
+            return
+        with self._guard:
             self._apart[threading.get_ident()] = _Apart(asked, time.monotonic())
 
     def answered(self) -> None:

@@ -7,6 +7,7 @@ held-out rows tell how many rows are as strange (a conformal p-value: Bates et a
 that "beyond 99.9 %" is met by about one in a thousand rows as long as nothing has changed.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -66,6 +67,18 @@ class NumberSurprises:
                 found = np.where(far > 0, _beyond(self.beyond, rate, far), found)
         return np.where(np.isnan(values), self.missing, found)
 
+    def one(self, value: float | None) -> float:
+        """The surprise of one value, as `of` has it."""
+        if value is None or value != value:
+            return self.missing
+        if not self.edges:
+            return self.beyond
+        if value < self.edges[0]:
+            return min(self.beyond + self.below * min(self.edges[0] - value, _FAR), _MOST)
+        if value > self.edges[-1]:
+            return min(self.beyond + self.above * min(value - self.edges[-1], _FAR), _MOST)
+        return self.bins[min(bisect_right(self.edges, value), len(self.bins)) - 1]
+
 
 def _distances(values: Floats, edge: float, sign: float) -> Floats:
     """How far values lie beyond an edge, at most so far that sums stay finite; below 0 within."""
@@ -95,9 +108,9 @@ class LevelSurprises:
 
     def of(self, values: Sequence[str | bool | None]) -> Floats:
         """Surprises of values, shape (n,); a truth value counts as `true` or `false`."""
-        return np.array([self._one(value) for value in values], dtype=np.float64)
+        return np.array([self.one(value) for value in values], dtype=np.float64)
 
-    def _one(self, value: str | bool | None) -> float:
+    def one(self, value: str | bool | None) -> float:
         if value is None:
             return self.missing
         text = str(value).lower() if isinstance(value, bool) else value
@@ -127,6 +140,10 @@ class Outliers:
         return tuple(each.name for each in self.numbers)
 
     @property
+    def _names(self) -> list[str]:
+        return [*self.number_names, *(each.name for each in self.levels)]
+
+    @property
     def highest(self) -> float:
         """The rank of a row that is stranger than every held-out row: no limit above it is ever met."""
         return 1 - 1 / (self.rows + 1)
@@ -140,8 +157,35 @@ class Outliers:
         """
         parts = [each.of(values) for each, values in zip(self.numbers, numbers, strict=True)]
         matrix = np.stack([*parts, *levels])
-        names = [*self.number_names, *(each.name for each in self.levels)]
+        names = self._names
         return Strangeness(self.ranks(matrix.sum(axis=0)), [names[place] for place in matrix.argmax(axis=0)])
+
+    def judge_few(
+        self, numbers: Sequence[Sequence[float | None]], levels: Sequence[Sequence[str | bool | None]]
+    ) -> Strangeness:
+        """Judges some rows one by one, as `judge` does: for a row or a few that takes a tenth of the time.
+
+        Args:
+            numbers, levels: Values of `numbers` and `levels`, a column each.
+        """
+        found: list[Sequence[float]] = []
+        for number, values in zip(self.numbers, numbers, strict=True):
+            found.append([number.one(value) for value in values])
+        for level, texts in zip(self.levels, levels, strict=True):
+            found.append([level.one(text) for text in texts])
+        names, ranks, most = self._names, [], []
+        for parts in zip(*found, strict=True):
+            score = 0.0
+            for part in parts:  # in the order in which columns are added up
+                score += part
+            ranks.append(self._rank(score))
+            most.append(names[parts.index(max(parts))])
+        return Strangeness(np.array(ranks, dtype=np.float64), most)
+
+    def _rank(self, score: float) -> float:
+        place = bisect_right(self.scores, score) - 1
+        above = self.rows if place < 0 else 0 if score > self.scores[-1] else self.above[place]
+        return 1 - (1 + above) / (self.rows + 1)
 
     def ranks(self, scores: Floats) -> Floats:
         """The share of known rows that are less strange, for scores of shape (n,); never more than is certain."""

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from vitok.errors import Busy, Fault, NotFound, Refused, UserMistake, VitokError
 from vitok.govern.roles import Act
+from vitok.kernel.origins import comes_from_elsewhere
 from vitok.loop.control import Control, Visitor
 from vitok.loop.users import SESSION_HOURS
 
@@ -127,10 +128,8 @@ def require_same_origin(request: Request) -> None:
     Raises:
         Problem: 403.
     """
-    site = request.headers.get("sec-fetch-site")
-    origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    differs = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
-    if site in ("cross-site", "same-site") or (differs and site != "same-origin"):
+    asked = request.headers
+    if comes_from_elsewhere(asked.get("sec-fetch-site"), asked.get("origin"), asked.get("host", "")):
         raise Problem(403, "this request comes from another page")
 
 

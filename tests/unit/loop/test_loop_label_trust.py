@@ -10,10 +10,11 @@ import pytest
 from rollouts import START, two_versions
 from vitok.charter.expressions import Cron
 from vitok.journal.ledger import MemoryLedger
-from vitok.kernel.clock import VirtualClock
+from vitok.kernel.clock import VirtualClock, format_time
 from vitok.loop.deciding import decide, list_decisions, note_decision
 from vitok.loop.label_trust import labels_distrusted
 from vitok.registry import releases
+from vitok.registry import windows as remembered
 
 ROWS = 400
 
@@ -91,3 +92,27 @@ def test_labels_that_come_early_are_not_judged(setting):
     assert labels_distrusted(project, early)[0] is None
     late = journal(digest, np.ones_like, rows=200, until=timedelta(days=4, hours=20))
     assert labels_distrusted(project, late)[0] is not None
+
+
+def test_a_decision_says_since_when_labels_are_still_coming(setting):
+    project, digest = setting
+    with project.engine.begin() as connection:
+        for day, state in enumerate(("final", "maturing", "maturing", "open")):
+            start = START + timedelta(days=day)
+            remembered.save_window(
+                connection,
+                start=start,
+                end=start + timedelta(days=1),
+                state=state,
+                rows=100,
+                labelled=50,
+                version=1,
+                drift=[],
+                quality={},
+                details={},
+            )
+    decision = decide(project, journal(digest, np.asarray), {}, DAILY)
+    assert decision.start
+    note_decision(project, decision)
+    told = list_decisions(project)["decisions"][0]["reason"]
+    assert told.endswith(f"labels of rows since {format_time(START + timedelta(days=1))} are still coming")

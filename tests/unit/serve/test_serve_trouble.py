@@ -16,6 +16,7 @@ from vitok.journal.spool import Spool
 from vitok.release.holdout import HELD_OUT, held_out
 from vitok.release.plan import Arm
 from vitok.release.policy import Answer, Holdout, Limit, Policy, Rule
+from vitok.serve import deployment
 from vitok.serve.trouble import Asked, Breaker, Trouble
 from vitok.store.blobs import Blobs
 
@@ -210,6 +211,65 @@ def test_who_stands_in_a_thread_apart_is_taken_once_and_then_too_late(tmp_path):
     assert trouble.take_standing(0) == [asked]
     assert trouble.take_standing(0) == []
     assert not gone_on.wait(0.5)
+
+
+def test_nobody_begins_while_the_watchdog_goes_through_those_that_are_asked(tmp_path):
+    trouble, asked = Trouble(tmp_path), Asked("a" * 64, list)
+    thread = threading.Thread(target=trouble.asking, args=[asked])
+    with trouble._guard:
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+    thread.join()
+    assert trouble.take_standing(0) == [asked]
+
+
+def test_an_explanation_that_takes_too_long_is_given_up(tmp_path):
+    home = planned(tmp_path, Policy(timeout_seconds=0.2))
+
+    async def work(app, client):
+        times = slow(app, 0.05)  # each of the many scores that an explanation takes is in time
+        row = FLIGHT | {"distance": 666}
+        answer = await client.post("/models/flights/explain", json={"rows": [row] * 20})
+        return answer, await client.post(PATH, json={"rows": [FLIGHT]}), times
+
+    answer, after, times = scenario(home, work)
+    assert (answer.status_code, after.status_code) == (504, 200)
+    assert "longer than 0.2 s" in answer.json()["error"]
+    assert len(times) > 1
+
+
+def test_a_plan_whose_model_never_loads_leaves_the_one_before_and_does_not_stop_the_next(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(deployment, "_LOAD_SECONDS", 0.5)
+    home = planned(tmp_path, Policy())
+    blobs = Blobs(home / "blobs")
+    hanging, loads = flight_bundle(blobs, bias=0.2), []
+    load = deployment.load_model
+
+    def never(blobs, digest, **how):
+        loads.append(digest)
+        if digest == hanging:
+            time.sleep(30)
+        return load(blobs, digest, **how)
+
+    monkeypatch.setattr(deployment, "load_model", never)
+
+    async def work(app, client):
+        write_plan(home, hanging, epoch=2, verdicts={hanging: "accepted"})
+        for _ in range(2):
+            await app.watcher.poll()
+        during = app.watcher.problem, app.watcher.current.plan.epoch
+        good = flight_bundle(blobs, bias=0.3)
+        write_plan(home, good, epoch=3, verdicts={good: "accepted"})
+        await app.watcher.poll()
+        return during, app.watcher.problem, app.watcher.current.plan.epoch
+
+    (problem, epoch), after, now = scenario(home, work)
+    assert (problem, epoch) == ("a model of the new release plan did not load in 0.5 s", 1)
+    assert (after, now) == (None, 3)
+    assert loads.count(hanging) == 1  # tried once: each time would leave a thread behind
 
 
 class Panics(BaseException):

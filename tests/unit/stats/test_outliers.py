@@ -135,6 +135,11 @@ def test_by_rows_as_by_columns(rows):
         values = [np.array([np.nan if row[name] is None else row[name]]) for name in TABLE.number_names]
         by_row = TABLE.judge(values, [each.of([row[each.name]]) for each in TABLE.levels])
         assert (by_row.ranks[0], by_row.most[0]) == (by_columns.ranks[place], by_columns.most[place])
+    few = TABLE.judge_few(
+        [[row[name] for row in rows] for name in TABLE.number_names],
+        [[row[each.name] for row in rows] for each in TABLE.levels],
+    )
+    assert (few.ranks.tolist(), few.most) == (by_columns.ranks.tolist(), by_columns.most)
 
 
 def test_ranks_rise_with_the_score_and_never_promise_more_than_the_rows_can_tell():

@@ -5,7 +5,7 @@ import json
 import resource
 import socket
 import time
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 import httpx
 import pytest
@@ -43,23 +43,16 @@ def test_more_connections_than_a_worker_can_hold_are_closed_and_told_once(monkey
         await send({"type": "http.response.body", "body": b""})
 
     async def work():
-        config = uvicorn.Config(app, lifespan="off")
-        config.load()
-        state, loop = ServerState(), asyncio.get_running_loop()
-        listening = await loop.create_server(
-            lambda: connections.Connection(config, state, {}, loop), "127.0.0.1", 0
-        )
-        port = listening.sockets[0].getsockname()[1]
-        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-        ended = [await asyncio.wait_for(_first_byte(*each), 5) for each in opened]
-        for _, writer in opened:
+        async with _listening(app) as port:
+            opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+            ended = [await asyncio.wait_for(_first_byte(*each), 5) for each in opened]
+            for _, writer in opened:
+                writer.close()
+            await asyncio.sleep(0.05)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            again = await asyncio.wait_for(_first_byte(reader, writer), 5)
             writer.close()
-        await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        again = await asyncio.wait_for(_first_byte(reader, writer), 5)
-        writer.close()
-        await writer.wait_closed()
-        listening.close()
+            await writer.wait_closed()
         return ended, again
 
     ended, again = asyncio.run(work())
@@ -68,6 +61,103 @@ def test_more_connections_than_a_worker_can_hold_are_closed_and_told_once(monkey
     assert [each.message for each in caplog.records].count(
         "more than 2 connections: new ones are closed"
     ) == 1
+
+
+ANSWERS = {
+    "/whole": ([(b"content-length", b"4")], [b"body"]),
+    "/parts": ([(b"content-length", b"8")], [b"body", b"more"]),
+    "/stream": ([], [b"body", b""]),
+    "/empty": ([(b"content-length", b"0")], [b""]),
+    "/long": ([(b"content-length", b"9000000")], [b"x" * 9_000_000]),
+    "/broken": ([(b"content-length", b"4")], []),
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected", "calls"),
+    [
+        ("GET /whole", b"\r\n\r\nbody", 1),
+        ("GET /parts", b"\r\n\r\nbodymore", 2),
+        ("GET /stream", b"\r\n\r\n4\r\nbody\r\n0\r\n\r\n", 3),
+        ("GET /empty", b"\r\n\r\n", 1),
+        ("HEAD /whole", b"\r\n\r\n", 1),
+        ("GET /long", b"x", 1),
+        ("GET /broken", b"\r\n\r\n", 1),  # the head went; what was announced never came
+    ],
+)
+@pytest.mark.parametrize("more", ["", "connection: close\r\n"], ids=["kept", "closed"])
+def test_head_goes_out_with_what_follows_it(monkeypatch, request_, expected, calls, more):
+    sent = []
+    write = connections._AtOnce.write
+
+    def counted(self, data):
+        transport, self._transport = self._transport, _Told(self._transport, sent)
+        try:
+            write(self, data)
+        finally:
+            self._transport = transport
+
+    monkeypatch.setattr(connections._AtOnce, "write", counted)
+
+    async def app(scope, receive, send):
+        headers, parts = ANSWERS[scope["path"]]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for place, part in enumerate(parts, 1):
+            await send({"type": "http.response.body", "body": part, "more_body": place < len(parts)})
+
+    async def work():
+        async with _listening(app) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"{request_} HTTP/1.1\r\nhost: a\r\n{more}\r\n".encode())
+            await reader.readuntil(b"HTTP/1.1 200 OK\r\n")
+            found = await reader.readuntil(expected)
+            writer.close()
+            return found
+
+    assert asyncio.run(asyncio.wait_for(work(), 20)).endswith(expected)
+    if not request_.startswith("HEAD"):
+        assert len(sent) == calls
+
+
+def test_head_of_a_stream_does_not_wait_for_its_first_part():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(3600)
+
+    async def work():
+        async with _listening(app) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            return head
+
+    assert b"transfer-encoding: chunked" in asyncio.run(asyncio.wait_for(work(), 20))
+
+
+class _Told:
+    """A transport that tells what is sent."""
+
+    def __init__(self, transport, sent):
+        self._transport, self._sent = transport, sent
+
+    def write(self, data):
+        self._sent.append(data)
+        self._transport.write(data)
+
+
+@asynccontextmanager
+async def _listening(app):
+    config = uvicorn.Config(app, lifespan="off")
+    config.load()
+    state, loop = ServerState(), asyncio.get_running_loop()
+    listening = await loop.create_server(
+        lambda: connections.Connection(config, state, {}, loop), "127.0.0.1", 0
+    )
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
 
 
 async def _first_byte(reader, writer):

@@ -22,7 +22,7 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
         role: Its role in the plan.
         epoch: Epoch of the plan.
         worker: Worker that answered.
-        inputs: The inputs of the model, by name; or the row as JSON that was checked already.
+        inputs: The inputs of the model, by name; or the row that was checked already.
         score: Probability of the positive class, the predicted value, or (multiclass) one probability a
             class; None if no version could tell.
         decision: The class or value that was answered; None if a person decides.
@@ -45,7 +45,7 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     role: str
     epoch: int
     worker: str
-    inputs: dict[str, Any] | msgspec.Raw
+    inputs: dict[str, Any] | msgspec.Struct
     score: float | list[float] | None
     decision: str | int | float | bool | None
     warnings: list[str] = []

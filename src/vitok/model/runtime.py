@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,10 +132,15 @@ class Model:
 
     def decide(self, scores: Scores) -> list[Any]:
         """Decisions: the class from the threshold (binary), the likeliest class, or the value itself."""
-        classes = self.manifest.classes
+        manifest = self.manifest
+        classes = manifest.classes
         if not classes:
             return list(scores.tolist())
-        return [classes[code] for code in class_codes(self.manifest, scores).tolist()]
+        if manifest.positive is None:
+            return [classes[code] for code in class_codes(manifest, scores).tolist()]
+        # As `class_codes` says, without the price of arrays for a few rows.
+        limit, yes, no = threshold_of(manifest), classes[manifest.positive], classes[1 - manifest.positive]
+        return [yes if score >= limit else no for score in scores.tolist()]
 
     def warm_up(self) -> None:
         """Makes one prediction from the examples of the manifest, so that the first caller does not wait."""
@@ -182,7 +188,7 @@ class Model:
         except Exception as error:  # onnxruntime has a dozen classes without a common parent
             raise Fault(self.name, f"cannot predict: {error}", "Roll back and look at the bundle.") from error
         scores = np.asarray(output, dtype=np.float64).reshape(count, -1)
-        if not np.isfinite(scores.sum()) and not np.isfinite(scores).all():
+        if not isfinite(np.add.reduce(scores, axis=None)) and not np.isfinite(scores).all():
             row = int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])
             raise Fault(
                 self.name, f"gave {scores[row].tolist()} for row {row}", "Roll back and look at the bundle."
@@ -204,8 +210,12 @@ def class_codes(manifest: Manifest, scores: Scores) -> npt.NDArray[np.int64]:
     if manifest.positive is None:
         codes: npt.NDArray[np.int64] = np.argmax(scores, axis=1)
         return codes
-    threshold = 0.5 if manifest.threshold is None else manifest.threshold
-    return np.where(scores >= threshold, manifest.positive, 1 - manifest.positive)
+    return np.where(scores >= threshold_of(manifest), manifest.positive, 1 - manifest.positive)
+
+
+def threshold_of(manifest: Manifest) -> float:
+    """From which score on the positive class is decided."""
+    return 0.5 if manifest.threshold is None else manifest.threshold
 
 
 def input_frame(fields: Sequence[Field], frame: "pl.DataFrame") -> "pl.DataFrame":

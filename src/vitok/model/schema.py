@@ -32,7 +32,6 @@ _NAMES = {
 _Id = Annotated[str, msgspec.Meta(min_length=1)] | int
 
 Row = dict[str, Any]
-_encode = msgspec.json.Encoder().encode
 
 
 class Rows:
@@ -68,11 +67,7 @@ class Rows:
     def matrix(self, names: Sequence[str], kind: type = np.float32) -> npt.NDArray[Any]:
         """Numbers of shape (n, k) as floats of a kind; what a row left out is NaN, true is 1."""
         read = self.schema.reader(tuple(names))
-        return np.array([read(row) for row in self.found], dtype=kind).reshape(len(self.found), -1)
-
-    def as_json(self) -> list[msgspec.Raw]:
-        """Each row as JSON."""
-        return [msgspec.Raw(_encode(row)) for row in self.found]
+        return np.array(list(map(read, self.found)), dtype=kind).reshape(len(self.found), -1)
 
     def warnings(self) -> list[list[str]]:
         """What the caller should know about each row, although it was accepted."""
@@ -117,9 +112,13 @@ class RequestSchema:
     def reader(self, names: tuple[str, ...]) -> Callable[[Any], Any]:
         """A function that reads these columns of one row: a tuple, or the value if it is a single one."""
         if names not in self._readers:
-            read = attrgetter(*(self.attributes[name] for name in names)) if names else _nothing
-            self._readers[names] = read
+            self._readers[names] = self._reader(names)
         return self._readers[names]
+
+    def _reader(self, names: tuple[str, ...]) -> Callable[[Any], Any]:
+        if names == self.names and len(names) > 1:
+            return astuple  # in half the time of one attribute after the other
+        return attrgetter(*(self.attributes[name] for name in names)) if names else _nothing
 
     def decode(self, body: bytes) -> Rows:
         """Reads `{"rows": [...]}`; in the result every row has every name, null where it was not given.

@@ -84,6 +84,7 @@ class Access:
         self._path = folder / KEYS_FILE
         self.with_keys = with_keys
         self._hosts = hosts
+        self._known_host: bytes | None = None
         self._usage = usage
         self._tokens = tokens
         self._keys: dict[str, Key] = {}
@@ -143,10 +144,14 @@ class Access:
     def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
         if self._hosts is None:
             return
-        host = headers.get(b"host", b"").decode("latin-1")
+        given = headers.get(b"host", b"")
+        if given == self._known_host:
+            return
+        host = given.decode("latin-1")
         name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         if name.lower() not in self._hosts:
             raise HttpProblem(400, f"host {name[:100]!r} is not served here")
+        self._known_host = given
 
     async def _key_of(self, headers: Mapping[bytes, bytes]) -> Key:
         if time.monotonic() >= self._look_at:

@@ -2,6 +2,7 @@
 
 import resource
 from asyncio import TimerHandle, Transport
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,6 +23,35 @@ def most_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     return max(_SPARE_FILES, (_MANY_FILES if soft == resource.RLIM_INFINITY else soft) - _SPARE_FILES)
+
+
+class _AtOnce:
+    """Sends the head of an answer together with what follows: the system is called once for both, and the client too.
+
+    Only a head that announces a length waits: what follows it is there already. A stream's goes at once.
+    """
+
+    __slots__ = ("_head", "_transport", "is_closing")
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, and the head that waits for them."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 ") and b"\r\ncontent-length: " in data:
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Closes the connection, after what waits is sent."""
+        if self._head:
+            self.write(b"")
+        self._transport.close()
 
 
 class Connection(HttpToolsProtocol):
@@ -58,6 +88,9 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._head_came()
         super().on_headers_complete()
+        cycle = self.cycle
+        if cycle is not None and cycle.transport is self.transport and self.scope["method"] != "HEAD":
+            cycle.transport = cast("Transport", _AtOnce(self.transport))
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes, and refuses a head that has become too long."""

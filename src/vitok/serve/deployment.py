@@ -70,6 +70,7 @@ class Deployment:
         self.shadows = [self.served[arm.version] for arm in plan.shadows]
         self._tests = _tests(plan, self.champion.schema)
         self.trouble = trouble
+        self.is_routed = len(plan.live) > 1
         self.unrecorded = plan.policy.unrecorded == "answer"
         self.fallback = None if plan.fallback is None else served(plan.fallback)
 

@@ -9,6 +9,8 @@ import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from vitok.store.heartbeat import Heartbeat, read_heartbeat
 
 _PUBLISH_SECONDS = 1.0
 _JOURNAL = "journal"
+_KIND = attrgetter("version", "role", "action")
 OPENMETRICS = b"application/openmetrics-text"
 
 
@@ -60,8 +63,8 @@ class Metrics:
 
     def count_predictions(self, predictions: list[Prediction], *, recorded: bool = True) -> None:
         """Counts predictions."""
-        for prediction in predictions:
-            self._predictions[prediction.version, prediction.role, prediction.action] += 1
+        for kind, group in groupby(predictions, _KIND):
+            self._predictions[kind] += len(list(group))
         if not recorded:
             self._unrecorded += len(predictions)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 from msgspec import structs
 
@@ -89,7 +89,7 @@ def ask(
     """
     asker = served_version(deployment, version)
     batch = _identify(asker, rows, received)
-    if version is not None or len(deployment.plan.live) == 1:
+    if version is not None or not deployment.is_routed:
         return _guarded(deployment, asker, asker, batch, worker, fall_back=fall_back)
     return _predict_routed(deployment, asker, batch, worker, fall_back=fall_back)
 
@@ -162,7 +162,7 @@ def timed_out(
     asker = served_version(deployment, version)
     batch = _identify(asker, rows, received)
     arms = {asker.arm.version: list(range(len(rows)))}
-    if version is None and len(deployment.plan.live) > 1:
+    if version is None and deployment.is_routed:
         arms = _places(deployment, batch)
     epoch = deployment.plan.epoch
     return [
@@ -234,17 +234,14 @@ def _identify(asker: Served, rows: Rows, received: list[datetime]) -> Batch:
 
 def _ids(rows: Rows, name: str | None, received: list[datetime]) -> list[str]:
     """The ids that rows bring, and new ones for the others."""
-    given = _texts(rows, name)
-    if name is not None and None not in given:
-        return cast("list[str]", given)
     # Rows of one request came at one moment, and those of several requests follow each other.
     made = [key for moment, group in groupby(received) for key in new_ids(moment, len(list(group)))]
-    return [new if key is None else key for key, new in zip(given, made, strict=True)]
-
-
-def _texts(rows: Rows, name: str | None) -> list[str | None]:
     if name is None:
-        return [None] * len(rows)
+        return made
+    return [new if key is None else key for key, new in zip(_texts(rows, name), made, strict=True)]
+
+
+def _texts(rows: Rows, name: str) -> list[str | None]:
     return [None if value is None else as_text(value) for value in rows.values(name)]
 
 
@@ -394,7 +391,7 @@ def _predict(served: Served, asker: Served, batch: Batch, epoch: int, worker: st
         batch.units,
         batch.times,
         batch.received,
-        rows.as_json(),
+        rows.found,
         values,
         _decisions(served, rows, values, model.decide(scores), batch.units),
         rows.warnings(),

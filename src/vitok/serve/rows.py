@@ -9,7 +9,7 @@ import msgspec
 from vitok.errors import RequestMistake, UserMistake
 from vitok.journal.index import Lookup
 from vitok.journal.outcomes import Classified, classify
-from vitok.journal.records import Outcome, Prediction, as_text
+from vitok.journal.records import Outcome, as_text
 from vitok.kernel.clock import parse_time
 from vitok.model.bundle import Manifest
 from vitok.model.schema import decode_json, outcome_value
@@ -25,7 +25,7 @@ class _Predicted(msgspec.Struct, omit_defaults=True):
 
     id: str
     version: int | None = None
-    score: float | None = None
+    score: float | list[float] | None = None
     scores: dict[str, float] | None = None
     decision: Any = msgspec.UNSET
     action: str = "model"
@@ -49,8 +49,22 @@ def render_answer(deployment: Deployment, answer: Answer, *, intervals: bool = F
     """
     versions = {prediction.version for prediction in answer.predictions}
     one = len(versions) == 1
-    classes = deployment.champion.model.manifest.classes
-    found = [_render(prediction, classes, names_version=not one) for prediction in answer.predictions]
+    found = [
+        _Predicted(
+            each.id,
+            None if one else each.version,
+            each.score,
+            None,
+            each.decision,
+            each.action,
+            each.reason,
+            each.warnings,
+        )
+        for each in answer.predictions
+    ]
+    manifest = deployment.champion.model.manifest
+    if manifest.classes and manifest.positive is None:
+        _name_scores(found, [as_text(value) for value in manifest.classes])
     if intervals:
         recorded = answer.records[: len(found)]  # rounded scores could fall into the next bin
         for shown, interval in zip(found, intervals_of(deployment, recorded), strict=True):
@@ -60,15 +74,10 @@ def render_answer(deployment: Deployment, answer: Answer, *, intervals: bool = F
     )
 
 
-def _render(prediction: Prediction, classes: list[Any], *, names_version: bool) -> _Predicted:
-    version = prediction.version if names_version else None
-    score: float | list[float] | None = prediction.score
-    scores: dict[str, float] | None = None
-    if isinstance(score, list):
-        scores = dict(zip([as_text(value) for value in classes], score, strict=True))
-        score = None
-    why = (prediction.action, prediction.reason, prediction.warnings)
-    return _Predicted(prediction.id, version, score, scores, prediction.decision, *why)
+def _name_scores(found: list[_Predicted], classes: list[str]) -> None:
+    for shown in found:
+        if isinstance(shown.score, list):
+            shown.scores, shown.score = dict(zip(classes, shown.score, strict=True)), None
 
 
 class OutcomeDesk:

@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 def failed_rows(arm: Arm, batch: Batch, epoch: int, worker: str, reason: str) -> list[Prediction]:
     """Rows that nobody has answered, as failures of the version that was to."""
     head = (arm.version, arm.digest, arm.role, epoch, worker)
-    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
+    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.found, strict=True)
     return [
         Prediction(key, unit, time, received, *head, inputs, None, None, [], FAILED, reason)
         for key, unit, time, received, inputs in columns
@@ -48,7 +48,7 @@ def by_default(
     """Rows that the charter's default answers, or that people are to decide."""
     action = "hand_over" if default.hand_over else "default"
     head = (arm.version, arm.digest, "fallback", epoch, worker)
-    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.as_json(), strict=True)
+    columns = zip(batch.ids, batch.units, batch.times, batch.received, batch.rows.found, strict=True)
     return [
         Prediction(key, unit, time, received, *head, inputs, None, default.value, [], action, reason)
         for key, unit, time, received, inputs in columns

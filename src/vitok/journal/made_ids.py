@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from vitok.journal.index import MADE, MADE_DIGITS
+from vitok.journal.index import MADE_DIGITS
 
 
 def made_ids(run: str, numbers: pl.Expr) -> pl.Expr:
@@ -12,10 +12,11 @@ def made_ids(run: str, numbers: pl.Expr) -> pl.Expr:
 
 def made_range(run: str, ids: pl.Series) -> tuple[int, int] | None:
     """First and last number if ids are the made ones of rows in a row; several may be of one row."""
-    least = ids.min()
-    if not isinstance(least, str) or not (first := MADE.fullmatch(least)) or first[1] != run:
-        return None  # ids of the rows' own: not sorted here, since the index sorts them
-    given = ids.unique().sort()
-    start = int(first[2])
-    wanted = made_ids(run, pl.int_range(start, start + len(given), dtype=pl.Int64))
-    return (start, start + len(given) - 1) if given.equals(pl.select(wanted).to_series()) else None
+    digits = ids.str.strip_prefix(f"{run}-")
+    if not ids.str.starts_with(f"{run}-").all() or not (digits.str.len_bytes() == MADE_DIGITS).all():
+        return None
+    numbers = digits.cast(pl.Int64, strict=False)
+    first, last = numbers.min(), numbers.max()
+    if numbers.has_nulls() or not isinstance(first, int) or not isinstance(last, int):
+        return None
+    return (first, last) if numbers.n_unique() == last - first + 1 else None

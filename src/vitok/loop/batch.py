@@ -17,6 +17,7 @@ from vitok.loop.batch_rows import (
     TIME,
     UNIT,
     Piece,
+    Predicted,
     Run,
     answer_frame,
     decision_type,
@@ -88,21 +89,17 @@ class Batch:
                 found.setdefault(name, Wanted(kind))  # type: ignore[arg-type]
         return found
 
-    def predict(
-        self, rows: pl.DataFrame, first: int, run: Run, *, is_journalled: bool
-    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    def predict(self, rows: pl.DataFrame, first: int, run: Run, *, is_journalled: bool) -> Predicted:
         """Predicts rows.
 
         Args:
             first: Number of the first row in the whole table.
             is_journalled: Whether the journal's rows are wanted, which take longer than the rest.
 
-        Returns:
-            The output in the order of the rows; and the rows of the journal.
-
         Raises:
             Fault: a version fails, and no fallback can answer.
         """
+        has_made_ids = self.manifest.id not in rows.columns
         rows = self._identified(rows, first, run)
         pieces = list(self._pieces(rows))
         frames = [self._answered(piece) for piece in pieces]
@@ -114,7 +111,7 @@ class Batch:
                 pl.when(told).then(pl.col(name)).alias(name) for name in self._about_scores()
             )
         if not is_journalled:
-            return output, None
+            return Predicted(output, None, has_made_ids)
         shadows = list(self._shadows(rows))
         pieces, frames = pieces + shadows, frames + [self._answered(piece) for piece in shadows]
         epoch = self.plan.epoch
@@ -122,7 +119,8 @@ class Batch:
             journal_frame(piece, frame, self._models[piece.arm.digest].manifest, run, epoch)
             for piece, frame in zip(pieces, frames, strict=True)
         ]
-        return output, pl.concat(parts, how="diagonal")  # versions may have inputs of their own
+        journal = pl.concat(parts, how="diagonal")  # versions may have inputs of their own
+        return Predicted(output, journal, has_made_ids)
 
     def columns(self) -> list[str]:
         """The columns of the output."""

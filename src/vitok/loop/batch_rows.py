@@ -45,6 +45,20 @@ class Run(NamedTuple):
         return f"batch-{self.id}"
 
 
+class Predicted(NamedTuple):
+    """A predicted part.
+
+    Args:
+        output: In the order of the rows.
+        journal: The rows of the journal; None if they were not wanted.
+        has_made_ids: Whether no row had an id of its own.
+    """
+
+    output: pl.DataFrame
+    journal: pl.DataFrame | None
+    has_made_ids: bool
+
+
 class Piece(NamedTuple):
     """Rows that one version answered, or failed to.
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from vitok.kernel.clock import stopwatch
 from vitok.loop.batch import PREDICTING, Batch
 from vitok.loop.batch_input import Input, chunks
 from vitok.loop.batch_journal import BatchJournal
-from vitok.loop.batch_rows import Run
+from vitok.loop.batch_rows import Predicted, Run
 from vitok.loop.batch_work import Work
 from vitok.loop.outcomes import JOURNAL
 from vitok.loop.production import release_in_force
@@ -24,7 +25,6 @@ from vitok.release.plan import Plan
 
 PART_ROWS = 50_000  # with 30 inputs in the journal, some 100 MB on their way to the lake
 _BETWEEN_SECONDS = 1.0
-_Predicted = tuple[pl.DataFrame, pl.DataFrame | None]
 
 
 class Request(NamedTuple):
@@ -75,7 +75,8 @@ def predict_table(
         try:
             run = _begin(project, request, source, plan, work)
             job = _Job(project, batch, work, run, source.tables(batch.wanted(), work), request, progress)
-            job.run()
+            with closing(job.journal):
+                job.run()
             work.finish(_columns(batch, work))
         except KeyboardInterrupt as error:
             remedy = f"Run the same command again.{work.kept()}"
@@ -122,7 +123,7 @@ class _Job:
     ) -> None:
         self._project, self._batch, self._work, self._run = project, batch, work, run
         self._tables, self._request, self._progress = tables, request, progress
-        self._journal = BatchJournal(project, run)
+        self.journal = BatchJournal(project, run)
         self.total = sum(table.rows for table in tables)
         self.resumed = 0
         if self.total == 0:
@@ -137,9 +138,9 @@ class _Job:
             self._project.say(f"Going on after {self.resumed:,} rows of an interrupted run.")
         begun = told = stopwatch()
         done = self.resumed
-        for number, (output, journal) in enumerate(self._predicted(first), start=first):
-            self._keep(number, output, journal)
-            done += output.height
+        for number, part in enumerate(self._predicted(first), start=first):
+            self._keep(number, part)
+            done += part.output.height
             now = stopwatch()
             if now - told >= _BETWEEN_SECONDS:
                 told = now
@@ -163,16 +164,16 @@ class _Job:
         kept = self._work.parts()
         if not self._request.is_journalled:
             return len(kept)
-        count = min(len(kept), self._journal.parts())
+        count = min(len(kept), self.journal.parts())
         if count:
             ids = pl.read_parquet(kept[count - 1], columns=["id"])["id"]
-            self._journal.index(ids)
+            self.journal.index(ids)
         return count
 
-    def _predicted(self, first: int) -> Iterator[_Predicted]:
+    def _predicted(self, first: int) -> Iterator[Predicted]:
         """The parts from a number on, in their order; while one is kept the next ones are predicted."""
         size, is_journalled = self._request.part_rows, self._request.is_journalled
-        waiting: deque[Future[_Predicted]] = deque()
+        waiting: deque[Future[Predicted]] = deque()
         with ThreadPoolExecutor(PREDICTING) as pool:
             for number, rows in enumerate(chunks(self._tables, self.resumed, size), start=first):
                 start = number * size
@@ -184,11 +185,11 @@ class _Job:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _keep(self, number: int, output: pl.DataFrame, journal: pl.DataFrame | None) -> None:
-        self._work.store(number, output)
-        if journal is not None:
+    def _keep(self, number: int, part: Predicted) -> None:
+        self._work.store(number, part.output)
+        if part.journal is not None:
             with self._work.writing():
-                self._journal.add(number, journal)
+                self.journal.add(number, part.journal, has_made_ids=part.has_made_ids)
 
     def _tell(self, done: int, speed: float) -> None:
         left = (self.total - done) / max(speed, 1e-9)

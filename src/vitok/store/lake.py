@@ -17,8 +17,7 @@ from vitok.errors import DataMistake, Fault, NotFound, UserMistake, VitokError
 TIME = pl.Datetime("us", "UTC")
 _ATTEMPTS = 5
 # Whoever opens a table reads its log from the last checkpoint on; every hundred commits, as it would be, is late.
-_TABLE = {"delta.checkpointInterval": "20"}
-_SAMPLE, _FEW = 1000, 100  # of so many rows so few values: a column that is worth a dictionary
+TABLE_SETTINGS = {"delta.checkpointInterval": "20"}
 _NO_SPACE = ("No space left on device", "File too large", "Disk quota exceeded", f"os error {errno.ENOSPC}")
 _LOG = "_delta_log"
 _T = TypeVar("_T")
@@ -40,7 +39,7 @@ class Lake:
         """Whether the table has been written at least once."""
         from deltalake import DeltaTable
 
-        return bool(DeltaTable.is_deltatable(self._address(table), storage_options=self.options or None))
+        return bool(DeltaTable.is_deltatable(self.address(table), storage_options=self.options or None))
 
     def write_version(self, table: str, frame: pl.DataFrame) -> int:
         """Makes the frame the table's new content; earlier versions stay readable.
@@ -50,7 +49,7 @@ class Lake:
         """
         content = plain_types(frame, table)
         self._write(table, content, mode="overwrite", schema_mode="overwrite")
-        return int(self._open(table).version())
+        return int(self.open(table).version())
 
     def append(
         self,
@@ -58,13 +57,8 @@ class Lake:
         frame: pl.DataFrame,
         writer: str | None = None,
         sequence: int | None = None,
-        *,
-        is_bulk: bool = False,
     ) -> bool:
         """Adds rows; with a writer, only if the sequence is later than the writer's last one.
-
-        Args:
-            is_bulk: Whether these are millions of rows of typed columns, for which speed counts more than size.
 
         Returns:
             Whether rows were added; False says that this sequence is in the table already.
@@ -77,33 +71,30 @@ class Lake:
                 f"table {table}", "a writer needs a sequence and the reverse", "Give both or neither."
             )
         sequences = {} if writer is None else {writer: int(sequence or 0)}
-        return self.append_all(table, frame, sequences, is_bulk=is_bulk)
+        return self.append_all(table, frame, sequences)
 
-    def append_all(
-        self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int], *, is_bulk: bool = False
-    ) -> bool:
+    def append_all(self, table: str, frame: pl.DataFrame, sequences: Mapping[str, int]) -> bool:
         """Adds the rows of several writers in one commit, all or nothing.
 
         Args:
             sequences: The last sequence that the frame holds, by writer. If any is not later than that
                 writer's last one in the table, nothing is added.
-            is_bulk: As for `append`.
         """
         content, there = plain_types(frame, table), None
         if self.exists(table):
-            there = self._open(table)
-            self._check_types(table, dict(pl.scan_delta(there).collect_schema()), content)
+            there = self.open(table)
+            check_types(table, types_of(there), content)
             done = {writer: there.transaction_version(writer) for writer in sequences}
             if any(last is not None and last >= sequences[writer] for writer, last in done.items()):
                 return False
-        self._write(table, content, mode="append", sequences=sequences, is_bulk=is_bulk, there=there)
+        self._write(table, content, mode="append", sequences=sequences, there=there)
         return True
 
     def last_sequence(self, table: str, writer: str) -> int | None:
         """The last sequence that a writer appended, or None."""
         if not self.exists(table):
             return None
-        found = self._open(table).transaction_version(writer)
+        found = self.open(table).transaction_version(writer)
         return None if found is None else int(found)
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
@@ -112,7 +103,7 @@ class Lake:
         Raises:
             NotFound: no such table or version.
         """
-        return pl.scan_delta(self._open(table, version))
+        return pl.scan_delta(self.open(table, version))
 
     def read(self, table: str, version: int | None = None) -> pl.DataFrame:
         """The table's rows, of its latest or of an earlier version.
@@ -120,17 +111,17 @@ class Lake:
         Raises:
             NotFound: no such table or version.
         """
-        return _guarded(f"table {table}", lambda: self.scan(table, version).collect())
+        return guarded(f"table {table}", lambda: self.scan(table, version).collect())
 
     def versions(self, table: str) -> list[int]:
         """The numbers of the table's versions, oldest first; empty if there is no such table."""
         if not self.exists(table):
             return []
-        return sorted(int(entry["version"]) for entry in self._open(table).history())
+        return sorted(int(entry["version"]) for entry in self.open(table).history())
 
     def latest(self, table: str) -> int | None:
         """The number of the table's latest version, None if there is no such table."""
-        return int(self._open(table).version()) if self.exists(table) else None
+        return int(self.open(table).version()) if self.exists(table) else None
 
     def missing_files(self, table: str) -> list[str]:
         """Names of the files that the table's latest version needs and that are not there, or cannot be read.
@@ -138,23 +129,29 @@ class Lake:
         Raises:
             Fault: the table itself cannot be opened.
         """
-        return [name for name in self._open(table).file_uris() if not _is_readable(name)]
+        return [name for name in self.open(table).file_uris() if not _is_readable(name)]
 
     def compact(self, table: str) -> None:
         """Joins small files into large ones; rows, sequences and versions stay as they are."""
         if self.exists(table):
-            _guarded(f"table {table}", lambda: self._open(table).optimize.compact())
+            guarded(f"table {table}", lambda: self.open(table).optimize.compact())
 
-    def _address(self, table: str) -> str:
+    def address(self, table: str) -> str:
+        """Where a table lies."""
         return f"{self.place}/{table}"
 
-    def _open(self, table: str, version: int | None = None) -> Any:
+    def open(self, table: str, version: int | None = None) -> Any:
+        """A table as the library underneath has it.
+
+        Raises:
+            NotFound: it does not exist, or has no such version.
+        """
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         place = f"table {table}" if version is None else f"table {table} version {version}"
         try:
-            return DeltaTable(self._address(table), version=version, storage_options=self.options or None)
+            return DeltaTable(self.address(table), version=version, storage_options=self.options or None)
         except TableNotFoundError as error:
             raise NotFound(place, "does not exist", "Nothing has been written to it yet.") from error
         except DeltaError as error:
@@ -168,7 +165,6 @@ class Lake:
         frame: pl.DataFrame,
         sequences: Mapping[str, int] | None = None,
         *,
-        is_bulk: bool = False,
         there: Any = None,
         **how: Any,
     ) -> None:
@@ -177,20 +173,20 @@ class Lake:
         Args:
             there: The table if it is open: to open one takes longer with each commit.
         """
-        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
         marks = [Transaction(writer, last) for writer, last in sorted((sequences or {}).items())]
         for attempt in range(_ATTEMPTS):
             try:
-                _guarded(
+                guarded(
                     f"table {table}",
                     lambda: write_deltalake(
-                        self._address(table) if there is None else there,
+                        self.address(table) if there is None else there,
                         frame,
                         storage_options=self.options or None,
-                        writer_properties=_written(frame, is_bulk=is_bulk),
-                        configuration=_TABLE if there is None else None,
+                        writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                        configuration=TABLE_SETTINGS if there is None else None,
                         commit_properties=CommitProperties(app_transactions=marks) if marks else None,
                         **how,
                     ),
@@ -200,24 +196,33 @@ class Lake:
                 if not isinstance(error.__cause__, CommitFailedError) or marks or attempt == _ATTEMPTS - 1:
                     raise
 
-    def _check_types(self, table: str, expected: Mapping[str, pl.DataType], frame: pl.DataFrame) -> None:
-        given = dict(frame.schema)
-        if expected == given:
-            return
-        for name, kind in expected.items():
-            if name not in given:
-                raise DataMistake(f"table {table}", f"column {name!r} ({kind}) is missing", "Add it.")
-            if given[name] != kind:
-                raise DataMistake(
-                    f"table {table}, column {name!r}",
-                    f"is {given[name]}, the table has {kind}",
-                    "Cast it first.",
-                )
-        extra = sorted(set(given) - set(expected))
-        if extra:
+
+def types_of(there: Any) -> dict[str, pl.DataType]:
+    """The columns and types of an opened table."""
+    return dict(pl.scan_delta(there).collect_schema())
+
+
+def check_types(table: str, expected: Mapping[str, pl.DataType], frame: pl.DataFrame) -> None:
+    """Checks that rows have the columns and types of a table.
+
+    Raises:
+        DataMistake: they have not.
+    """
+    given = dict(frame.schema)
+    if expected == given:
+        return
+    for name, kind in expected.items():
+        if name not in given:
+            raise DataMistake(f"table {table}", f"column {name!r} ({kind}) is missing", "Add it.")
+        if given[name] != kind:
             raise DataMistake(
-                f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version."
+                f"table {table}, column {name!r}",
+                f"is {given[name]}, the table has {kind}",
+                "Cast it first.",
             )
+    extra = sorted(set(given) - set(expected))
+    if extra:
+        raise DataMistake(f"table {table}", f"has no column {extra[0]!r}", "Drop it, or write a new version.")
 
 
 def _is_readable(name: str) -> bool:
@@ -254,27 +259,6 @@ def table_files(folder: Path, version: int) -> Iterator[Path]:
             yield path
 
 
-def _written(frame: pl.DataFrame, *, is_bulk: bool) -> Any:
-    """How files are packed.
-
-    JSON at half the size of the default, in the same time; typed columns five times as fast as that, without the
-    dictionaries that numbers and ids fill in vain, and without extremes of each file's fractions in the table's log.
-    """
-    from deltalake import ColumnProperties, WriterProperties
-
-    if not is_bulk:
-        return WriterProperties(compression="ZSTD", compression_level=1)
-    first = frame.select(pl.col(pl.String, pl.Int64, TIME)).head(_SAMPLE)
-    columns = {
-        series.name: ColumnProperties(
-            dictionary_enabled=series.n_unique() <= _FEW, statistics_enabled="CHUNK"
-        )
-        for series in first
-    }
-    rest = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
-    return WriterProperties(compression="LZ4_RAW", default_column_properties=rest, column_properties=columns)
-
-
 def plain_types(frame: pl.DataFrame, table: str = "frame") -> pl.DataFrame:
     """The frame in types that every table can hold: strings, UTC microseconds, signed integers.
 
@@ -300,7 +284,13 @@ def plain_types(frame: pl.DataFrame, table: str = "frame") -> pl.DataFrame:
     return frame.with_columns(casts) if casts else frame
 
 
-def _guarded(place: str, work: Callable[[], _T]) -> _T:
+def guarded(place: str, work: Callable[[], _T]) -> _T:
+    """Does what the library underneath does; what it raises becomes an error of ours.
+
+    Raises:
+        UserMistake: the disk is full.
+        Fault: anything else.
+    """
     try:
         return work()
     except VitokError:

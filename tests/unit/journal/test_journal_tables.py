@@ -17,6 +17,7 @@ from vitok.journal.tables import (
     scan_predictions,
     with_json,
 )
+from vitok.store.bulk import BulkTable
 from vitok.store.lake import Lake
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +63,7 @@ def test_each_list_of_inputs_has_a_table_of_its_own(lake):
     others = INPUTS.select("temp")
     for number, inputs in enumerate([INPUTS, others, INPUTS], 1):
         frame = of_batch(inputs, worker=f"batch-{number}")
-        lake.append(batch_table(lake, frame), frame, f"batch-{number}", 1, is_bulk=True)
+        BulkTable(lake, batch_table(lake, frame), f"batch-{number}").append(frame, 1)
     assert batch_tables(lake) == ["batches-1", "batches-2"]
     assert has_predictions(lake)
     assert [lake.read(name).height for name in batch_tables(lake)] == [4, 2]
@@ -78,7 +79,7 @@ def test_a_type_of_another_width_is_another_list_of_inputs(lake):
 def test_readers_find_rows_of_workers_and_of_batches_together(lake):
     frame = of_batch(INPUTS)
     lake.append("predictions", of_worker(temp=1.0, carrier="DL"), "w", 1)
-    lake.append(batch_table(lake, frame), frame, "batch-1", 1, is_bulk=True)
+    BulkTable(lake, batch_table(lake, frame), "batch-1").append(frame, 1)
     ledger = Ledger(lake)
     assert ledger.predictions()["id"].to_list() == ["batch-1-1", "batch-1-2", "w-1"]
     rows = ledger.since(NOW, with_inputs=True)
@@ -100,10 +101,3 @@ def test_the_revision_tells_of_every_table(lake):
     lake.append("batches-1", of_batch(INPUTS, first=3))
     assert len({*seen, revision(lake)}) == 4
     assert Ledger(lake).revision() == revision(lake)
-
-
-def test_a_bulk_append_happens_once_and_holds_the_same_rows(lake):
-    frame = of_batch(pl.DataFrame({"temp": [number / 7 for number in range(2000)]}))
-    assert lake.append("batches-1", frame, "batch-1", 1, is_bulk=True)
-    assert not lake.append("batches-1", frame, "batch-1", 1, is_bulk=True)
-    assert lake.read("batches-1").equals(frame)

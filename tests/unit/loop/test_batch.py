@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -85,7 +86,7 @@ def served(plan, blobs, given, folder):
 
 def batched(plan, blobs, given):
     """The output, and the rows of the journal as whoever reads it finds them."""
-    output, journal = Batch(plan, blobs).predict(frame_of(given), 0, RUN, is_journalled=True)
+    output, journal, _ = Batch(plan, blobs).predict(frame_of(given), 0, RUN, is_journalled=True)
     return output, with_json(journal.lazy()).collect()
 
 
@@ -134,7 +135,7 @@ def test_batch_and_server_answer_and_record_alike(tmp_path, blobs, policy, outpu
         )
         assert row["action"] == each.action
         assert json.loads(row["warnings"]) == each.warnings
-        kept = json.loads(bytes(each.inputs))
+        kept = json.loads(msgspec.json.encode(each.inputs))
         assert json.loads(row["inputs"]).items() <= kept.items()
         scores = row["proba"] if output == "three" else [row["score"]]
         assert np.allclose(scores, each.score)
@@ -175,7 +176,7 @@ def test_one_odd_row_costs_the_others_nothing(blobs, monkeypatch):
     monkeypatch.setattr(model, "score_frame", fails_on_odd)
     given = rows(200)
     given[123]["distance"] = 666.0
-    found, _ = batch.predict(frame_of(given), 0, RUN, is_journalled=False)
+    found, *_ = batch.predict(frame_of(given), 0, RUN, is_journalled=False)
     assert found["action"].arg_unique().len() == 2
     assert np.flatnonzero(found["version"] == 7).tolist() == [123]
     assert found["id"][123] == "F123"
@@ -184,7 +185,7 @@ def test_one_odd_row_costs_the_others_nothing(blobs, monkeypatch):
 def test_rows_without_an_id_get_one_that_a_repetition_gives_again(blobs):
     batch = Batch(plan_of((flight_bundle(blobs), "champion", 0)), blobs)
     frame = frame_of(rows(3)).drop("flight", "tail", "departure")
-    (one, journal), (two, _) = (batch.predict(frame, 40, RUN, is_journalled=True) for _ in range(2))
+    (one, journal, _), (two, *_) = (batch.predict(frame, 40, RUN, is_journalled=True) for _ in range(2))
     assert one["id"].to_list() == two["id"].to_list() == [f"run-{number:010}" for number in (40, 41, 42)]
     assert journal["unit"].to_list() == one["id"].to_list()
     assert set(journal["time"]) == {NOW}
@@ -194,7 +195,7 @@ def test_rows_without_an_id_get_one_that_a_repetition_gives_again(blobs):
 def test_intervals_are_those_of_the_bundle(blobs):
     table = Intervals(0.9, (0.5,), (0.1, 0.6), (0.3, 0.8))
     plan = plan_of((flight_bundle(blobs, intervals=table), "champion", 0))
-    found, _ = Batch(plan, blobs, intervals=True).predict(frame_of(rows(40)), 0, RUN, is_journalled=False)
+    found, _, _ = Batch(plan, blobs, intervals=True).predict(frame_of(rows(40)), 0, RUN, is_journalled=False)
     low, high = table.bounds(found["score"].to_numpy(), is_value=False)
     assert (found["low"].to_list(), found["high"].to_list()) == (low.tolist(), high.tolist())
     assert found["low"].n_unique() == 2

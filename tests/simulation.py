@@ -478,9 +478,11 @@ class World:
     def check_at_rest(self) -> None:
         """What must have come right after a while without crashes."""
         with self.engine.connect() as connection:
-            states = {each.state for each in registered.all_turns(connection)}
-            current = releases.current(connection)
-        assert "running" not in states, "a turn was left behind"
+            known = registered.all_turns(connection)
+            current, going = releases.current(connection), rollouts.current(connection)
+        assert "running" not in {each.state for each in known}, "a turn was left behind"
+        if known and (known[-1].actor, known[-1].state) == ("vitok", ACCEPTED):
+            assert known[-1].settled or going is not None, "an accepted version was left behind"
         if current is not None:
             assert (self.project.state / PLAN_FILE).read_bytes() == current.plan.to_json()
         moved = self.lake.ids("predictions")

@@ -1,11 +1,12 @@
 """What production has shown of a roll-out: rows of the journal become units, events and values, and these findings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
+from msgspec import structs
 
 from vitok.loop.journals import JournalReader
 from vitok.loop.outcome_values import NO_FIGURES, OUTCOMES, Figures, unit_values
@@ -15,6 +16,7 @@ from vitok.model.bundle import load_manifest
 from vitok.registry import versions
 from vitok.registry.rollouts import Rollout
 from vitok.release.guards import (
+    MOST_ERRORS,
     Events,
     Finding,
     Limits,
@@ -96,8 +98,8 @@ def _of_arms(rollout: Rollout, live: pl.DataFrame, figures: Figures) -> list[Fin
     """Two arms with traffic of their own."""
     limits, found = rollout.way.limits, list[Finding]()
     both = live.filter((pl.col("share") > 0) & (pl.col("share") < 1))
-    if limits.errors is not None:
-        found.append(judge_events("errors", events(both, FAILURES), limits.errors, limits, limits.each))
+    failed = events(both, FAILURES)
+    found.append(_errors(limits, lambda most: judge_events("errors", failed, most, limits, limits.each)))
     if limits.latency is not None:
         flagged = slow_flags(both, rollout.baseline, limits.latency)
         for name in PERCENTILES:
@@ -114,6 +116,16 @@ def _of_arms(rollout: Rollout, live: pl.DataFrame, figures: Figures) -> list[Fin
     return [*found, *_slowness(both, limits)]
 
 
+def _errors(limits: Limits, judge: Callable[[float], Finding]) -> Finding:
+    """How often the new version fails; without a limit of the charter that takes no version back.
+
+    Others answer where it fails. So without this finding a version could take over on answers that were none of its.
+    """
+    if limits.errors is not None:
+        return judge(limits.errors)
+    return structs.replace(judge(MOST_ERRORS), broken=False)
+
+
 def _slowness(live: pl.DataFrame, limits: Limits) -> list[Finding]:
     """Whether the new version keeps a fixed time."""
     if limits.latency_p95 is None:
@@ -125,9 +137,8 @@ def _slowness(live: pl.DataFrame, limits: Limits) -> list[Finding]:
 def _of_pairs(rollout: Rollout, rows: pl.DataFrame, figures: Figures) -> list[Finding]:
     """A shadow: both versions scored the same rows."""
     limits, found = rollout.way.limits, list[Finding]()
-    if limits.errors is not None:
-        seen = coins(_pairs(rows), FAILURES)
-        found.append(judge_events("errors", seen, limits.errors, limits, limits.each))
+    failed = coins(_pairs(rows), FAILURES)
+    found.append(_errors(limits, lambda most: judge_events("errors", failed, most, limits, limits.each)))
     if limits.latency is not None:
         pairs, part = (
             _pairs(slow_flags(rows, rollout.baseline, limits.latency)),
@@ -154,10 +165,10 @@ def _of_past(rollout: Rollout, live: pl.DataFrame) -> list[Finding]:
     """One version answers all: it is compared with what the champion did before."""
     limits, found = rollout.way.limits, list[Finding]()
     rates = rollout.baseline.get("rates", {})
-    if limits.errors is not None:
-        rate = rates.get(FAILURES, 0.0) * limits.errors
-        seen = events(live, FAILURES)
-        found.append(judge_against_past("errors", seen, rate, limits, limits.each))
+    failed, rate = events(live, FAILURES), rates.get(FAILURES, 0.0)
+    found.append(
+        _errors(limits, lambda most: judge_against_past("errors", failed, rate * most, limits, limits.each))
+    )
     if limits.latency is not None:
         flagged = slow_flags(live, rollout.baseline, limits.latency)
         for name in PERCENTILES:

@@ -19,7 +19,7 @@ from vitok.loop.turns import is_cut_off, resume_cut_off
 from vitok.loop.users import require_act
 from vitok.loop.watch import Watched, watch
 from vitok.monitor.triggers import Decision
-from vitok.registry import decisions, turns, wanted
+from vitok.registry import decisions, releases, requests, rollouts, turns, wanted
 from vitok.registry.rollouts import Rollout
 
 ACTOR = "vitok"
@@ -80,6 +80,8 @@ def tick(
     moved = advance(project, journal)
     look_after_incidents(project)
     agreed = _release_agreed(project, journal)
+    if agreed is None and (beside is None or not beside.is_at_work(project)):
+        agreed = _release_left(project, journal)
     if agreed is not None:
         return Tick(watched, Decision(False, ""), agreed.event, agreed.version, agreed.message, moved)
     if beside is not None:
@@ -222,13 +224,56 @@ def _after(project: Project, journal: JournalReader, result: TurnResult) -> _End
         failed = [gate.reason for gate in result.verdict.gates if not gate.passed]
         event = "waiting" if result.verdict.state == "waiting" else "refused"
         return _End(event, number, "; ".join(failed))
+    return _release_of(project, journal, result.turn, number)
+
+
+def _release_of(project: Project, journal: JournalReader, turn: str, number: int) -> _End:
+    """Releases what a turn of ours came to; where that cannot be now, a later look tries it again."""
     try:
-        released = release_version(project, journal, number, actor=ACTOR)
-    except Refused as error:
+        end = _told(release_version(project, journal, number, actor=ACTOR), number)
+    except Busy as error:
         return _End("waiting", number, str(error))
+    except Refused as error:
+        if not _was_tried(project, number):  # releases are frozen: nobody was asked
+            return _End("waiting", number, str(error))
+        end = _End("waiting", number, str(error))
     except UserMistake as error:
-        return _End("refused", number, str(error))
-    return _told(released, number)
+        end = _End("refused", number, str(error))
+    _settle(project, turn)
+    return end
+
+
+def _release_left(project: Project, journal: JournalReader) -> _End | None:
+    """Releases what the newest turn of ours came to, if its process died before, or could not."""
+    with project.engine.connect() as connection:
+        turn = turns.last(connection)
+    if (
+        turn is None
+        or turn.settled
+        or (turn.actor, turn.state) != (ACTOR, "accepted")
+        or turn.version is None
+    ):
+        return None
+    if _was_tried(project, turn.version):
+        _settle(project, turn.id)
+        return None
+    end = _release_of(project, journal, turn.id, turn.version)
+    return None if end.event == "waiting" else end
+
+
+def _was_tried(project: Project, number: int) -> bool:
+    """Whether a version was ever released, or people were asked whether it may be."""
+    with project.engine.connect() as connection:
+        return (
+            any(each.version == number for each in releases.all_releases(connection))
+            or any(each.version == number for each in rollouts.all_rollouts(connection))
+            or any(each.version == number for each in requests.all_requests(connection))
+        )
+
+
+def _settle(project: Project, turn: str) -> None:
+    with project.engine.begin() as connection:
+        turns.advance(connection, turn, settled=True)
 
 
 def _release_agreed(project: Project, journal: JournalReader) -> _End | None:

@@ -28,6 +28,7 @@ class Turn:
         quick: Whether it searches no parameters.
         pins: What it works by, whatever changes meanwhile: digests of files, and the version of Vitok.
         cancel: Who asked it to end, None if nobody did.
+        settled: Whether what follows from its end is done: an accepted version released, or people asked.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Turn:
     quick: bool
     pins: dict[str, Any]
     cancel: str | None
+    settled: bool
 
     @property
     def can_go_on(self) -> bool:
@@ -93,6 +95,7 @@ def begin(
             actor=actor,
             quick=quick,
             pins=pins or {},
+            settled=False,
         )
     )
     return number

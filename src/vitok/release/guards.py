@@ -20,6 +20,7 @@ from vitok.stats.sequential import ErrorShare, ratio_interval
 
 Bools = npt.NDArray[np.bool_]
 FEWER_BY = (1.05, 1.1, 1.25, 1.5, 2.0)  # by how much a rate of outcomes differs, where it does
+MOST_ERRORS = 1.5  # multiple of the champion's failures that no version may exceed that takes over
 SLOW_SHARE = 0.05  # of the units that may exceed a p95
 MISMATCH_ALPHA = 0.001  # a wrong split is no matter of the version: it must not add to its false alarms
 

@@ -166,7 +166,11 @@ def against_promotion(way: Way, evidence: Evidence) -> list[str]:
     if _is_good(way, evidence):
         return []
     if way.primary is not None:
-        return ["nothing was asked yet" if evidence.primary is None else evidence.primary.sentence]
+        asked = "nothing was asked yet" if evidence.primary is None else evidence.primary.sentence
+        return [
+            asked,
+            *(each.sentence for each in evidence.findings if each.guard == "errors" and not each.kept),
+        ]
     left = [finding.sentence for finding in evidence.findings if not finding.kept]
     judged = {finding.guard.partition(" ")[0] for finding in evidence.findings}
     left += [f"{name}: nothing to compare yet" for name in way.limits.names if name not in judged]
@@ -227,7 +231,9 @@ def _ended(way: Way, evidence: Evidence) -> tuple[State, str] | None:
 
 
 def _is_good(way: Way, evidence: Evidence) -> bool:
-    """Whether harm is excluded for every limit; for an A/B test also whether the new version is better."""
+    """Whether harm is excluded for every limit; in an A/B test, whether the new one is better and fails rarely."""
+    if any(finding.guard == "errors" and not finding.kept for finding in evidence.findings):
+        return False
     if way.primary is not None:
         return evidence.primary is not None and evidence.primary.kept
     judged = {finding.guard.partition(" ")[0] for finding in evidence.findings}

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0012"
+HEAD = "0013"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -78,6 +78,7 @@ turns = Table(
     Column("quick", Boolean, nullable=False, server_default="0"),
     Column("pins", JSON, nullable=False, server_default="{}"),
     Column("cancel", Words(200)),
+    Column("settled", Boolean, nullable=False, server_default="1"),
 )
 
 steps = Table(

@@ -68,6 +68,7 @@ def turn(number, day, state="accepted"):
         False,
         {},
         None,
+        True,
     )
 
 

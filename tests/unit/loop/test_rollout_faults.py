@@ -365,15 +365,33 @@ def test_a_fixed_time_is_kept_or_ends_it(tmp_path, slow, state):
     assert traffic.hours(20, rows=2000, slow=(1.0, slow))[-1] == state
 
 
+def about(traffic, guard):
+    return next(each for each in traffic.evidence()["now"] if each["guard"] == guard)
+
+
+@pytest.mark.parametrize(("fails", "state"), [(0.0, "promoted"), (1.0, "inconclusive")])
+def test_no_version_takes_over_on_the_answers_of_another(tmp_path, fails, state):
+    """Where it fails the champion answers, and as well as ever: without a limit of failures, only this is left."""
+    project = made(tmp_path, guard="{errors: null, latency: null, quality: 0.2}")
+    traffic = begun(project, units=10**9)
+    for _ in range(60):
+        traffic.label(traffic.hour(rows=1500, fails=(0.0, fails)), right=(0.8, 0.8))
+        moved = traffic.look()
+        if moved is not None and moved.state in ("promoted", "rolled back", "inconclusive"):
+            break
+    assert traffic.state().state == state
+    if fails:
+        assert "errors not decided: 100.00% of units" in traffic.evidence()["steps"][-1]["reason"]
+
+
 def test_labels_count_when_they_are_due_and_not_before(tmp_path):
     project = made(tmp_path, guard="{errors: null, latency: null, quality: 0.05}")
     traffic = begun(project, units=10**9)
     traffic.label(traffic.hour(rows=2000, fails=(0.0, 0.0)), right=(0.8, 0.0))
-    finding = traffic.evidence()["now"][0]
-    assert (finding["guard"], finding["units"]) == ("quality", 0)
+    assert about(traffic, "quality")["units"] == 0
     for _ in range(28):  # a day, in which the unit may come again, and the label's delay
         traffic.hour(rows=10)
-    assert traffic.evidence()["now"][0]["units"] == 2000
+    assert about(traffic, "quality")["units"] == 2000
 
 
 @pytest.mark.parametrize("share", [1.0, 0.05])
@@ -382,7 +400,7 @@ def test_labels_of_one_arm_only_decide_nothing(tmp_path, share):
     traffic = begun(project, units=10**9)
     for _ in range(32):
         traffic.label(traffic.hour(rows=600), right=(0.8, 0.99), share=(share, 1.0))
-    quality = next(f for f in traffic.evidence()["now"] if f["guard"] == "quality")
+    quality = about(traffic, "quality")
     assert (quality["units"] > 1000) == (share == 1.0)
 
 
@@ -394,7 +412,7 @@ def test_late_double_and_contradicting_labels_stand_as_the_journal_says(tmp_path
     traffic.journal.append_outcomes(first.with_columns(value=pl.lit("false"), time=pl.col("time") + HOUR))
     for _ in range(28):
         traffic.hour(rows=10)
-    quality = traffic.evidence()["now"][0]
+    quality = about(traffic, "quality")
     assert (quality["champion"], quality["challenger"]) == (1.0, 1.0)  # the first report stands
 
 

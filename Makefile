@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client bench-pages soak lock locale screenshots clean
+.PHONY: install demo check test bench bench-replay bench-prediction bench-profiles bench-journal bench-serving bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client bench-pages bench-overload soak lock locale screenshots clean
 
 install: $(STAMP)
 
@@ -36,7 +36,7 @@ soak: install
 
 bench: bench-prediction bench-journal bench-profiles bench-replay bench-batch bench-release bench-release_replay
 
-bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client bench-pages: bench-%: install
+bench-prediction bench-journal bench-serving bench-profiles bench-replay bench-batch bench-release bench-release_replay bench-monitor bench-estimates bench-rollback bench-one_client bench-pages bench-overload: bench-%: install
 	$(BIN)/python bench/$*.py
 
 lock:

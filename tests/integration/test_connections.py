@@ -16,6 +16,7 @@ from examples import FLIGHT, flight_bundle, write_plan
 from serving import running
 from vitok.serve import connections
 from vitok.serve.connections import HEAD_SECONDS
+from vitok.serve.gate import STATE, Gate
 from vitok.store.blobs import Blobs
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -135,6 +136,131 @@ def test_head_of_a_stream_does_not_wait_for_its_first_part():
     assert b"transfer-encoding: chunked" in asyncio.run(asyncio.wait_for(work(), 20))
 
 
+class _Held:
+    """An application that answers predictions when it is told to, and everything else at once."""
+
+    def __init__(self):
+        self.go, self.came = asyncio.Event(), []
+
+    async def __call__(self, scope, receive, send):
+        self.came.append(scope["path"])
+        if scope["method"] == "POST":
+            message = await receive()
+            while message.get("more_body"):
+                message = await receive()
+            await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+def _post(path=PATH, body=b"{}", more=b""):
+    head = b"POST %s HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n%s\r\n"
+    return head % (path.encode(), len(body), more) + body
+
+
+async def _answer(reader):
+    head = await reader.readuntil(b"\r\n\r\n")
+    size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return int(head[9:12]), head, await reader.readexactly(size)
+
+
+def _gated(work, most=1):
+    """Runs work(app, connect, gate) against a server with a gate for so many requests."""
+
+    async def run():
+        app, gate = _Held(), Gate(lambda: most, lambda path: path.encode())
+        async with _listening(app, {STATE: gate}) as port:
+            opened = []
+
+            async def connect(sent=b""):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                opened.append(writer)
+                writer.write(sent)
+                await asyncio.sleep(0.02)
+                return reader, writer
+
+            found = await asyncio.wait_for(work(app, connect, gate), 20)
+            app.go.set()
+            for writer in opened:
+                writer.close()
+            await asyncio.sleep(0.05)
+            assert gate.inside == 0
+            return found
+
+    return asyncio.run(run())
+
+
+def test_whoever_comes_while_all_places_are_taken_is_turned_away_unread():
+    async def work(app, connect, gate):
+        first, _ = await connect(_post())
+        second, writer = await connect(_post())
+        begun = time.monotonic()
+        status, head, body = await _answer(second)
+        waited, came = time.monotonic() - begun, list(app.came)
+        writer.write(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n")
+        live = await _answer(second)
+        app.go.set()
+        done = await _answer(first)
+        writer.write(_post())
+        again = await _answer(second)
+        assert (status, body, came) == (429, PATH.encode(), [PATH])
+        assert b"retry-after: 1" in head
+        assert b"nosniff" in head
+        assert waited > 0.05  # whoever asks again at once must not take the time of those inside
+        assert [live[0], done[0], again[0]] == [200, 200, 200]
+
+    _gated(work)
+
+
+def test_what_the_gate_does_not_know_is_left_to_the_application():
+    others = [
+        _post("/releases/1/promote"),
+        _post(body=b" " * 70_000),
+        _post(more=b"expect: 100-continue\r\n"),
+        b"POST %s HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" % PATH.encode(),
+    ]
+
+    async def work(app, connect, gate):
+        await connect(_post())
+        for number, each in enumerate(others, 2):
+            await connect(each)
+            await asyncio.sleep(0.05)
+            assert len(app.came) == number
+
+    _gated(work)
+
+
+def test_requests_behind_a_refusal_are_refused_in_their_order_and_the_last_word_counts():
+    async def work(app, connect, gate):
+        await connect(_post())
+        reader, _ = await connect(
+            _post("/models/a/predict") + _post("/models/b/predict", more=b"connection: close\r\n")
+        )
+        told = [(await _answer(reader))[2] for _ in range(2)]
+        rest = await reader.read()
+        assert (told, rest, app.came) == ([b"/models/a/predict", b"/models/b/predict"], b"", [PATH])
+
+    _gated(work)
+
+
+def test_streams_half_bodies_and_callers_who_went_away_hold_no_place():
+    async def work(app, connect, gate):
+        await connect(_post()[:-1])
+        _, gone = await connect(_post())
+        assert gate.inside == 1
+        gone.close()
+        await asyncio.sleep(0.05)
+        refused, other = await connect(_post())
+        other.close()  # before its turn came
+        del refused
+        await asyncio.sleep(0.2)
+        reader, _ = await connect(b"GET /events HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert (await _answer(reader))[0] == 200
+        assert gate.inside == 0
+
+    _gated(work)
+
+
 class _Told:
     """A transport that tells what is sent."""
 
@@ -147,12 +273,12 @@ class _Told:
 
 
 @asynccontextmanager
-async def _listening(app):
+async def _listening(app, handed=()):
     config = uvicorn.Config(app, lifespan="off")
     config.load()
     state, loop = ServerState(), asyncio.get_running_loop()
     listening = await loop.create_server(
-        lambda: connections.Connection(config, state, {}, loop), "127.0.0.1", 0
+        lambda: connections.Connection(config, state, dict(handed), loop), "127.0.0.1", 0
     )
     try:
         yield listening.sockets[0].getsockname()[1]

@@ -20,6 +20,7 @@ from vitok.serve.batcher import Batcher
 from vitok.serve.codings import answer_coded
 from vitok.serve.deployment import PlanWatcher
 from vitok.serve.endpoints import Endpoints
+from vitok.serve.gate import STATE, Gate
 from vitok.serve.http import (
     ASGIApp,
     Handler,
@@ -168,6 +169,11 @@ class DataPlane:
         await door.start()
         self._closing.push_async_callback(door.stop)
 
+    def _refusal(self, path: str) -> bytes:
+        route, problem = self._find(path)[0], _overloaded()
+        self._metrics.count_request(route, problem.status, 0.0)
+        return _explain(route, problem).body
+
     def _watchdog(self, spool: Spool) -> Watchdog:
         """Ends this worker if a model hangs it; only where a supervisor starts another."""
         policy = self._policy
@@ -184,7 +190,7 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one ASGI scope."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
         elif scope["type"] == "http":
             headers = dict(scope["headers"])  # ASGI gives names in lower case
             if _CODED.isdisjoint(headers):
@@ -196,8 +202,10 @@ class DataPlane:
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        if "state" in scope:  # what the server hands to its connections
+            scope["state"][STATE] = Gate(lambda: self._policy().queue, self._refusal)
         try:
             await self.start()
         except Exception as error:  # the server prints the message and ends

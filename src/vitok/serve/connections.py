@@ -6,10 +6,12 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vitok.serve.gate import STATE, Gate
 from vitok.serve.http import log
 
 HEAD_BYTES = 64 * 2**10
 HEAD_SECONDS = 10.0
+REFUSAL_SECONDS = 0.1
 _SPARE_FILES = 128  # for the journal, models and pages
 _MANY_FILES = 65_536
 _TELL_SECONDS = 60.0
@@ -67,6 +69,10 @@ class Connection(HttpToolsProtocol):
         self._timer: TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
+        self._gate: Gate | None = self.app_state.get(STATE)
+        self._inside = 0
+        self._is_turned_away = False
+        self._refusals: list[bytes] = []
         if len(self.connections) > Connection._most:
             self._tell_of_too_many()
             transport.abort()
@@ -76,6 +82,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection."""
         self._head_came()
+        if self._gate is not None:
+            self._gate.inside -= self._inside
+            self._gate = None
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -87,10 +96,43 @@ class Connection(HttpToolsProtocol):
         """A head is whole."""
         self._in_head = False
         self._head_came()
+        cycle, gate = self.cycle, self._gate
+        if gate is not None and (cycle is None or cycle.response_complete):
+            behind = bool(self._refusals)  # answers go out in the order of the requests
+            self._is_turned_away = behind or gate.turns_away(self.parser.get_method(), self.url, self.headers)
+            if self._is_turned_away:
+                return
         super().on_headers_complete()
         cycle = self.cycle
         if cycle is not None and cycle.transport is self.transport and self.scope["method"] != "HEAD":
             cycle.transport = cast("Transport", _AtOnce(self.transport))
+
+    def on_body(self, body: bytes) -> None:
+        """Bytes of a body; of a request that is turned away they are not kept."""
+        if not self._is_turned_away:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole: it counts until it is answered, or is turned away."""
+        if self._is_turned_away and self._gate is not None:
+            self._is_turned_away = False
+            self._refusals.append(self._gate.refusal(self.url, self.server_state.default_headers))
+            if len(self._refusals) == 1:
+                self.flow.pause_reading()
+                self.loop.call_later(REFUSAL_SECONDS, self._turn_away)
+            return
+        super().on_message_complete()
+        is_open = self.cycle is not None and not self.cycle.response_complete
+        if self._gate is not None and is_open and self.scope["method"] == "POST":
+            self._gate.inside += 1
+            self._inside += 1
+
+    def on_response_complete(self) -> None:
+        """A request is answered."""
+        if self._gate is not None and self._inside:
+            self._gate.inside -= 1
+            self._inside -= 1
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes, and refuses a head that has become too long."""
@@ -102,6 +144,16 @@ class Connection(HttpToolsProtocol):
         if self._timer is None and (self._in_head or self.cycle is None or self.cycle.response_complete):
             self._wait_for_head()
         return None
+
+    def _turn_away(self) -> None:
+        """Refuses requests, after a while: whoever asks again at once would take the time of those inside."""
+        refusals, self._refusals = self._refusals, []
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"".join(refusals))
+        self.flow.resume_reading()
+        if not self.parser.should_keep_alive():
+            self.transport.close()
 
     def _tell_of_too_many(self) -> None:
         """Now and then, not for each: whoever sends too many would fill the log too."""

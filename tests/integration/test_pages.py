@@ -22,6 +22,7 @@ from rollouts import START, two_versions
 from vitok.kernel.clock import VirtualClock
 from vitok.loop.control import Control
 from vitok.loop.links import Links
+from vitok.loop.performance import project_performance
 from vitok.loop.reports import READERS, project_report
 from vitok.loop.standing import FIGURES, reckon_due, standing
 from vitok.loop.turn import LOCK
@@ -96,6 +97,10 @@ def test_kept_figures_are_those_of_the_commands_and_new_when_their_basis_changes
     assert found["figure"] == run_vitok("risks", "--project", project.folder).json
     assert ask(project, "/api/business").json()["risks"] == found
     assert standing(project, "drift")["refused"]["remedy"]
+    whole = ask(project, "/api/performance?period=all").json()
+    assert whole["period"] == "all"
+    kept = standing(project, "performance, all")["figure"]
+    assert {name: whole[name] for name in kept} == kept == project_performance(project, period="all")
     project.clock.move_to(project.clock() + timedelta(hours=1))
     assert set(reckon_due(project)) == set(FIGURES)
 

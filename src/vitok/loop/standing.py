@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +17,7 @@ from vitok.loop.drift_spans import Asked
 from vitok.loop.earned import project_earned
 from vitok.loop.maturity import maturity
 from vitok.loop.operations import operations_report
-from vitok.loop.performance import project_performance
+from vitok.loop.performance import Period, project_performance
 from vitok.loop.performance_table import performance_table
 from vitok.loop.plan import project_plan
 from vitok.loop.project import Project
@@ -35,6 +36,7 @@ _WEEK = timedelta(days=7)
 
 FIGURES: dict[str, Callable[[Project], dict[str, Any]]] = {
     "performance": project_performance,
+    "performance, all": partial(project_performance, period="all"),
     "compared": performance_table,
     "earned": lambda project: project_earned(project, by="month", start=None, end=None),
     "operations": lambda project: operations_report(project, Ledger(project.lake), _WEEK),
@@ -71,10 +73,11 @@ def standing(project: Project, name: str) -> dict[str, Any]:
     }
 
 
-def main_performance(project: Project) -> dict[str, Any]:
-    """The main metric through the last year: as it was reckoned last, and before that as it is now."""
-    found: dict[str, Any] | None = standing(project, "performance")["figure"]
-    return project_performance(project) if found is None else found
+def main_performance(project: Project, period: Period = "year") -> dict[str, Any]:
+    """The main metric through time: of long periods as it was reckoned last, and before that as it is now."""
+    name = {"year": "performance", "all": "performance, all"}.get(period)
+    found: dict[str, Any] | None = None if name is None else standing(project, name)["figure"]
+    return project_performance(project, period=period) if found is None else found
 
 
 def reckon_due(project: Project) -> list[str]:

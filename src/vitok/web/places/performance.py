@@ -11,10 +11,12 @@ from vitok.web.place import Ask, Deed, Place, Values
 
 
 def _read(project: Project, asked: Values) -> Values:
-    if asked["metric"] is None and asked["period"] in (None, "year"):
-        found = main_performance(project)
+    metric: str | None = asked["metric"]
+    period: Period = asked["period"] or "year"
+    if metric is None:
+        found = main_performance(project, period)
     else:
-        found = project_performance(project, metric=asked["metric"], period=asked["period"] or "year")
+        found = project_performance(project, metric=metric, period=period)
     drift = standing(project, "drift")["figure"]
     compared = standing(project, "compared")
     return {**found, "against": None if drift is None else drift["quality_against"], "compared": compared}

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -30,6 +31,7 @@ from vitok.loop.policy import policy_of
 from vitok.loop.postmortem import post_mortem
 from vitok.loop.release import release_at_once
 from vitok.loop.rollout import release_version
+from vitok.loop.tick import tick
 from vitok.loop.way import way_of
 from vitok.monitor.alerts import Alert
 from vitok.registry import incidents, releases, rollouts, turns, versions
@@ -250,6 +252,25 @@ def test_a_release_ends_the_fallback_and_closing_the_incident_changes_nothing_th
 def test_first_aid_by_a_fallback_that_is_not_there_is_a_mistake_of_the_charter(tmp_path):
     with pytest.raises(CharterMistake, match=r"serve\.fallback names no answer"):
         made(tmp_path, "incidents: {first_aid: [fallback]}\n")
+
+
+def test_what_a_turn_came_to_while_releases_were_frozen_is_released_when_that_is_over(tmp_path):
+    project = made(tmp_path, "incidents: {freeze: high, close: by_itself}\n")
+    key = alarm(project)
+    look_after_incidents(project)
+    now = project.clock()
+    with project.engine.begin() as connection:
+        about = {"now": now, "as_of": now, "trigger": "drift", "charter": "", "actor": "vitok"}
+        turns.begin(connection, "t2", **about)
+        turns.advance(connection, "t2", state="accepted", ended=now, version=2)
+    look = partial(tick, project, MemoryLedger(), [])
+    assert look().event is None
+    with project.engine.connect() as connection:
+        assert releases.current(connection).version == 1
+    resolve(project, key)
+    later(project)
+    found = [look(), look()]
+    assert [each.version for each in found if each.event in ("promoted", "releasing")] == [2]
 
 
 def test_nothing_is_released_while_something_grave_goes_on(tmp_path):

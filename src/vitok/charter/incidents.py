@@ -36,8 +36,8 @@ class Incidents(Section):
     first_aid: list[Literal["rollback", "fallback"]] = Field(
         [],
         description="What Vitok does by itself when an incident opens. `rollback`: if quality fell, and began to after "
-        "the latest release, go back to the version before. `fallback`: if quality fell and going back is no help, "
-        "every row gets the answer of `serve.fallback` until the incident is over or a version is released.",
+        "the latest release, go back to the version before. `fallback`: if quality fell and going back is or was no "
+        "help, every row gets the answer of `serve.fallback` until the incident is over or a version is released.",
         examples=[["rollback", "fallback"]],
     )
     freeze: Severity | None = Field(

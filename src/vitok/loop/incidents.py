@@ -28,11 +28,13 @@ from vitok.monitor.incidents import (
     may_roll_back,
     next_steps,
 )
-from vitok.registry import incidents, releases, rollouts
+from vitok.registry import incidents, releases, rollouts, windows
 from vitok.registry.incidents import Note
+from vitok.registry.releases import Release
 
 ACTOR = "vitok"
 _AID = "first aid"
+LEAST_FALLEN = 2  # windows in a row: one alone may be chance
 _TOLD: dict[What, str] = {
     "opened": "The incident was opened",
     "came back": "The trouble came back",
@@ -121,14 +123,15 @@ def tell(
 
 
 def _give_first_aid(project: Project, incident: Incident) -> None:
-    """Goes back to the version before, or lets the fallback answer, once, if that may help."""
+    """Goes back to the version before, or lets the fallback answer, each once, if that may help."""
     rules = project.charter.incidents
     if not rules.first_aid or incident.state != "open":
         return
     with project.engine.connect() as connection:
         history, under_way = releases.all_releases(connection), rollouts.current(connection)
-        tried = any(note.about == _AID for note in incidents.notes_of(connection, incident.number))
-    if tried or not history:
+        given = [note for note in incidents.notes_of(connection, incident.number) if note.kind == _AID]
+        was_no_help = bool(given) and _was_no_help(connection, given[0], history)
+    if not history or (given and (len(given) > 1 or not was_no_help)):
         return
     latest = releases.answers_since(history) if under_way is None else under_way.started
     is_back = under_way is None and releases.came_back(history)
@@ -143,10 +146,16 @@ def _give_first_aid(project: Project, incident: Incident) -> None:
             return
     except VitokError as error:
         text = f"First aid was not possible: {error}"
-    now = project.clock()
+    now, about = project.clock(), f"{_AID} again" if given else _AID
     with project.engine.begin() as connection:
-        incidents.note(connection, incident.number, Note(_AID, now, _AID, ACTOR, text))
+        incidents.note(connection, incident.number, Note(about, now, _AID, ACTOR, text))
     project.say(f"Incident {incident.number}: {text}")
+
+
+def _was_no_help(connection: Connection, aid: Note, history: list[Release]) -> bool:
+    """Whether quality fell in the two newest windows that began after a way back."""
+    fell = windows.fell_since(connection, aid.time)[-LEAST_FALLEN:]
+    return releases.came_back(history) and len(fell) == LEAST_FALLEN and all(fell)
 
 
 def _go_back(project: Project, incident: Incident, away: int) -> str:

@@ -205,6 +205,8 @@ def _save(connection: Any, taken: _Taken, gathered: Gathered) -> int:
         details = {**details, "volume": whole["volume"], "outcomes": window.volume[-1].count}
     if whole["reweighted"]:  # made once, when the window closed
         details = {**details, "reweighted": whole["reweighted"]}
+    if window.fallen:
+        details = {**details, "fell": [finding.metric for finding in window.fallen if finding.alarm]}
     if look is None:
         version: int = remembered.last_windows(connection, 1)[0]["version"]
     else:

@@ -106,6 +106,14 @@ def last_windows(connection: Connection, count: int, *, state: str | None = None
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def fell_since(connection: Connection, moment: datetime) -> list[list[str]]:
+    """For each window that began since and was held against acceptance by its labels, which metrics fell."""
+    fell = windows.c.details["fell"].label("fell")
+    found = select(fell).where(windows.c.start >= moment, windows.c.state == "final")
+    rows = connection.execute(found.order_by(windows.c.start))
+    return [row.fell for row in rows if row.fell is not None]
+
+
 def all_windows(connection: Connection) -> list[dict[str, Any]]:
     """All windows that were ever judged, oldest first."""
     return [dict(row) for row in connection.execute(select(windows).order_by(windows.c.start)).mappings()]

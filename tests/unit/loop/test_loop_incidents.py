@@ -236,6 +236,55 @@ def test_the_fallback_answers_if_going_back_is_no_help_until_it_is_over(tmp_path
     assert "The model answers again" in texts
 
 
+def judged(project, *fell):
+    """Windows of an hour each from now on, held against acceptance; the clock moves along."""
+    for metrics in fell:
+        now = project.clock()
+        with project.engine.begin() as connection:
+            about = {"start": now, "end": now + HOUR, "state": "final", "rows": 500, "labelled": 500}
+            details = {} if metrics is None else {"fell": metrics}
+            remembered.save_window(
+                connection, **about, version=1, drift=[], quality={}, details={"digest": "d", **details}
+            )
+        later(project)
+
+
+@pytest.mark.parametrize(
+    ("fell", "helps"),
+    [
+        (([], []), True),
+        ((["roc_auc"],), True),
+        ((["roc_auc"], []), True),
+        ((["roc_auc"], None, []), True),
+        ((["roc_auc"], ["roc_auc"]), False),
+        (([], ["roc_auc"], None, ["roc_auc"]), False),
+    ],
+)
+def test_the_fallback_answers_if_going_back_was_no_help(tmp_path, fell, helps):
+    project = made(tmp_path, SAFE)
+    later(project)
+    release_at_once(project, 2, actor="ada")
+    later(project, 3)
+    judged(project, ["roc_auc"], ["roc_auc"])  # of the version that is taken back
+    key = alarm(project)
+    look_after_incidents(project)
+    judged(project, *fell)
+    for _ in range(3):
+        look_after_incidents(project)
+    with project.engine.connect() as connection:
+        history = [each.strategy for each in releases.all_releases(connection)]
+    assert history == ["immediate", "immediate", "rollback"] + ["fallback"] * (not helps)
+    resolve(project, key)
+    look_after_incidents(project)
+    look_after_incidents(project)
+    texts = [note["text"] for note in show_incident(project, 1)["time_line"] if note["kind"] == "first aid"]
+    answered = [
+        "Every row gets the fallback until this is over or a version is released",
+        "The model answers again",
+    ]
+    assert texts == ["Went back to version 1", *([] if helps else answered)]
+
+
 def test_a_release_ends_the_fallback_and_closing_the_incident_changes_nothing_then(tmp_path):
     project = made(tmp_path, SAFE)
     later(project, 5)

@@ -12,6 +12,7 @@ from vitok.serve.http import log
 HEAD_BYTES = 64 * 2**10
 HEAD_SECONDS = 10.0
 REFUSAL_SECONDS = 0.1
+_JOINED_BYTES = 64 * 2**10  # of more the copy would cost what the call saves
 _SPARE_FILES = 128  # for the journal, models and pages
 _MANY_FILES = 65_536
 _TELL_SECONDS = 60.0
@@ -43,7 +44,11 @@ class _AtOnce:
     def write(self, data: bytes) -> None:
         """Sends bytes, and the head that waits for them."""
         if self._head:
-            data, self._head = self._head + data, b""
+            head, self._head = self._head, b""
+            if len(data) > _JOINED_BYTES:
+                self._transport.write(head)
+            else:
+                data = head + data
         elif data.startswith(b"HTTP/1.1 ") and b"\r\ncontent-length: " in data:
             self._head = data
             return

@@ -155,6 +155,7 @@ def keep_figures(project: Any) -> None:
              "history": {"columns": spans, "features": shapes}}  # fmt: skip
     kept = {"drift": {"figure": drift, "refused": None}}
     kept["performance"] = {"figure": project_performance(project), "refused": None}
+    kept["performance, all"] = {"figure": project_performance(project, period="all"), "refused": None}
     with project.engine.begin() as connection:
         basis = figures.basis(connection)
         for name, content in kept.items():
@@ -164,7 +165,14 @@ def keep_figures(project: Any) -> None:
 def paths() -> list[str]:
     """Every page that lists something, and some about one thing."""
     whole = [place.path for place in PLACES if place.template and "{" not in place.path]
-    return [*whole, "/performance?period=all", "/turns/1", "/incidents/1", "/alerts/alert1"]
+    return [
+        *whole,
+        "/performance?period=all",
+        "/performance?metric=roc_auc",
+        "/turns/1",
+        "/incidents/1",
+        "/alerts/alert1",
+    ]
 
 
 async def time_pages(project: Any, asked: list[str], rounds: int) -> dict[str, float]:

@@ -5,7 +5,6 @@ all in turn, so that what else the machine does meets all alike; ratios are medi
 round. Needs `wrk`.
 """
 
-import importlib.util
 import json
 import os
 import sys
@@ -20,12 +19,7 @@ import numpy as np
 ROUNDS = 7
 _RUN = "import sys; from granian import Granian; Granian('granian_app:app', address='127.0.0.1', "
 _RUN += "port=int(sys.argv[1]), interface='asgi', workers=1, log_enabled=False).serve()"
-_SPEC = importlib.util.spec_from_file_location("bench_serving", Path(__file__).with_name("serving.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-serving = importlib.util.module_from_spec(_SPEC)
-sys.modules["bench_serving"] = serving
-_SPEC.loader.exec_module(serving)
+serving = measure.other_bench("serving")
 
 
 def prepared(project: Path) -> tuple[list[Any], np.ndarray, float]:

@@ -4,7 +4,6 @@ A server with 32 places meets as many clients as that, and eight and sixteen tim
 soon as they hear anything. Four patient callers among them time their own requests. Needs `wrk`.
 """
 
-import importlib.util
 import json
 import os
 import socket
@@ -22,12 +21,7 @@ import numpy as np
 
 PLACES, SECONDS, ROUNDS, CALLERS, PAUSE = 32, 4, 3, 4, 0.005
 TIMES = (1, 8, 16)
-_SPEC = importlib.util.spec_from_file_location("bench_serving", Path(__file__).with_name("serving.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-serving = importlib.util.module_from_spec(_SPEC)
-sys.modules["bench_serving"] = serving
-_SPEC.loader.exec_module(serving)
+serving = measure.other_bench("serving")
 
 
 def prepared(project: Path) -> tuple[Any, np.ndarray]:

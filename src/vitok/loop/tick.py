@@ -19,7 +19,7 @@ from vitok.loop.turns import is_cut_off, resume_cut_off
 from vitok.loop.users import require_act
 from vitok.loop.watch import Watched, watch
 from vitok.monitor.triggers import Decision
-from vitok.registry import decisions, releases, requests, rollouts, turns, wanted
+from vitok.registry import decisions, releases, turns, wanted
 from vitok.registry.rollouts import Rollout
 
 ACTOR = "vitok"
@@ -234,9 +234,9 @@ def _release_of(project: Project, journal: JournalReader, turn: str, number: int
     except Busy as error:
         return _End("waiting", number, str(error))
     except Refused as error:
-        if not _was_tried(project, number):  # releases are frozen: nobody was asked
-            return _End("waiting", number, str(error))
         end = _End("waiting", number, str(error))
+        if not _was_tried(project, number):  # releases are frozen: nobody was asked
+            return end
     except UserMistake as error:
         end = _End("refused", number, str(error))
     _settle(project, turn)
@@ -262,13 +262,8 @@ def _release_left(project: Project, journal: JournalReader) -> _End | None:
 
 
 def _was_tried(project: Project, number: int) -> bool:
-    """Whether a version was ever released, or people were asked whether it may be."""
     with project.engine.connect() as connection:
-        return (
-            any(each.version == number for each in releases.all_releases(connection))
-            or any(each.version == number for each in rollouts.all_rollouts(connection))
-            or any(each.version == number for each in requests.all_requests(connection))
-        )
+        return releases.was_tried(connection, number)
 
 
 def _settle(project: Project, turn: str) -> None:

@@ -7,11 +7,11 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, union_all, update
 
 from vitok.errors import NotFound
 from vitok.release.plan import Plan
-from vitok.store.schema import releases
+from vitok.store.schema import releases, requests, rollouts
 
 IN_FORCE = "in force"
 ROLLBACK = "rollback"  # the strategy of a plan that leads back
@@ -74,6 +74,13 @@ def of_epochs(connection: Connection, epochs: Collection[int | None]) -> list[Re
     """Some releases, oldest first."""
     query = select(releases).where(releases.c.epoch.in_(epochs)).order_by(releases.c.epoch)
     return [_release(row) for row in connection.execute(query)]
+
+
+def was_tried(connection: Connection, version: int) -> bool:
+    """Whether a version was ever released or rolled out, or people were asked whether it may be."""
+    tables = (releases, rollouts, requests)
+    found = union_all(*(select(table.c.version).where(table.c.version == version) for table in tables))
+    return connection.execute(found.limit(1)).first() is not None
 
 
 def answers_since(history: list[Release]) -> datetime:

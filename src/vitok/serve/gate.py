@@ -10,8 +10,8 @@ _MOST_BYTES = 64 * 2**10
 class Gate:
     """Counts the requests of a worker that came whole and are not answered, and tells whom to turn away.
 
-    A refusal by the application costs half of what an answer does, and as many would come; one by the connection, of
-    which the application never hears, costs a fraction of that. So those who are inside are answered in time.
+    The application never hears of those who are turned away, and the connection lets them wait a moment: most of what a
+    refusal costs is its way through the network, and whoever hears it at once asks again at once.
 
     Args:
         most: How many requests may be in progress.
